@@ -1,0 +1,60 @@
+"""The errors that people see: every one names the thing that is wrong and how to mend it."""
+
+from __future__ import annotations
+
+
+class BackendError(Exception):
+    """Base of every error this product raises on purpose.
+
+    `reason` is a short, stable slug (metrics label, API `error.code`); `str(error)` is the sentence
+    for people: what is wrong, with which thing, and the fix.
+    """
+
+    reason = "backend_error"
+
+    def __init__(self, message: str, *, reason: str | None = None) -> None:
+        super().__init__(message)
+        if reason is not None:
+            self.reason = reason
+
+
+class SettingsError(BackendError):
+    """A setting is unknown or has a value that is not allowed."""
+
+    reason = "bad_setting"
+
+
+class ImageError(BackendError):
+    """One image could not be fetched or decoded; the rest of the batch goes on."""
+
+    reason = "image_unreadable"
+
+
+class WeightsError(BackendError):
+    """Backbone weights are missing, damaged, or of another architecture."""
+
+    reason = "weights"
+
+
+class LabelConfigError(BackendError):
+    """The label config has nothing this backend can label, or is not valid XML."""
+
+    reason = "label_config"
+
+
+class WordNetError(BackendError):
+    """The WordNet corpus is missing and could not be fetched."""
+
+    reason = "wordnet"
+
+
+class LabelStudioError(BackendError):
+    """Label Studio refused a call, or could not be reached."""
+
+    reason = "label_studio"
+
+
+class NotFoundError(BackendError):
+    """The project, task, job or model version that was asked for does not exist."""
+
+    reason = "not_found"

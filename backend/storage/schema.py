@@ -1,0 +1,141 @@
+"""The one database schema: what is known of projects, tasks, features, annotations, versions and jobs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Boolean, Float, ForeignKey, Index, Integer, LargeBinary, String, Text, TypeDecorator, DateTime
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+def now() -> datetime:
+    """The present, with its zone."""
+    return datetime.now(UTC)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A point in time; SQLite forgets the zone, so it is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            return value.replace(tzinfo=UTC)
+        return value
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+
+class Project(Base):
+    """A Label Studio project that was set up with this backend."""
+
+    __tablename__ = "project"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    title: Mapped[str] = mapped_column(String(255), default="")
+    label_config: Mapped[str] = mapped_column(Text, default="")
+    extra_params: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    published_version: Mapped[str] = mapped_column(String(100), default="")  # version that the queue window carries now
+    window_serial: Mapped[int] = mapped_column(Integer, default=0)  # grows with each published window
+    synced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class Task(Base):
+    """A task of a project: its image value, and whether it could be embedded."""
+
+    __tablename__ = "task"
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
+    task_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+    image: Mapped[str] = mapped_column(Text, default="")  # the image value, as Label Studio gives it
+    digest: Mapped[str | None] = mapped_column(String(64), index=True)  # sha-256 of the image bytes, once read
+    failure: Mapped[str | None] = mapped_column(String(64))  # reason slug, when the image could not be read
+    failure_detail: Mapped[str | None] = mapped_column(Text)
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    __table_args__ = (Index("ix_task_pending", "project_id", "digest", "failure"),)
+
+
+class Feature(Base):
+    """The embedding of one image (by digest) by one backbone: little-endian float16 bytes."""
+
+    __tablename__ = "feature"
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    backbone: Mapped[str] = mapped_column(String(100), primary_key=True)
+    embedding: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Annotation(Base):
+    """One annotation as last known. Rows are never erased by events that arrive late: `deleted` is a tombstone."""
+
+    __tablename__ = "annotation"
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
+    annotation_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    task_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    result: Mapped[list[Any]] = mapped_column(JSON, default=list)
+    was_cancelled: Mapped[bool] = mapped_column(Boolean, default=False)
+    ground_truth: Mapped[bool] = mapped_column(Boolean, default=False)
+    completed_by: Mapped[int | None] = mapped_column(Integer)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)  # Label Studio's own stamp: the newest wins
+    deleted: Mapped[bool] = mapped_column(Boolean, default=False)
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class QueueItem(Base):
+    """One place of the published queue window, with its reasons."""
+
+    __tablename__ = "queue_item"
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
+    version: Mapped[str] = mapped_column(String(100), primary_key=True)
+    position: Mapped[int] = mapped_column(Integer, primary_key=True)
+    task_id: Mapped[int] = mapped_column(BigInteger)
+    score: Mapped[float] = mapped_column(Float)  # (0, 1), strictly increasing with position: Label Studio serves the lowest first
+    priority: Mapped[float] = mapped_column(Float)  # [0, 1], 1 = label sooner
+    components: Mapped[dict[str, float]] = mapped_column(JSON)
+    reason: Mapped[str] = mapped_column(Text)
+    evaluation: Mapped[bool] = mapped_column(Boolean, default=False)
+    result: Mapped[list[Any]] = mapped_column(JSON)  # the pre-annotation, as Label Studio wants it
+
+
+class ModelVersion(Base):
+    """A version of what predicts for a project, with where it came from and how good it is."""
+
+    __tablename__ = "model_version"
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
+    version: Mapped[str] = mapped_column(String(100), primary_key=True)
+    parent: Mapped[str | None] = mapped_column(String(100))
+    kind: Mapped[str] = mapped_column(String(32))  # wordnet | propagation | head | fine_tuned
+    status: Mapped[str] = mapped_column(String(32))  # serving | candidate | rejected | retired
+    backbone: Mapped[str] = mapped_column(String(100))
+    weights_digest: Mapped[str | None] = mapped_column(String(64))
+    artifact: Mapped[str | None] = mapped_column(Text)  # folder below STATE_DIR
+    annotations: Mapped[int] = mapped_column(Integer, default=0)
+    evaluation: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    note: Mapped[str] = mapped_column(Text, default="")
+    seconds: Mapped[float] = mapped_column(Float, default=0.0)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class Job(Base):
+    """A background job. This row, not the queue, is the truth: a job survives the death of its worker."""
+
+    __tablename__ = "job"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    project_id: Mapped[int | None] = mapped_column(Integer, index=True)
+    kind: Mapped[str] = mapped_column(String(32))  # refresh | train | embed
+    status: Mapped[str] = mapped_column(String(16), index=True)  # queued | running | done | failed
+    progress: Mapped[float] = mapped_column(Float, default=0.0)  # [0, 1]
+    message: Mapped[str] = mapped_column(Text, default="")
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    worker: Mapped[str | None] = mapped_column(String(64))
+    heartbeat_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
