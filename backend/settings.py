@@ -25,9 +25,18 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", extra="forbid", frozen=True)
 
     # Label Studio
-    label_studio_url: str = Field("", description="Origin of Label Studio, e.g. http://localhost:8080. Empty: answer calls only, push nothing.")
-    label_studio_api_key: str = Field("", repr=False, description="Legacy token or personal access token of a user who can edit the projects.")
-    poll_seconds: float = Field(30.0, ge=0.2, le=86400, description="How often tasks and annotations are reconciled with Label Studio, so that a lost webhook loses nothing.")
+    label_studio_url: str = Field(
+        "", description="Origin of Label Studio, e.g. http://localhost:8080. Empty: answer calls only, push nothing."
+    )
+    label_studio_api_key: str = Field(
+        "", repr=False, description="Legacy token or personal access token of a user who can edit the projects."
+    )
+    poll_seconds: float = Field(
+        30.0,
+        ge=0.2,
+        le=86400,
+        description="How often tasks and annotations are reconciled with Label Studio, so that a lost webhook loses nothing.",
+    )
 
     # The web server
     host: str = Field("0.0.0.0", description="Address that the backend listens on.")
@@ -35,43 +44,79 @@ class Settings(BaseSettings):
     web_threads: int = Field(8, ge=1, le=256, description="Threads that answer requests.")
     basic_auth_user: str = Field("", description="User name that callers must send; empty: no authentication.")
     basic_auth_password: str = Field("", repr=False, description="Password that callers must send.")
-    webhook_secret: str = Field("", repr=False, description="Value of the X-Webhook-Secret header that webhooks must carry where Basic auth is on (Label Studio sends webhooks without Basic auth; `connect` sets the header).")
-    public_url: str = Field("", description="Address under which Label Studio reaches this backend; empty: http://localhost:PORT.")
-    predict_budget_seconds: float = Field(80.0, gt=0, le=95, description="Longest time that /predict may take; Label Studio gives up after 100 s.")
+    webhook_secret: str = Field(
+        "",
+        repr=False,
+        description="Value of the X-Webhook-Secret header that webhooks must carry where Basic auth is on (Label Studio sends webhooks without Basic auth; `connect` sets the header).",
+    )
+    public_url: str = Field(
+        "", description="Address under which Label Studio reaches this backend; empty: http://localhost:PORT."
+    )
+    predict_budget_seconds: float = Field(
+        80.0, gt=0, le=95, description="Longest time that /predict may take; Label Studio gives up after 100 s."
+    )
 
     # State
-    state_dir: Path = Field(Path(".state"), description="Folder for the embedded database, job queue, compiled models and trained models.")
-    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in STATE_DIR. PostgreSQL: postgresql+psycopg://…")
+    state_dir: Path = Field(
+        Path(".state"), description="Folder for the embedded database, job queue, compiled models and trained models."
+    )
+    database_url: str = Field(
+        "", description="SQLAlchemy URL; empty: SQLite in STATE_DIR. PostgreSQL: postgresql+psycopg://…"
+    )
     queue_url: str = Field("", description="Job queue; empty: SQLite in STATE_DIR. Redis: redis://host:6379/0")
     job_workers: int = Field(2, ge=1, le=64, description="Threads that run background jobs.")
 
     # Images
     local_roots: CommaList = Field((), description="Comma-separated folders below which local image files may be read.")
-    allowed_hosts: CommaList = Field((), description="Comma-separated host names, addresses or networks (10.0.0.0/8) that may be fetched from though they are private.")
-    cloud_schemes: CommaList = Field((), description="Comma-separated cloud schemes that may be read with the backend's own credentials: s3, gs, azure-blob. Others go through Label Studio.")
+    allowed_hosts: CommaList = Field(
+        (),
+        description="Comma-separated host names, addresses or networks (10.0.0.0/8) that may be fetched from though they are private.",
+    )
+    cloud_schemes: CommaList = Field(
+        (),
+        description="Comma-separated cloud schemes that may be read with the backend's own credentials: s3, gs, azure-blob. Others go through Label Studio.",
+    )
     max_image_bytes: int = Field(50_000_000, ge=1_000, description="Largest image file, in bytes.")
     max_image_pixels: int = Field(200_000_000, ge=10_000, description="Largest image, in pixels (width x height).")
     image_timeout_seconds: float = Field(20.0, gt=0, le=600, description="Longest time to fetch one image.")
 
     # Features
-    backbone: str = Field("auto", description="auto, or a name of the backbone registry (`python -m backend backbones`). auto: inception_v3 where its weights are on disk or can be downloaded, else efficientnet_lite2.")
-    inception_weights: Path | None = Field(None, description="Keras weights file of InceptionV3 (.h5 or .weights.h5), instead of the download.")
-    weights_dir: Path | None = Field(None, description="Folder for downloaded weights and compiled models; empty: STATE_DIR/models.")
+    backbone: str = Field(
+        "auto",
+        description="auto, or a name of the backbone registry (`python -m backend backbones`). auto: inception_v3 where its weights are on disk or can be downloaded, else efficientnet_lite2.",
+    )
+    inception_weights: Path | None = Field(
+        None, description="Keras weights file of InceptionV3 (.h5 or .weights.h5), instead of the download."
+    )
+    weights_dir: Path | None = Field(
+        None, description="Folder for downloaded weights and compiled models; empty: STATE_DIR/models."
+    )
     batch_size: int = Field(32, ge=1, le=1024, description="Images per inference batch when embedding many.")
-    decode_threads: int = Field(0, ge=0, le=256, description="Threads that fetch and decode images; 0: two for each core.")
+    decode_threads: int = Field(
+        0, ge=0, le=256, description="Threads that fetch and decode images; 0: two for each core."
+    )
     inference_threads: int = Field(0, ge=0, le=256, description="Threads that OpenVINO uses; 0: all cores.")
 
     # The order
-    window_size: int = Field(50, ge=1, le=10_000, description="Queue window: how many tasks carry the current model version.")
+    window_size: int = Field(
+        50, ge=1, le=10_000, description="Queue window: how many tasks carry the current model version."
+    )
     strategy: str = Field("default", description="Query strategy by name (`python -m backend strategies`).")
-    evaluation_share: float = Field(0.1, ge=0.0, le=0.5, description="Share of the queue drawn at random for evaluation, never trained on.")
-    relevance: CommaList = Field((), description="Comma-separated roots of what is relevant: synsets (athlete.n.01), topic domains (domain:sport.n.01) or labels. Empty: everything is.")
+    evaluation_share: float = Field(
+        0.1, ge=0.0, le=0.5, description="Share of the queue drawn at random for evaluation, never trained on."
+    )
+    relevance: CommaList = Field(
+        (),
+        description="Comma-separated roots of what is relevant: synsets (athlete.n.01), topic domains (domain:sport.n.01) or labels. Empty: everything is.",
+    )
 
     # Learning
     retrain_every: int = Field(50, ge=1, description="New annotations after which a head is retrained.")
 
     # Operation
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe messages that are logged.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least severe messages that are logged."
+    )
     log_format: Literal["text", "json"] = Field("text", description="text for people, json for log collectors.")
 
     @field_validator("local_roots", "allowed_hosts", "cloud_schemes", "relevance", mode="before")
@@ -119,7 +164,7 @@ def near_misses(environment: list[str]) -> dict[str, str]:
     known = setting_names()
     found: dict[str, str] = {}
     for name in environment:
-        if name in known or "_" not in name and len(name) < 6:
+        if name in known or ("_" not in name and len(name) < 6):
             continue
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.9)
         if close:
@@ -133,7 +178,9 @@ def load_settings(**overrides: object) -> Settings:
     Raises:
         SettingsError: a setting is unknown or its value is not allowed; all faults in one message.
     """
-    faults = [f"{found}: unknown setting, did you mean {meant}?" for found, meant in near_misses(list(os.environ)).items()]
+    faults = [
+        f"{found}: unknown setting, did you mean {meant}?" for found, meant in near_misses(list(os.environ)).items()
+    ]
     try:
         settings = Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:

@@ -5,7 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, Float, ForeignKey, Index, Integer, LargeBinary, String, Text, TypeDecorator, DateTime
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    TypeDecorator,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -94,7 +107,9 @@ class QueueItem(Base):
     version: Mapped[str] = mapped_column(String(100), primary_key=True)
     position: Mapped[int] = mapped_column(Integer, primary_key=True)
     task_id: Mapped[int] = mapped_column(BigInteger)
-    score: Mapped[float] = mapped_column(Float)  # (0, 1), strictly increasing with position: Label Studio serves the lowest first
+    score: Mapped[float] = mapped_column(
+        Float
+    )  # (0, 1), strictly increasing with position: Label Studio serves the lowest first
     priority: Mapped[float] = mapped_column(Float)  # [0, 1], 1 = label sooner
     components: Mapped[dict[str, float]] = mapped_column(JSON)
     reason: Mapped[str] = mapped_column(Text)
