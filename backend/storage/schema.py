@@ -54,6 +54,14 @@ class Project(Base):
     extra_params: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     published_version: Mapped[str] = mapped_column(String(100), default="")  # version that the queue window carries now
     window_serial: Mapped[int] = mapped_column(Integer, default=0)  # grows with each published window
+    snapshot: Mapped[str] = mapped_column(
+        String(255), default=""
+    )  # folder below STATE_DIR with what /predict answers from
+    serving_version: Mapped[str] = mapped_column(String(100), default="")  # the ModelVersion that predicts
+    pinned: Mapped[bool] = mapped_column(
+        Boolean, default=False
+    )  # a person chose the serving version: training never moves it
+    trained_annotations: Mapped[int] = mapped_column(Integer, default=0)  # annotated tasks at the last training
     synced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
