@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backend.priority.pool_view import BoolArray
 
@@ -14,7 +15,7 @@ _RANGE = float(1 << 64)
 
 def sample_position(
     digests: Sequence[str], *, salt: str = "evaluation"
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+) -> NDArray[np.float64]:
     """Pseudo-random position of each digest: float64 [n] in [0, 1), the same on every machine and day."""
     positions = (
         int.from_bytes(hashlib.blake2b(f"{salt}:{digest}".encode(), digest_size=8).digest(), "big")
