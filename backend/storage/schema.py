@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
+    text,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -38,6 +39,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is not None and value.tzinfo is None:
             return value.replace(tzinfo=UTC)
         return value
+
+
+def _only_where(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 class Base(DeclarativeBase):
@@ -149,8 +154,8 @@ class Job(Base):
 
     __tablename__ = "job"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    project_id: Mapped[int | None] = mapped_column(Integer, index=True)
-    kind: Mapped[str] = mapped_column(String(32))  # refresh | train | embed
+    project_id: Mapped[int] = mapped_column(Integer, index=True)
+    kind: Mapped[str] = mapped_column(String(32))  # sync | embed | refresh | train | embed
     status: Mapped[str] = mapped_column(String(16), index=True)  # queued | running | done | failed
     progress: Mapped[float] = mapped_column(Float, default=0.0)  # [0, 1]
     message: Mapped[str] = mapped_column(Text, default="")
@@ -162,3 +167,8 @@ class Job(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    __table_args__ = (
+        # The database itself refuses a second running, or a second waiting, job of a kind for a project.
+        Index("ux_job_running", "kind", "project_id", unique=True, **_only_where("status = 'running'")),
+        Index("ux_job_queued", "kind", "project_id", unique=True, **_only_where("status = 'queued'")),
+    )

@@ -22,7 +22,7 @@ def upgrade() -> None:
     op.create_table(
         "job",
         sa.Column("id", sa.String(length=32), nullable=False),
-        sa.Column("project_id", sa.Integer(), nullable=True),
+        sa.Column("project_id", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("progress", sa.Float(), nullable=False),
@@ -40,6 +40,20 @@ def upgrade() -> None:
     with op.batch_alter_table("job", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_job_project_id"), ["project_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_job_status"), ["status"], unique=False)
+        batch_op.create_index(
+            "ux_job_queued",
+            ["kind", "project_id"],
+            unique=True,
+            sqlite_where=sa.text("status = 'queued'"),
+            postgresql_where=sa.text("status = 'queued'"),
+        )
+        batch_op.create_index(
+            "ux_job_running",
+            ["kind", "project_id"],
+            unique=True,
+            sqlite_where=sa.text("status = 'running'"),
+            postgresql_where=sa.text("status = 'running'"),
+        )
 
     op.create_table(
         "project",
@@ -141,6 +155,12 @@ def downgrade() -> None:
     op.drop_table("annotation")
     op.drop_table("project")
     with op.batch_alter_table("job", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ux_job_running", sqlite_where=sa.text("status = 'running'"), postgresql_where=sa.text("status = 'running'")
+        )
+        batch_op.drop_index(
+            "ux_job_queued", sqlite_where=sa.text("status = 'queued'"), postgresql_where=sa.text("status = 'queued'")
+        )
         batch_op.drop_index(batch_op.f("ix_job_status"))
         batch_op.drop_index(batch_op.f("ix_job_project_id"))
 

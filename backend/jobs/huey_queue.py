@@ -1,0 +1,49 @@
+"""The message queue: Huey on SQLite for one machine, on Redis beyond. A message only names a job of the ledger."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from huey import RedisHuey, SqliteHuey
+from huey.api import Huey
+from huey.registry import Message
+from huey.serializer import Serializer
+
+from backend.errors import SettingsError
+from backend.settings import Settings
+
+QUEUE_NAME = "label-order"
+
+
+class JsonSerializer(Serializer):  # type: ignore[misc]
+    """Messages as JSON: whoever can write to the queue can start known jobs, but run no code of their own."""
+
+    def _serialize(self, data: Any) -> bytes:
+        if isinstance(data, Message):
+            return json.dumps({"message": data._asdict()}).encode()
+        return json.dumps({"value": data}).encode()
+
+    def _deserialize(self, data: bytes) -> Any:
+        content = json.loads(data)
+        if "message" not in content:
+            return content["value"]
+        fields = content["message"]
+        fields["args"] = tuple(fields["args"])
+        return Message(**fields)
+
+
+def open_huey(settings: Settings) -> Huey:
+    """The queue that the settings name.
+
+    Raises:
+        SettingsError: QUEUE_URL has a scheme other than redis(s) or sqlite.
+    """
+    url = settings.queue_url
+    if url.startswith(("redis://", "rediss://")):
+        return RedisHuey(QUEUE_NAME, url=url, results=False, serializer=JsonSerializer())
+    if url and not url.startswith("sqlite:///"):
+        raise SettingsError("QUEUE_URL: must be redis://…, rediss://…, sqlite:///… or empty")
+    path = url.removeprefix("sqlite:///") or str(settings.state_dir / "queue.sqlite3")
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    return SqliteHuey(QUEUE_NAME, filename=path, results=False, serializer=JsonSerializer(), fsync=False)
