@@ -1,0 +1,156 @@
+"""The head as a Keras network, and how it is fitted.
+
+Keras is imported inside the functions: only training jobs pay for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.learning.batches import balanced_batches, simple_batches
+from backend.learning.head_inference import HeadLayers
+from backend.learning.head_options import HeadOptions
+from backend.learning.space import unit_rows
+from backend.learning.transform import Floats
+
+if TYPE_CHECKING:
+    import keras
+
+_STEPS_AT_LEAST = 10  # per epoch, so that an epoch means something with a handful of photos
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows to learn from: features [n, k], targets [n, L] and the importance [n] of each row."""
+
+    features: Floats
+    targets: Floats
+    weights: Floats
+
+    def rows(self, chosen: NDArray[np.bool_]) -> Examples:
+        """The rows where `chosen` [n] is true."""
+        return Examples(self.features[chosen], self.targets[chosen], self.weights[chosen])
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a fit ended with: the best weights, the epoch they are from (1 = first) and their validation loss."""
+
+    layers: HeadLayers
+    epochs: int
+    loss: float | None
+
+
+def prototype_layers(examples: Examples, options: HeadOptions) -> HeadLayers | None:
+    """Where linear and cosine heads start: per label the direction of its photos' weighted mean feature.
+
+    None for an mlp, which starts from random weights.
+    """
+    if options.kind == "mlp":
+        return None
+    means = (examples.targets * examples.weights[:, None]).T @ examples.features
+    kernel = unit_rows(means.astype(np.float32)).T * np.float32(options.scale)
+    return HeadLayers(np.ascontiguousarray(kernel), np.zeros(kernel.shape[1], dtype=np.float32))
+
+
+def fit_network(
+    examples: Examples,
+    options: HeadOptions,
+    start: HeadLayers | None,
+    *,
+    epochs: int,
+    validation: Examples | None = None,
+    on_epoch: Callable[[int], None] | None = None,
+) -> Fitted:
+    """Fit a head for `epochs` epochs, or fewer when the loss on `validation` stops falling (then its best is kept)."""
+    import keras
+
+    count, width = examples.features.shape
+    labels = examples.targets.shape[1]
+    keras.utils.set_random_seed(options.seed)
+    network = _network(options, width, labels)
+    if start is not None:
+        network.set_weights(_to_keras(start, options))
+    network.compile(optimizer=keras.optimizers.Adam(options.learning_rate), loss=_loss(options), jit_compile=False)
+    callbacks: list[Any] = []
+    if validation is not None:
+        callbacks.append(
+            keras.callbacks.EarlyStopping("val_loss", patience=options.patience, restore_best_weights=True)
+        )
+    if on_epoch is not None:
+        callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1)))
+    batch_size = min(options.batch_size, count)
+    history = network.fit(
+        _batches(examples, batch_size, options),
+        steps_per_epoch=max(_STEPS_AT_LEAST, -(-count // batch_size)),
+        epochs=epochs,
+        validation_data=None if validation is None else (validation.features, validation.targets, validation.weights),
+        callbacks=callbacks,
+        verbose=0,
+    )
+    losses = history.history.get("val_loss")
+    best = int(np.argmin(losses)) if losses else epochs - 1
+    return Fitted(_from_keras(network.get_weights(), options), best + 1, float(losses[best]) if losses else None)
+
+
+def _network(options: HeadOptions, width: int, labels: int) -> keras.Model:
+    import keras
+
+    regularizer = keras.regularizers.L2(options.weight_decay)
+    inputs = keras.Input((width,), name="features")
+    outputs: Any = inputs
+    if options.kind == "mlp":
+        outputs = keras.layers.Dense(
+            options.hidden, "relu", kernel_initializer="he_normal", kernel_regularizer=regularizer, name="hidden"
+        )(outputs)
+        outputs = keras.layers.Dropout(options.dropout)(outputs)
+    if options.kind == "cosine":
+        prototypes = keras.layers.Dense(
+            labels, use_bias=False, kernel_constraint=keras.constraints.UnitNorm(axis=0), name="prototypes"
+        )
+        outputs = keras.layers.Rescaling(options.scale, name="scale")(prototypes(outputs))
+    else:
+        outputs = keras.layers.Dense(labels, kernel_regularizer=regularizer, name="output")(outputs)
+    return keras.Model(inputs, outputs, name=f"{options.kind}_head")
+
+
+def _loss(options: HeadOptions) -> keras.losses.Loss:
+    import keras
+
+    family = keras.losses.BinaryCrossentropy if options.multiple else keras.losses.CategoricalCrossentropy
+    return family(from_logits=True, label_smoothing=options.label_smoothing)
+
+
+def _batches(examples: Examples, batch_size: int, options: HeadOptions) -> Iterator[tuple[Floats, Floats, Floats]]:
+    rng = np.random.default_rng(options.seed)
+    rows = (
+        balanced_batches(examples.targets, batch_size, rng)
+        if options.batches == "balanced"
+        else simple_batches(len(examples.targets), batch_size, rng)
+    )
+    for chosen in rows:
+        yield examples.features[chosen], examples.targets[chosen], examples.weights[chosen]
+
+
+def _to_keras(layers: HeadLayers, options: HeadOptions) -> list[Floats]:
+    if options.kind == "cosine":
+        return [unit_rows(layers.kernel.T).T]
+    if layers.hidden_kernel is not None and layers.hidden_bias is not None:
+        return [layers.hidden_kernel, layers.hidden_bias, layers.kernel, layers.bias]
+    return [layers.kernel, layers.bias]
+
+
+def _from_keras(weights: list[Floats], options: HeadOptions) -> HeadLayers:
+    if options.kind == "cosine":
+        kernel = weights[0] * np.float32(options.scale)
+        return HeadLayers(kernel, np.zeros(kernel.shape[1], dtype=np.float32))
+    if options.kind == "mlp":
+        hidden_kernel, hidden_bias, kernel, bias = weights
+        return HeadLayers(kernel, bias, hidden_kernel, hidden_bias)
+    kernel, bias = weights
+    return HeadLayers(kernel, bias)
