@@ -1,0 +1,202 @@
+"""One HTTP call to Label Studio: authorised, timed, and turned into a clear error when it fails."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from backend.errors import LabelStudioError
+from backend.sync.tokens import Token, TokenKind
+
+CONNECT_TIMEOUT_SECONDS = 5.0
+DETAIL_LIMIT = 500
+RETRIED_STATUSES = (429, 502, 503, 504)
+
+
+class Transport:
+    """Sends requests to one Label Studio. Thread-safe: each thread has a session of its own.
+
+    Only GET is retried (twice, with back-off): any other call may have taken effect before its answer was lost.
+    Redirects are refused, so that the token never travels to another host and a POST never turns into a GET.
+    """
+
+    def __init__(self, url: str, api_key: str, timeout: float = 30.0) -> None:
+        self.url = url.rstrip("/")
+        self.timeout = timeout
+        self.token = Token(api_key, self._exchange)
+        self._local = threading.local()
+
+    def authorization(self) -> str:
+        """The Authorization header for this Label Studio; send it nowhere else."""
+        return self.token.authorization()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, Any] | None = None,
+        json: Any = None,
+        data: dict[str, Any] | None = None,
+        files: list[tuple[str, Any]] | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Send one request and return its decoded JSON (None for an empty answer).
+
+        Raises:
+            LabelStudioError: reason is one of label_studio_unreachable, _timeout, _unauthorised, _forbidden,
+                _not_found, _refused (other 4xx), _failed (5xx), _redirect, _not_json; the message names the
+                call, the URL and the fix.
+        """
+        for attempt in (1, 2):
+            response = self._send(
+                method,
+                path,
+                headers={"Authorization": self.token.authorization()},
+                params=params,
+                json=json,
+                data=data,
+                files=files,
+                timeout=timeout,
+            )
+            # A 401 comes before any effect, so the call may be sent again with a fresh access token.
+            if response.status_code == 401 and attempt == 1 and files is None and self.token.forget():
+                continue
+            break
+        return self._decoded(method, path, response)
+
+    def anonymous(self, path: str) -> Any:
+        """GET without a token (health and version pages)."""
+        return self._decoded("GET", path, self._send("GET", path))
+
+    def _exchange(self, refresh_token: str) -> str:
+        path = "/api/token/refresh/"
+        answer = self._decoded("POST", path, self._send("POST", path, json={"refresh": refresh_token}))
+        if not isinstance(answer, dict) or not answer.get("access"):
+            raise LabelStudioError(
+                f"POST {self.url}{path}: Label Studio gave no access token; check that LABEL_STUDIO_URL is its origin.",
+                reason="label_studio_not_json",
+            )
+        return str(answer["access"])
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = requests.Session()
+            session.trust_env = False  # a .netrc entry would replace our Authorization header
+            retry = Retry(
+                total=2, backoff_factor=0.5, status_forcelist=RETRIED_STATUSES, allowed_methods=["GET"], redirect=0,
+                raise_on_status=False,
+            )  # fmt: skip
+            session.mount("http://", HTTPAdapter(max_retries=retry))
+            session.mount("https://", HTTPAdapter(max_retries=retry))
+            self._local.session = session
+        return session
+
+    def _send(self, method: str, path: str, *, timeout: float | None = None, **kwargs: Any) -> requests.Response:
+        call = f"{method} {self.url}{path}"
+        seconds = timeout or self.timeout
+        try:
+            return self._session().request(
+                method,
+                self.url + path,
+                timeout=(min(CONNECT_TIMEOUT_SECONDS, seconds), seconds),
+                allow_redirects=False,
+                **kwargs,
+            )
+        except requests.exceptions.ConnectTimeout:
+            raise self._unreachable(call, "no connection in time") from None
+        except requests.exceptions.Timeout:
+            raise LabelStudioError(
+                f"{call}: no answer within {seconds:g} s; Label Studio is overloaded or stuck: look at its log.",
+                reason="label_studio_timeout",
+            ) from None
+        except requests.exceptions.ConnectionError as error:
+            if "Read timed out" in str(error):
+                raise LabelStudioError(
+                    f"{call}: no answer within {seconds:g} s; Label Studio is overloaded or stuck: look at its log.",
+                    reason="label_studio_timeout",
+                ) from None
+            raise self._unreachable(call, "connection refused or lost") from None
+        except (requests.exceptions.RequestException, ValueError) as error:
+            raise LabelStudioError(
+                f"{call}: {type(error).__name__}; check LABEL_STUDIO_URL.", reason="label_studio_unreachable"
+            ) from None
+
+    def _unreachable(self, call: str, what: str) -> LabelStudioError:
+        return LabelStudioError(
+            f"{call}: {what}. Is Label Studio running, and is LABEL_STUDIO_URL ({self.url}) its address as seen from "
+            "this machine? (Inside a container, localhost is the container.)",
+            reason="label_studio_unreachable",
+        )
+
+    def _decoded(self, method: str, path: str, response: requests.Response) -> Any:
+        call = f"{method} {self.url}{path}"
+        if 300 <= response.status_code < 400:
+            raise LabelStudioError(
+                f"{call}: redirected to {response.headers.get('Location', '?')}; set LABEL_STUDIO_URL to the origin "
+                "that answers without a redirect (often https instead of http).",
+                reason="label_studio_redirect",
+            )
+        if response.status_code >= 400:
+            raise self._refusal(call, response)
+        if not response.content:
+            return None
+        try:
+            return response.json()
+        except ValueError:
+            raise LabelStudioError(
+                f"{call}: the answer is not JSON; LABEL_STUDIO_URL does not point to Label Studio's origin.",
+                reason="label_studio_not_json",
+            ) from None
+
+    def _refusal(self, call: str, response: requests.Response) -> LabelStudioError:
+        status, detail = response.status_code, _detail(response)
+        if status == 401:
+            return LabelStudioError(
+                f"{call}: 401 {detail}. {self._token_fix(detail)}", reason="label_studio_unauthorised"
+            )
+        fixes = {
+            403: ("label_studio_forbidden", "The token's user may not do this: use the token of a user who can edit the project."),
+            404: ("label_studio_not_found", "Check the project id, and that LABEL_STUDIO_URL is Label Studio's origin."),
+        }  # fmt: skip
+        if status in fixes:
+            reason, fix = fixes[status]
+            return LabelStudioError(f"{call}: {status} {detail}. {fix}", reason=reason)
+        if status >= 500:
+            return LabelStudioError(
+                f"{call}: {status} {detail}. Label Studio failed: its log says why.", reason="label_studio_failed"
+            )
+        return LabelStudioError(f"{call}: {status} {detail}", reason="label_studio_refused")
+
+    def _token_fix(self, detail: str) -> str:
+        if self.token.kind is TokenKind.PERSONAL_ACCESS:
+            return (
+                "The personal access token is expired or revoked: make a new one in Label Studio "
+                "(Account & Settings, Personal Access Token) and set LABEL_STUDIO_API_KEY to it."
+            )
+        if "disabled" in detail:
+            return (
+                "This organisation has legacy tokens switched off: set LABEL_STUDIO_API_KEY to a personal access token "
+                "(Account & Settings, Personal Access Token), or allow legacy tokens (Organization, API Tokens Settings; "
+                "for a new installation LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN=true)."
+            )
+        return "Set LABEL_STUDIO_API_KEY to a token from Label Studio's Account & Settings page."
+
+
+def _detail(response: requests.Response) -> str:
+    """What Label Studio says is wrong, shortened; never the token, which is only in our own headers."""
+    try:
+        body = response.json()
+    except ValueError:
+        return response.reason or "no reason given"
+    if not isinstance(body, dict):
+        return str(body)[:DETAIL_LIMIT]
+    parts = [str(body.get("detail") or body.get("message") or response.reason)]
+    if body.get("validation_errors"):
+        parts.append(str(body["validation_errors"]))
+    return ": ".join(parts)[:DETAIL_LIMIT].rstrip(".")
