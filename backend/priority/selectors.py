@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
-from backend.priority.pool_view import FloatArray, IntArray
+from backend.priority.pool_view import BoolArray, FloatArray, IntArray
 
 Numbers = NDArray[np.floating[Any]]
 Batch = tuple[IntArray, FloatArray]
@@ -149,6 +150,44 @@ def spread_by_gradient(errors: FloatArray, space: FloatArray, count: int, rng: n
         nearest = np.minimum(nearest, np.maximum(norms + norms[pick] - 2.0 * inner, 0.0))
         nearest[~free] = 0.0
     return chosen
+
+
+def greedy_cover(sets: sparse.csr_matrix, count: int, allowed: BoolArray) -> Batch:
+    """Greedy maximum coverage: again and again the set that adds most elements [23].
+
+    Args:
+        sets: bool csr [n, n], symmetric; row i is the set of row i.
+        count: how many; at most as many as are allowed.
+        allowed: bool [n], the rows that may be chosen. The sets of all other rows count as covered from the start.
+
+    Returns:
+        Positions, and what each added over the size of the largest set.
+
+    Cost: O(count n + edges).
+    """
+    count = min(count, int(allowed.sum()))
+    indptr, indices = sets.indptr, sets.indices
+    uncovered = np.ones(sets.shape[0], dtype=bool)
+    taken = np.flatnonzero(~allowed)
+    uncovered[np.unique(sets[taken].indices)] = False
+    sizes = np.diff(indptr)
+    largest = max(1, int(sizes.max(initial=1)))
+    gains = np.asarray(sets.astype(np.float32) @ uncovered.astype(np.float32)).astype(np.int64)
+    free = allowed.copy()
+    gains[~free] = -1
+    chosen = np.empty(count, dtype=np.intp)
+    scores = np.empty(count, dtype=np.float32)
+    for place in range(count):
+        pick = int(np.argmax(gains))
+        chosen[place], scores[place] = pick, gains[pick] / largest
+        members = indices[indptr[pick] : indptr[pick + 1]]
+        fresh = members[uncovered[members]]
+        uncovered[fresh] = False
+        for element in fresh:
+            gains[indices[indptr[element] : indptr[element + 1]]] -= 1
+        free[pick] = False
+        gains[~free] = -1
+    return chosen, scores
 
 
 def deal(groups: Sequence[IntArray], count: int) -> IntArray:

@@ -15,11 +15,22 @@ from types import MappingProxyType
 import numpy as np
 
 from backend.priority.pool_view import FloatArray, IntArray, PoolView
+from backend.priority.strategies.badge import badge
+from backend.priority.strategies.bandit_mixture import bandit_mixture
+from backend.priority.strategies.cluster_margin import cluster_margin
 from backend.priority.strategies.entropy import entropy
+from backend.priority.strategies.graph_density import graph_density
+from backend.priority.strategies.hierarchical import hierarchical
+from backend.priority.strategies.information_density import information_density
+from backend.priority.strategies.informative_diverse import informative_diverse
+from backend.priority.strategies.kcenter import kcenter
 from backend.priority.strategies.least_confidence import least_confidence
 from backend.priority.strategies.margin import margin
+from backend.priority.strategies.prob_cover import prob_cover
 from backend.priority.strategies.random import random
 from backend.priority.strategies.ratio import ratio
+from backend.priority.strategies.representative_cluster import representative_cluster
+from backend.priority.strategies.typicality import typicality
 
 Strategy = Callable[[PoolView, np.random.Generator, int], tuple[IntArray, FloatArray]]
 
@@ -30,6 +41,17 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
         "margin": margin,
         "ratio": ratio,
         "entropy": entropy,
+        "kcenter": kcenter,
+        "typicality": typicality,
+        "prob_cover": prob_cover,
+        "badge": badge,
+        "cluster_margin": cluster_margin,
+        "information_density": information_density,
+        "hierarchical": hierarchical,
+        "informative_diverse": informative_diverse,
+        "representative_cluster": representative_cluster,
+        "graph_density": graph_density,
+        "bandit_mixture": bandit_mixture,
     }
 )
 
