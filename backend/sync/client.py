@@ -64,6 +64,10 @@ class LabelStudioClient:
         """The user whose token this is."""
         return dict(self.transport.call("GET", "/api/current-user/whoami"))
 
+    def create_personal_access_token(self) -> str:
+        """A new personal access token of this user; Label Studio allows one at a time."""
+        return str(self.transport.call("POST", "/api/token/")["token"])
+
     # Projects
     def projects(self) -> Iterator[JsonDict]:
         """All projects that the user sees."""

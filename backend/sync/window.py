@@ -114,25 +114,20 @@ def _check(version: str, items: Sequence[WindowItem], superseded: Sequence[str])
 def _store(client: LabelStudioClient, project_id: int, version: str, items: Sequence[WindowItem]) -> dict[int, str]:
     """Make Label Studio hold exactly `items` under `version`; returns the tasks it refuses, with reasons."""
     dropped: dict[int, str] = {}
-    for _ in range(MAX_ROUNDS):
+    for attempt in range(MAX_ROUNDS):
         dropped.update(_deleted_tasks(client, project_id, items))
         wanted = [item for item in items if item.task_id not in dropped]
-        if client.model_versions(project_id).get(version, 0) == 0:
-            missing = wanted
+        fresh = client.model_versions(project_id).get(version, 0) == 0
+        missing = wanted if fresh else _remove_strays(client, project_id, version, wanted)
+        if attempt == 0:
+            _import(client, project_id, version, missing)
         else:
-            missing = _remove_strays(client, project_id, version, wanted)
-        if len(missing) == len(wanted):
-            kept = _import(client, project_id, version, missing)
-        else:
-            # Part of the window is stored, the rest was refused or lost: only one by one shows which is which.
-            kept = len(wanted) - len(missing)
+            # What is still missing was refused without a word: only one by one shows which items those are.
             for item in missing:
-                if _import(client, project_id, version, [item]):
-                    kept += 1
-                else:
+                if not _import(client, project_id, version, [item]):
                     dropped[item.task_id] = _why_refused(client, project_id, version, item)
-            wanted = [item for item in wanted if item.task_id not in dropped]
-        if kept == len(wanted) == client.model_versions(project_id).get(version, 0):
+        wanted = [item for item in wanted if item.task_id not in dropped]
+        if client.model_versions(project_id).get(version, 0) == len(wanted):
             return dropped
     raise LabelStudioError(
         f"Project {project_id}: the predictions of {version} do not settle at {len(wanted)}; "
