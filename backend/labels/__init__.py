@@ -1,1 +1,25 @@
+"""Label configs, WordNet and the ImageNet classes: what the labels of a project mean."""
 
+from __future__ import annotations
+
+from backend.labels import imagenet
+from backend.labels.config import LabelConfig, parse_label_config
+from backend.labels.controls import Control, Label
+from backend.labels.relevance import relevance_mass
+from backend.labels.space import LabelSpace
+from backend.labels.tree import LabelTree
+from backend.labels.wordnet import WordNet
+from backend.labels.wordnet_corpus import ensure_wordnet
+
+__all__ = [
+    "Control",
+    "Label",
+    "LabelConfig",
+    "LabelSpace",
+    "LabelTree",
+    "WordNet",
+    "ensure_wordnet",
+    "imagenet",
+    "parse_label_config",
+    "relevance_mass",
+]

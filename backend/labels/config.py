@@ -1,0 +1,196 @@
+"""Label Studio's label config: which image controls it has and which labels they give."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException  # type: ignore[import-untyped]
+from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
+
+from backend.errors import ImageError, LabelConfigError
+from backend.labels.controls import CONTROLS, Choice, Control, ControlHandler, ControlKind
+from backend.labels.controls.base import build_labels, make_choice
+
+logger = logging.getLogger(__name__)
+
+UNDEFINED_KEY = "$undefined$"  # Label Studio's own key for files imported before the project had a config
+MAX_DEPTH = 100
+_VARIABLE = re.compile(r"\$([\w.\[\]-]+)")
+
+
+@dataclass(frozen=True)
+class LabelConfig:
+    """The controls of a label config that classify whole images, in document order (never empty)."""
+
+    controls: tuple[Control, ...]
+
+    def image_key(self, task_data: Mapping[str, Any]) -> str:
+        """The key of `task_data` that holds the image to classify.
+
+        Raises:
+            ImageError: the task has none of the keys that the config names.
+        """
+        keys = dict.fromkeys(control.data_key for control in self.controls)
+        for key in (*keys, UNDEFINED_KEY):
+            if task_data.get(key):
+                return key
+        raise ImageError(
+            f"the task's data has no {' or '.join(repr(key) for key in keys)}, which the label config names as the "
+            f"image; it has: {', '.join(sorted(map(str, task_data))) or 'nothing'}",
+            reason="no_image",
+        )
+
+    def with_task(self, task_data: Mapping[str, Any]) -> LabelConfig:
+        """The config with the labels that a dynamic `value="$key"` takes from this task's data."""
+        controls = tuple(
+            control.with_options(task_data.get(control.dynamic_key)) if control.dynamic_key else control
+            for control in self.controls
+        )
+        return self if controls == self.controls else replace(self, controls=controls)
+
+
+def parse_label_config(xml: str) -> LabelConfig:
+    """Read a label config.
+
+    Taken are Choices and Taxonomy tags whose `toName` is an Image; those for regions or for other data are left
+    out. Tag and attribute names are matched without regard to case, as Label Studio does.
+
+    Raises:
+        LabelConfigError: not XML, with a DOCTYPE, nested too deeply, or without any control that classifies images.
+    """
+    root = _parse(xml)
+    images = _image_keys(root)
+    controls: list[Control] = []
+    faults: list[str] = []
+    for element in root.iter():
+        handler = CONTROLS.get(cast(ControlKind, _tag(element)))
+        if handler is None:
+            continue
+        try:
+            controls.append(_control(element, handler, images))
+        except LabelConfigError as error:
+            faults.append(str(error))
+    if not controls:
+        detail = "; ".join(faults) or "it has neither a Choices nor a Taxonomy tag"
+        raise LabelConfigError(
+            f"The label config has nothing that classifies images: {detail}. "
+            'Add for example <Image name="image" value="$image"/> and '
+            '<Choices name="label" toName="image"><Choice value="…"/></Choices>.',
+            reason="no_image_choice",
+        )
+    for fault in faults:
+        logger.info("label config: %s", fault)
+    names = [control.from_name for control in controls]
+    for name in names:
+        if names.count(name) > 1:
+            raise LabelConfigError(f'Two control tags are named "{name}": give each its own name.')
+    return LabelConfig(tuple(controls))
+
+
+def _parse(xml: str) -> Element:
+    try:
+        root = cast(Element, fromstring(xml.strip(), forbid_dtd=True))
+    except DefusedXmlException:
+        raise LabelConfigError(
+            "The label config has a DOCTYPE or entity declaration, which is not allowed: remove it.",
+            reason="unsafe_xml",
+        ) from None
+    except (ParseError, ValueError) as error:
+        raise LabelConfigError(
+            f"The label config is not valid XML ({error}): mend it in the project's Labeling Interface settings.",
+            reason="malformed_xml",
+        ) from None
+    level, depth = [root], 1
+    while level := [child for element in level for child in element]:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise LabelConfigError(f"The label config is nested deeper than {MAX_DEPTH} tags.", reason="too_deep")
+    return root
+
+
+def _image_keys(root: Element) -> dict[str, str]:
+    """{name of an Image tag: key of its image in the task data}."""
+    keys: dict[str, str] = {}
+    for element in root.iter():
+        attributes = _attributes(element)
+        name, variable = attributes.get("name", ""), _variable(attributes.get("value", ""))
+        if _tag(element) == "image" and name and variable:
+            keys[name] = variable
+    return keys
+
+
+def _control(element: Element, handler: ControlHandler, images: Mapping[str, str]) -> Control:
+    attributes = _attributes(element)
+    name, to_name = attributes.get("name", ""), attributes.get("toname", "")
+    what = f"<{element.tag} name={name!r}>"
+    if not name:
+        raise LabelConfigError(f"a <{element.tag}> tag has no name")
+    if to_name not in images:
+        raise LabelConfigError(f"{what} has toName={to_name!r}, which is no Image tag with a value such as $image")
+    for attribute in ("perregion", "peritem"):
+        if _is_true(attributes.get(attribute)):
+            raise LabelConfigError(f"{what} is for single regions or items ({attribute}), not for whole images")
+    if attributes.get("apiurl"):
+        raise LabelConfigError(f"{what} loads its choices from apiUrl: write them into the config instead")
+    labels = build_labels(tuple(_choices(element)), handler)
+    dynamic = _variable(attributes.get("value", ""))
+    if not labels and dynamic is None:
+        raise LabelConfigError(f"{what} has no Choice: add some, or a value such as $options")
+    nested = _is_true(attributes.get("allownested"))
+    if handler.kind == "choices" and not nested and any(label.branch for label in labels):
+        logger.warning('%s: Label Studio shows the choices inside others only with allowNested="true"', what)
+    return Control(
+        from_name=name,
+        to_name=to_name,
+        kind=handler.kind,
+        data_key=images[to_name],
+        multiple=handler.is_multiple(attributes),
+        labels=labels,
+        dynamic_key=dynamic,
+        nested=nested,
+    )
+
+
+def _choices(element: Element) -> list[Choice]:
+    """The choices right below `element`, looking through tags such as View that only lay them out."""
+    found: list[Choice] = []
+    for child in element:
+        if _tag(child) != "choice":
+            found.extend(_choices(child))
+            continue
+        attributes = _attributes(child)
+        value = attributes.get("value") or attributes.get("alias") or ""
+        if not value:
+            raise LabelConfigError(f"a <Choice> inside <{element.tag}> has no value")
+        found.append(
+            make_choice(
+                value,
+                alias=attributes.get("alias"),
+                synset=attributes.get("synset") or attributes.get("synsets"),
+                relevant=attributes.get("relevant"),
+                children=tuple(_choices(child)),
+            )
+        )
+    return found
+
+
+def _tag(element: Element) -> str:
+    return element.tag.lower() if isinstance(element.tag, str) else ""
+
+
+def _attributes(element: Element) -> dict[str, str]:
+    return {name.lower(): value for name, value in element.attrib.items()}
+
+
+def _variable(value: str) -> str | None:
+    match = _VARIABLE.search(value)
+    return match.group(1) if match else None
+
+
+def _is_true(value: str | None) -> bool:
+    return value is not None and value.strip().lower() == "true"

@@ -1,0 +1,131 @@
+"""The hierarchy above a label space: where "racket sport" stands above tennis and badminton."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from backend.labels.controls import Label
+from backend.labels.wordnet import WordNet
+
+
+@dataclass(frozen=True)
+class LabelTree:
+    """T nodes: the inner ones from general to specific, then one leaf for each label, in label order.
+
+    A node that covers the same labels as one below it is left out, so every node tells labels apart. In WordNet a
+    label can lie in several branches at once.
+
+    Attributes:
+        nodes: readable names [T].
+        membership: bool CSR [L, T]; label l lies below (or is) node t.
+        depth: int32 [T]; 0 = top, a leaf is one deeper than the deepest inner node above it.
+    """
+
+    nodes: tuple[str, ...]
+    membership: sparse.csr_matrix
+    depth: np.ndarray
+
+    @property
+    def n_labels(self) -> int:
+        """Number of labels L."""
+        return int(self.membership.shape[0])
+
+    @property
+    def n_inner(self) -> int:
+        """Number of inner nodes, T - L."""
+        return len(self.nodes) - self.n_labels
+
+    def roll_up(self, probabilities: np.ndarray) -> np.ndarray:
+        """Mass of each node: float32 [n, T] from label probabilities [n, L]."""
+        return np.asarray(self.membership.T @ np.asarray(probabilities, dtype=np.float32).T, dtype=np.float32).T
+
+
+def build_tree(labels: Sequence[Label], synsets: Sequence[Sequence[str]], wordnet: WordNet | None) -> LabelTree:
+    """The tree of a control: its own branches where it has any, else WordNet's above the labels' synsets.
+
+    Args:
+        synsets: for each label the synsets that it stands for; labels without any hang below no inner node.
+    """
+    if any(label.branch for label in labels):
+        return _assemble(labels, _own_branches(labels))
+    if wordnet is None:
+        return _assemble(labels, [])
+    return _assemble(labels, _wordnet_branches(synsets, wordnet))
+
+
+@dataclass(frozen=True)
+class _Branch:
+    name: str
+    members: frozenset[int]
+    depth: int
+
+
+def _own_branches(labels: Sequence[Label]) -> list[_Branch]:
+    members: dict[tuple[str, ...], set[int]] = {}
+    names: dict[tuple[str, ...], str] = {}
+    for position, label in enumerate(labels):
+        for depth in range(1, len(label.path)):
+            members.setdefault(label.path[:depth], set()).add(position)
+            names[label.path[:depth]] = label.branch[depth - 1]
+    return [_Branch(names[path], frozenset(below), len(path)) for path, below in members.items()]
+
+
+def _wordnet_branches(synsets: Sequence[Sequence[str]], wordnet: WordNet) -> list[_Branch]:
+    members: dict[str, set[int]] = {}
+    for position, ids in enumerate(synsets):
+        for synset in ids:
+            for ancestor in wordnet.ancestors(synset):
+                members.setdefault(ancestor, set()).add(position)
+    return [
+        _Branch(wordnet.name(ancestor), frozenset(below), wordnet.depth(ancestor))
+        for ancestor, below in sorted(members.items())
+        if len(below) > 1
+    ]
+
+
+def _assemble(labels: Sequence[Label], branches: Sequence[_Branch]) -> LabelTree:
+    # Of the nodes that cover the same labels the most specific one stays.
+    distinct: dict[frozenset[int], _Branch] = {}
+    for branch in branches:
+        known = distinct.get(branch.members)
+        if known is None or branch.depth > known.depth:
+            distinct[branch.members] = branch
+    inner = sorted(
+        (branch for branch in distinct.values() if len(branch.members) > 1),
+        key=lambda branch: (-len(branch.members), min(branch.members), branch.name),
+    )
+    depths: list[int] = []
+    for position, branch in enumerate(inner):
+        above = [depths[other] for other in range(position) if branch.members < inner[other].members]
+        depths.append(1 + max(above, default=-1))
+    columns: list[frozenset[int]] = [branch.members for branch in inner]
+    for position in range(len(labels)):
+        depths.append(1 + max((d for d, c in zip(depths, columns, strict=False) if position in c), default=-1))
+    rows = [row for members in columns for row in sorted(members)] + list(range(len(labels)))
+    cols = [col for col, members in enumerate(columns) for _ in members] + [
+        len(columns) + position for position in range(len(labels))
+    ]
+    shape = (len(labels), len(columns) + len(labels))
+    membership = sparse.csr_matrix((np.ones(len(rows), dtype=bool), (rows, cols)), shape=shape)
+    names = (*(branch.name for branch in inner), *(label.title for label in labels))
+    return LabelTree(_distinct(names), membership, np.asarray(depths, dtype=np.int32))
+
+
+def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """Number the repeats, so that a name says which node is meant."""
+    seen: dict[str, int] = {}
+    result: list[str] = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return tuple(result)
+
+
+def ancestors_of(tree: LabelTree, label: int) -> Mapping[str, int]:
+    """{name: depth} of the nodes above a label, from the top down."""
+    nodes = tree.membership[label].indices
+    return {tree.nodes[node]: int(tree.depth[node]) for node in sorted(nodes, key=lambda node: int(tree.depth[node]))}
