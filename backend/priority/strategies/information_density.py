@@ -15,7 +15,7 @@ def information_density(
 ) -> tuple[IntArray, FloatArray]:
     """Information density: uncertainty weighted by likeness to the rest of the unlabelled pool.
 
-    Formula: entropy(x) · density(x)^beta, entropy = -Σ p log p / log L, density = mean over the unlabelled pool of
+    Formula: entropy(x) · density(x)^`beta`, entropy = -Σ p log p / log L, density = mean over the unlabelled pool of
         (1 + cos) / 2.
     Range: [0, 1].
     Direction: 1 = label sooner.

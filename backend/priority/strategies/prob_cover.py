@@ -38,27 +38,22 @@ def prob_cover(
 
 
 def pure_radius(graph: Graph, labels: IntArray, purity: float) -> float:
-    """The largest radius (cosine distance, [0, 2]) at which a share `purity` of all balls is of one cluster.
+    """The largest radius (cosine distance) at which a share `purity` of all open balls is of one cluster.
 
-    A row whose neighbours all share its cluster is pure at least as far as the farthest of them.
+    A row whose neighbours all share its cluster is pure at any radius; with enough of those the radius is infinite.
     """
     neighbours, similarities = graph
-    if neighbours.shape[1] == 0:
-        return 0.0
     distance = np.clip(1.0 - similarities, 0.0, 2.0)
-    known = neighbours >= 0
-    foreign = known & (labels[np.maximum(neighbours, 0)] != labels[:, None])
-    reach = np.where(known, distance, 0.0).max(axis=1)
-    first_foreign = np.where(foreign, distance, np.inf).min(axis=1)
-    limit = np.where(np.isfinite(first_foreign), first_foreign, reach)
-    return float(np.quantile(limit, 1.0 - purity))
+    foreign = (neighbours >= 0) & (labels[np.maximum(neighbours, 0)] != labels[:, None])
+    limit = np.sort(np.where(foreign, distance, np.inf).min(axis=1, initial=np.inf))
+    return float(limit[min(int((1.0 - purity) * limit.size), limit.size - 1)])
 
 
 def balls(graph: Graph, radius: float) -> sparse.csr_matrix:
-    """Bool csr [n, n], symmetric: row i holds the photos within `radius` of photo i, itself included."""
+    """Bool csr [n, n], symmetric: row i holds the photos nearer than `radius` to photo i, and itself."""
     neighbours, similarities = graph
     n, count = neighbours.shape
-    near = (neighbours >= 0) & (1.0 - similarities <= radius)
+    near = (neighbours >= 0) & (1.0 - similarities < radius)
     sources = np.broadcast_to(np.arange(n, dtype=np.int32)[:, None], (n, count))[near]
     directed = sparse.csr_matrix((np.ones(sources.size, dtype=bool), (sources, neighbours[near])), shape=(n, n))
     both: sparse.csr_matrix = (directed + directed.T + sparse.identity(n, dtype=bool, format="csr")).tocsr()
