@@ -149,6 +149,11 @@ class Settings(BaseSettings):
         return self.public_url or f"http://localhost:{self.port}"
 
     @property
+    def expanded_local_roots(self) -> tuple[Path, ...]:
+        """The folders below which local files may be read, absolute."""
+        return tuple(Path(root).expanduser().resolve() for root in self.local_roots)
+
+    @property
     def pushes(self) -> bool:
         """Whether the backend writes to Label Studio (both the address and a token are set)."""
         return bool(self.label_studio_url and self.label_studio_api_key)

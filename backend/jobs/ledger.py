@@ -71,6 +71,7 @@ class JobLedger:
         """
         waiting = self._waiting(kind, project_id)
         if waiting is not None:
+            self._add_to_payload(waiting, payload)
             return waiting, False
         job = Job(id=uuid.uuid4().hex, kind=kind, project_id=project_id, status="queued", payload=dict(payload or {}))
         try:
@@ -78,8 +79,19 @@ class JobLedger:
                 session.add(job)
         except IntegrityError:  # another process asked at the same moment
             waiting = self._waiting(kind, project_id)
-            return (waiting, False) if waiting is not None else self.request(kind, project_id, payload)
+            if waiting is None:
+                return self.request(kind, project_id, payload)
+            self._add_to_payload(waiting, payload)
+            return waiting, False
         return job.id, True
+
+    def _add_to_payload(self, job_id: str, payload: Mapping[str, Any] | None) -> None:
+        if not payload:
+            return
+        with self.database.session() as session:
+            job = session.get(Job, job_id)
+            if job is not None:
+                job.payload = {**job.payload, **payload}
 
     def _waiting(self, kind: str, project_id: int) -> str | None:
         query = select(Job.id).where(Job.kind == kind, Job.project_id == project_id, Job.status == "queued").limit(1)

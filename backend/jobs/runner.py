@@ -10,12 +10,11 @@ from typing import Any
 
 from backend.errors import BackendError
 from backend.jobs.ledger import HEARTBEAT_SECONDS, JobLedger, WorkerName
+from backend.service import metrics
+from backend.service.handlers import Handler, Progress
 from backend.storage.schema import Job
 
 log = logging.getLogger(__name__)
-
-Progress = Callable[[float, str], None]
-Handler = Callable[[Job, Progress], Mapping[str, Any] | None]
 
 
 class Runner:
@@ -52,6 +51,7 @@ class Runner:
             with self._lock:
                 self._running.discard(job_id)
         self.ledger.finish(job_id, self.name, result=result, error=error)
+        metrics.JOBS.labels(job.kind, "failed" if error else "done").inc()
         if error is None:
             log.info(
                 "job %s (%s, project %s) done in %.1f s", job_id, job.kind, job.project_id, time.monotonic() - started

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from backend.jobs.queue import JobQueue
-from backend.jobs.runner import Handler, Runner
+from backend.jobs.runner import Runner
+from backend.service.handlers import Handler
 
 log = logging.getLogger(__name__)
 

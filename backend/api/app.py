@@ -1,0 +1,78 @@
+"""The web application: Label Studio's contract, the product's own endpoints, one shape for every error."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from flask import Flask, Response, g, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from backend.api.auth import require_credentials
+from backend.api.contract import contract_blueprint
+from backend.api.monitoring import monitoring_blueprint
+from backend.api.projects import projects_blueprint
+from backend.errors import BackendError, LabelConfigError, NotFoundError, SettingsError
+from backend.jobs.queue import JobQueue
+from backend.service import metrics
+from backend.service.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+STATUS: tuple[tuple[type[BackendError], int], ...] = (
+    (NotFoundError, 404),
+    (LabelConfigError, 400),
+    (SettingsError, 400),
+)
+MAX_BODY_BYTES = 512 * 1024 * 1024  # "Retrieve predictions" sends all selected tasks in one call
+
+
+def create_app(runtime: Runtime, jobs: JobQueue) -> Flask:
+    """The application over a runtime and its job queue; it opens nothing by itself."""
+    app = Flask("label-order-backend")
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.register_blueprint(contract_blueprint(runtime, jobs))
+    app.register_blueprint(projects_blueprint(runtime, jobs))
+    app.register_blueprint(monitoring_blueprint(runtime, jobs))
+
+    @app.before_request
+    def start_clock() -> Response | None:
+        g.started = time.monotonic()
+        return require_credentials(runtime.settings)
+
+    @app.after_request
+    def count(response: Response) -> Response:
+        endpoint = request.url_rule.rule if request.url_rule else "unknown"
+        metrics.REQUESTS.labels(endpoint, str(response.status_code)).inc()
+        metrics.REQUEST_SECONDS.labels(endpoint).observe(time.monotonic() - g.started)
+        return response
+
+    @app.errorhandler(BackendError)
+    def refuse(error: BackendError) -> tuple[Response, int]:
+        status = next((code for kind, code in STATUS if isinstance(error, kind)), 422)
+        log.warning("%s %s: %s", request.method, request.path, error)
+        return error_response(error.reason, str(error), status)
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> tuple[Response, int]:
+        return error_response(
+            (error.name or "error").lower().replace(" ", "_"), error.description or "", error.code or 500
+        )
+
+    @app.errorhandler(Exception)
+    def unexpected(error: Exception) -> tuple[Response, int]:
+        log.exception("%s %s failed", request.method, request.path)
+        return error_response("internal_error", "The backend failed to answer; its log says why.", 500)
+
+    return app
+
+
+def error_response(code: str, message: str, status: int) -> tuple[Response, int]:
+    """The one shape of every error: `{"error": {"code", "message"}}`.
+
+    `detail` repeats the sentence, since Label Studio's pages show that key.
+    """
+    body: dict[str, Any] = {"error": {"code": code, "message": message}, "detail": message}
+    return jsonify(body), status

@@ -1,0 +1,29 @@
+"""/metrics for Prometheus: the counts of the web process and the worker added up."""
+
+from __future__ import annotations
+
+import os
+
+from flask import Blueprint, Response
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from backend.jobs.queue import JobQueue
+from backend.service import metrics
+from backend.service.runtime import Runtime
+
+
+def monitoring_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
+    """The endpoint that Prometheus scrapes."""
+    blueprint = Blueprint("monitoring", __name__)
+
+    @blueprint.get("/metrics")
+    def prometheus() -> Response:
+        metrics.QUEUE_DEPTH.set(len(jobs.ledger.waiting()))
+        registry = REGISTRY
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+    return blueprint

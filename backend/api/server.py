@@ -1,0 +1,74 @@
+"""The web server: gunicorn with threads in one process, so that the backbone is in memory once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from backend.settings import Settings
+
+log = logging.getLogger(__name__)
+
+REQUEST_TIMEOUT_SECONDS = 120  # Label Studio itself gives up on /predict after 100 s
+SHUTDOWN_SECONDS = 10
+
+
+def build_app(settings: Settings) -> Flask:
+    """The application with a runtime of its own; the backbone is opened in the background."""
+    from backend.api.app import create_app
+    from backend.jobs.queue import JobQueue
+    from backend.service.runtime import Runtime
+    from backend.storage.database import Database
+
+    database = Database(settings.resolved_database_url)
+    queue = JobQueue(settings, database)
+    runtime = Runtime(settings, database, queue.enqueue, low_latency=True)
+    threading.Thread(target=_open_backbone, args=(runtime,), name="open-backbone", daemon=True).start()
+    return create_app(runtime, queue)
+
+
+def _open_backbone(runtime: Any) -> None:
+    from backend.errors import BackendError
+
+    try:
+        _ = runtime.backbone
+        _ = runtime.wordnet
+    except BackendError as error:
+        log.error("%s", error)
+
+
+class WebServer(BaseApplication):  # type: ignore[misc]
+    """Gunicorn over `build_app`; the heavy imports happen in its worker process only."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Called by gunicorn: one process, threads, no access log of its own."""
+        options = {
+            "bind": f"{self._settings.host}:{self._settings.port}",
+            "workers": 1,
+            "worker_class": "gthread",
+            "threads": self._settings.web_threads,
+            "timeout": REQUEST_TIMEOUT_SECONDS,
+            "graceful_timeout": SHUTDOWN_SECONDS,
+            "child_exit": _forget_metrics_of,
+            "loglevel": self._settings.log_level.lower(),
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Called by gunicorn in the worker process."""
+        return build_app(self._settings)
+
+
+def _forget_metrics_of(_server: Any, worker: Any) -> None:
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

@@ -1,0 +1,21 @@
+"""`worker`: only the background jobs; `serve` starts one by itself, other machines may add theirs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from backend.cli.logs import configure_logging
+from backend.settings import load_settings
+
+
+def worker(
+    follow_parent: Annotated[bool, typer.Option(help="End when the process that started this one is gone.")] = False,
+) -> None:
+    """Run background jobs until Ctrl-C. On further machines: with DATABASE_URL, QUEUE_URL and a shared STATE_DIR."""
+    from backend.jobs.process import run_worker
+
+    settings = load_settings()
+    configure_logging(settings)
+    run_worker(settings, follow_parent=follow_parent)

@@ -1,0 +1,142 @@
+"""Annotations, stored once whatever the order and number of their deliveries, and what they agree on.
+
+The newest state of an annotation (by Label Studio's own `updated_at`) wins; a deletion is a tombstone that a late
+delivery does not undo, while Label Studio's own listing (a poll) does.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from backend.labels import Control
+from backend.storage.database import Database
+from backend.storage.schema import Annotation, now
+
+
+def parse_time(value: object) -> datetime:
+    """Label Studio's ISO time; the epoch where it sent none, so that any stamped state is newer."""
+    if isinstance(value, str) and value:
+        moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return datetime.fromtimestamp(0, UTC)
+
+
+def user_id(value: object) -> int | None:
+    """The user's number; Label Studio sends a number or an object with an `id`."""
+    if isinstance(value, Mapping):
+        value = value.get("id")
+    return value if isinstance(value, int) else None
+
+
+def record_annotation(
+    session: Session,
+    database: Database,
+    project_id: int,
+    task_id: int,
+    annotation: Mapping[str, Any],
+    *,
+    listed: bool = False,
+) -> bool:
+    """Store the state of an annotation unless a newer one is known; True if something changed.
+
+    Args:
+        listed: the state comes from Label Studio's own listing, so the annotation exists even if it was once deleted.
+    """
+    values = {
+        "project_id": project_id,
+        "annotation_id": int(annotation["id"]),
+        "task_id": task_id,
+        "result": list(annotation.get("result") or []),
+        "was_cancelled": bool(annotation.get("was_cancelled")),
+        "ground_truth": bool(annotation.get("ground_truth")),
+        "completed_by": user_id(annotation.get("completed_by")),
+        "updated_at": parse_time(annotation.get("updated_at") or annotation.get("created_at")),
+        "deleted": False,
+        "received_at": now(),
+    }
+    statement = database.insert(Annotation).values(**values)
+    replaced = {name: statement.excluded[name] for name in values if name not in ("project_id", "annotation_id")}
+    newer = statement.excluded.updated_at > Annotation.updated_at
+    allowed = or_(newer, Annotation.deleted.is_(True)) if listed else newer & Annotation.deleted.is_(False)
+    statement = statement.on_conflict_do_update(
+        index_elements=["project_id", "annotation_id"], set_=replaced, where=allowed
+    )
+    return bool(session.execute(statement).rowcount)  # type: ignore[attr-defined]
+
+
+def record_deletions(session: Session, database: Database, project_id: int, annotation_ids: Iterable[int]) -> bool:
+    """Mark annotations as deleted, also those that were never seen; True if something changed."""
+    changed = False
+    for annotation_id in annotation_ids:
+        statement = database.insert(Annotation).values(
+            project_id=project_id, annotation_id=annotation_id, deleted=True, updated_at=parse_time(None)
+        )
+        statement = statement.on_conflict_do_update(
+            index_elements=["project_id", "annotation_id"],
+            set_={"deleted": True, "received_at": now()},
+            where=Annotation.deleted.is_(False),
+        )
+        changed |= bool(session.execute(statement).rowcount)  # type: ignore[attr-defined]
+    return changed
+
+
+def record_task_deletions(session: Session, project_id: int, task_ids: Sequence[int]) -> None:
+    """Mark the annotations of deleted tasks as deleted."""
+    for start in range(0, len(task_ids), 500):
+        chunk = task_ids[start : start + 500]
+        session.execute(
+            update(Annotation)
+            .where(Annotation.project_id == project_id, Annotation.task_id.in_(chunk))
+            .values(deleted=True)
+        )
+
+
+def live_annotations(session: Session, project_id: int) -> dict[int, list[Annotation]]:
+    """The annotations that exist, by task, oldest first."""
+    query = (
+        select(Annotation)
+        .where(Annotation.project_id == project_id, Annotation.deleted.is_(False), Annotation.task_id.is_not(None))
+        .order_by(Annotation.updated_at, Annotation.annotation_id)
+    )
+    by_task: dict[int, list[Annotation]] = defaultdict(list)
+    for annotation in session.scalars(query):
+        if annotation.task_id is not None:
+            by_task[annotation.task_id].append(annotation)
+    return dict(by_task)
+
+
+def agreed_target(annotations: Sequence[Annotation], control: Control) -> NDArray[np.float32] | None:
+    """What the annotators of one task agree on for one control.
+
+    Ground truth wins over all others; else the label set that most annotators chose; of equals the newest.
+
+    Args:
+        annotations: of one task, oldest first.
+        control: the control that is asked about.
+
+    Returns: float32 [L] in [0, 1] as `Control.targets` gives it; None if all skipped, or none used this control.
+    """
+    votes = [item for item in annotations if not item.was_cancelled]
+    certain = [item for item in votes if item.ground_truth]
+    counts: dict[bytes, int] = defaultdict(int)
+    newest: dict[bytes, int] = {}
+    targets: dict[bytes, NDArray[np.float32]] = {}
+    for age, annotation in enumerate(certain or votes):
+        target = control.targets(annotation.result)
+        if target is None:
+            continue
+        key = target.tobytes()
+        counts[key] += 1
+        newest[key] = age
+        targets[key] = target
+    if not counts:
+        return None
+    return targets[max(counts, key=lambda key: (counts[key], newest[key]))]

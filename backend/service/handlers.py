@@ -1,0 +1,37 @@
+"""Which function runs which kind of job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from backend.service.embedding import embed_pending
+from backend.service.pool import PoolCache
+from backend.service.reconcile import sync_project
+from backend.service.refresh import refresh_project
+from backend.service.runtime import Runtime
+from backend.service.train import train_project
+from backend.storage.schema import Job
+
+Progress = Callable[[float, str], None]
+Handler = Callable[[Job, Progress], Mapping[str, Any] | None]
+
+
+def job_handlers(runtime: Runtime) -> dict[str, Handler]:
+    """The handler of each kind of job; they share the pools that this process keeps in memory."""
+    pools = PoolCache(runtime)
+
+    def sync(job: Job, progress: Progress) -> Mapping[str, Any]:
+        return sync_project(runtime, job.project_id, progress)
+
+    def embed(job: Job, progress: Progress) -> Mapping[str, Any]:
+        return embed_pending(runtime, job.project_id, progress)
+
+    def refresh(job: Job, progress: Progress) -> Mapping[str, Any]:
+        republish = bool(job.payload.get("republish"))
+        return refresh_project(runtime, pools, job.project_id, progress, republish=republish)
+
+    def train(job: Job, progress: Progress) -> Mapping[str, Any]:
+        return train_project(runtime, pools, job.project_id, progress)
+
+    return {"sync": sync, "embed": embed, "refresh": refresh, "train": train}

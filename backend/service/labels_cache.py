@@ -1,0 +1,61 @@
+"""Label spaces, kept by what they are made of: building one looks up WordNet, which takes a while the first time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from backend.labels import LabelConfig, LabelSpace, WordNet
+
+
+@dataclass(frozen=True)
+class ProjectLabels:
+    """The label config of a project and the space of each of its controls.
+
+    Attributes:
+        key: changes whenever a label, its order or its synsets change.
+        config: the controls that classify images.
+        spaces: one for each control of `config` that has labels, in its order.
+    """
+
+    key: str
+    config: LabelConfig
+    spaces: tuple[LabelSpace, ...]
+
+
+class LabelsCache:
+    """Label spaces by their key: building one looks up WordNet, which takes a second the first time."""
+
+    def __init__(self, limit: int = 64) -> None:
+        self._limit = limit
+        self._known: dict[str, ProjectLabels] = {}
+        self._lock = threading.Lock()
+
+    def get(self, config: LabelConfig, wordnet: Callable[[], WordNet]) -> ProjectLabels:
+        """The spaces of a config; `wordnet` is opened only if they have to be built."""
+        key = labels_key(config)
+        with self._lock:
+            if key not in self._known:
+                spaces = tuple(LabelSpace(control, wordnet()) for control in config.controls if control.labels)
+                if len(self._known) >= self._limit:
+                    self._known.pop(next(iter(self._known)))
+                self._known[key] = ProjectLabels(key, config, spaces)
+            return self._known[key]
+
+
+def labels_key(config: LabelConfig) -> str:
+    """A short digest of the controls and labels of a config."""
+    content = [
+        [
+            control.from_name,
+            control.to_name,
+            control.kind,
+            control.multiple,
+            [[label.value, *label.path, *label.synsets] for label in control.labels],
+        ]
+        for control in config.controls
+    ]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]

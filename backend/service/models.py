@@ -1,0 +1,171 @@
+"""The model versions of a project: what they are, which one serves, how to change that."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select, update
+
+from backend.errors import BackendError, NotFoundError
+from backend.learning.head import Head
+from backend.service.projects import find_project
+from backend.service.runtime import Runtime
+from backend.storage.schema import ModelVersion, Project
+
+log = logging.getLogger(__name__)
+
+WORDNET = "wordnet"
+PROPAGATION = "propagation"
+BUILT_IN = (WORDNET, PROPAGATION)
+
+
+def serving_version(project: Project, annotated_tasks: int) -> str:
+    """The version that predicts: the promoted one, else propagation once there is an annotation, else WordNet."""
+    return project.serving_version or (PROPAGATION if annotated_tasks else WORDNET)
+
+
+def project_folder(runtime: Runtime, project_id: int) -> Path:
+    """Where the files of a project are."""
+    return runtime.settings.state_dir / "projects" / str(project_id)
+
+
+def head_folder(runtime: Runtime, project_id: int, version: str) -> Path:
+    """Where a trained version is; one folder in it for each control."""
+    return project_folder(runtime, project_id) / "models" / version
+
+
+def load_heads(runtime: Runtime, project: Project, version: str) -> list[Head] | None:
+    """The heads of a trained version, one for each control; None where the version has none for these labels."""
+    if version in BUILT_IN:
+        return None
+    folder = head_folder(runtime, project.id, version)
+    parts = sorted(folder.glob("control-*"))
+    if not parts:
+        return None
+    return [Head.load(part) for part in parts]
+
+
+def record_version(runtime: Runtime, project_id: int, version: str, **values: Any) -> None:
+    """Store what is known of a version; a known one is updated."""
+    statement = runtime.database.insert(ModelVersion).values(project_id=project_id, version=version, **values)
+    statement = statement.on_conflict_do_update(index_elements=["project_id", "version"], set_=values)
+    with runtime.database.session() as session:
+        session.execute(statement)
+
+
+def list_versions(runtime: Runtime, project_id: int) -> list[ModelVersion]:
+    """All versions of a project, oldest first."""
+    query = select(ModelVersion).where(ModelVersion.project_id == project_id)
+    with runtime.database.session() as session:
+        return list(session.scalars(query.order_by(ModelVersion.created_at, ModelVersion.version)))
+
+
+def find_version(runtime: Runtime, project_id: int, version: str) -> ModelVersion:
+    """One version of a project.
+
+    Raises:
+        NotFoundError: the project has no such version; the message lists those it has.
+    """
+    versions = list_versions(runtime, project_id)
+    for item in versions:
+        if item.version == version:
+            return item
+    known = ", ".join(item.version for item in versions) or "none yet"
+    raise NotFoundError(f"Project {project_id} has no model version {version!r}; it has: {known}.")
+
+
+def promote(runtime: Runtime, project_id: int, version: str) -> str:
+    """Let a person's choice of version serve from now on; training does not move it. Returns the refresh job's id.
+
+    Raises:
+        NotFoundError: there is no such version.
+        BackendError: the version was made for other labels or another backbone.
+    """
+    find_project(runtime, project_id)
+    chosen = find_version(runtime, project_id, version)
+    if chosen.backbone != runtime.backbone.id:
+        raise BackendError(
+            f"Version {version} was made with backbone {chosen.backbone}; this server runs {runtime.backbone.id}.",
+            reason="other_backbone",
+        )
+    serve(runtime, project_id, version, pinned=True)
+    return runtime.enqueue("refresh", project_id)
+
+
+def rollback(runtime: Runtime, project_id: int) -> tuple[str, str]:
+    """Go back to the parent of the serving version. Returns that version and the refresh job's id.
+
+    Raises:
+        BackendError: the serving version has no parent.
+    """
+    project = find_project(runtime, project_id)
+    current = project.serving_version
+    if not current:
+        raise BackendError(
+            f"Project {project_id} serves no trained version, so there is none to go back from.", reason="no_parent"
+        )
+    parent = find_version(runtime, project_id, current).parent
+    if parent is None:
+        raise BackendError(f"Version {current} has no parent to go back to.", reason="no_parent")
+    return parent, promote(runtime, project_id, parent)
+
+
+def unpin(runtime: Runtime, project_id: int) -> None:
+    """Let training choose the serving version again."""
+    find_project(runtime, project_id)
+    with runtime.database.session() as session:
+        session.execute(update(Project).where(Project.id == project_id).values(pinned=False))
+
+
+def serve(runtime: Runtime, project_id: int, version: str, *, pinned: bool) -> None:
+    """Make a version the serving one."""
+    with runtime.database.session() as session:
+        session.execute(
+            update(ModelVersion)
+            .where(ModelVersion.project_id == project_id, ModelVersion.status == "serving")
+            .values(status="retired")
+        )
+        session.execute(
+            update(ModelVersion)
+            .where(ModelVersion.project_id == project_id, ModelVersion.version == version)
+            .values(status="serving")
+        )
+        session.execute(update(Project).where(Project.id == project_id).values(serving_version=version, pinned=pinned))
+    log.info("project %s is served by %s%s", project_id, version, " (chosen by a person)" if pinned else "")
+
+
+def describe_version(version: ModelVersion) -> dict[str, Any]:
+    """A version for the API and the command line."""
+    return {
+        "version": version.version,
+        "parent": version.parent,
+        "kind": version.kind,
+        "status": version.status,
+        "backbone": version.backbone,
+        "weights_digest": version.weights_digest,
+        "annotations": version.annotations,
+        "evaluation": version.evaluation,
+        "note": version.note,
+        "seconds": round(version.seconds, 3),
+        "created_at": version.created_at.isoformat(),
+    }
+
+
+def compare(first: ModelVersion, second: ModelVersion) -> list[dict[str, Any]]:
+    """The evaluation figures of two versions side by side: name, first, second, difference."""
+    rows = []
+    for name in _figures(first.evaluation, second.evaluation):
+        one, two = first.evaluation.get(name), second.evaluation.get(name)
+        difference = two - one if isinstance(one, int | float) and isinstance(two, int | float) else None
+        rows.append({"figure": name, first.version: one, second.version: two, "difference": difference})
+    return rows
+
+
+def _figures(*evaluations: Mapping[str, Any]) -> Sequence[str]:
+    names = dict.fromkeys(
+        name for item in evaluations for name, value in item.items() if isinstance(value, int | float)
+    )
+    return list(names)

@@ -1,0 +1,95 @@
+"""What one project may set for itself: the "extra params" JSON of Label Studio's model connection."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from backend.errors import SettingsError
+from backend.priority import STRATEGIES, OrderOptions
+from backend.settings import Settings
+
+
+class ProjectOptions(BaseModel):
+    """Options of a project; what is not set comes from the settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    window_size: int = Field(50, ge=1, le=10_000, description="How many tasks carry the current model version.")
+    strategy: str = Field("default", description="Query strategy by name.")
+    evaluation_share: float = Field(0.1, ge=0.0, le=0.5, description="Share of the queue drawn for evaluation.")
+    weights: dict[str, float] = Field(default_factory=dict, description="Factor of each component of the order.")
+    relevance: tuple[str, ...] = Field((), description="Roots of what is relevant: synsets, domain:…, labels.")
+    retrain_every: int = Field(50, ge=1, description="New annotations after which a head is retrained.")
+    seed: int = Field(0, description="Seed of all that is drawn at random.")
+
+    def order_options(self) -> OrderOptions:
+        """The options that the order takes.
+
+        Raises:
+            SettingsError: a weight or the strategy is unknown; the message names the key.
+        """
+        if self.strategy != "default" and self.strategy not in STRATEGIES:
+            known = ", ".join(sorted({"default", *STRATEGIES}))
+            raise SettingsError(f"strategy: unknown query strategy {self.strategy!r}; known: {known}")
+        return OrderOptions(
+            strategy=self.strategy,
+            window=max(self.window_size, 1),
+            weights=self.weights,
+            evaluation_share=self.evaluation_share,
+            seed=self.seed,
+        )
+
+
+def parse_extra_params(value: object) -> dict[str, Any]:
+    """The extra params as Label Studio sends them: JSON text, an object, or nothing.
+
+    Raises:
+        SettingsError: not a JSON object.
+    """
+    if value in (None, "", b""):
+        return {}
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError as error:
+            raise SettingsError(f"extra params: not valid JSON ({error.msg} at character {error.pos})") from None
+    if not isinstance(value, Mapping):
+        raise SettingsError('extra params: must be a JSON object, e.g. {"window_size": 100}')
+    return dict(value)
+
+
+def project_options(settings: Settings, extra_params: Mapping[str, Any]) -> ProjectOptions:
+    """The options of a project: settings, overridden by its extra params.
+
+    Raises:
+        SettingsError: a key is unknown or its value is not allowed; the message names the key.
+    """
+    defaults: dict[str, Any] = {
+        "window_size": settings.window_size,
+        "strategy": settings.strategy,
+        "evaluation_share": settings.evaluation_share,
+        "relevance": settings.relevance,
+        "retrain_every": settings.retrain_every,
+    }
+    try:
+        options = ProjectOptions(**{**defaults, **extra_params})
+    except ValidationError as error:
+        raise SettingsError("; ".join(_fault(item) for item in error.errors())) from None
+    options.order_options()
+    return options
+
+
+def _fault(item: Any) -> str:
+    key = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        known = list(ProjectOptions.model_fields)
+        close = difflib.get_close_matches(key, known, n=1)
+        return f"extra params: {key}: unknown" + (
+            f", did you mean {close[0]}?" if close else f"; known: {', '.join(known)}"
+        )
+    return f"extra params: {key}: {item['msg']}"

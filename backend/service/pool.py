@@ -1,0 +1,189 @@
+"""The pool of a project in a worker's memory: kept between jobs, so that an annotation costs no rebuild."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import select
+
+from backend.labels import LabelSpace, relevance_mass
+from backend.learning.pool_model import PoolModel
+from backend.priority.unknown import unknown_score
+from backend.service.labels_cache import ProjectLabels
+from backend.service.runtime import Runtime
+from backend.service.spaces import labels_of
+from backend.storage.schema import Project, Task
+
+log = logging.getLogger(__name__)
+
+CHUNK = 8192
+REBUILD_SHARE = 0.2  # once so many rows are of deleted tasks, the arrays are made anew
+
+
+@dataclass
+class ControlPool:
+    """One control of the label config, and what the pool believes of its labels."""
+
+    space: LabelSpace
+    model: PoolModel
+
+
+@dataclass
+class ProjectPool:
+    """All embedded tasks of a project as arrays of n rows; row r is the same task in each."""
+
+    labels: ProjectLabels
+    relevance_roots: tuple[str, ...]
+    task_ids: NDArray[np.int64]
+    digests: list[str]
+    embeddings: NDArray[np.float16]
+    unknown: NDArray[np.float32]
+    relevance: NDArray[np.float32] | None
+    controls: list[ControlPool]
+    gone: NDArray[np.bool_]
+    row_of: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def n(self) -> int:
+        """Rows, those of deleted tasks included."""
+        return int(self.task_ids.size)
+
+
+class PoolCache:
+    """The pools of the projects that this process worked on; one thread at a time updates a pool."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._pools: dict[int, ProjectPool] = {}
+        self._locks: dict[int, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def lock(self, project_id: int) -> threading.Lock:
+        """The lock to hold while a project's pool is used."""
+        with self._guard:
+            return self._locks.setdefault(project_id, threading.Lock())
+
+    def current(self, project: Project, relevance_roots: tuple[str, ...], seed: int) -> ProjectPool:
+        """The pool with all tasks that are embedded by now; new ones join without a rebuild."""
+        runtime = self._runtime
+        labels = labels_of(runtime, project)
+        known = self._pools.get(project.id)
+        rows = _embedded_tasks(runtime, project.id)
+        if known is not None and known.labels.key == labels.key and known.relevance_roots == relevance_roots:
+            fresh = [(task, digest) for task, digest in rows if not _holds(known, task, digest)]
+            present = {task for task, _ in rows}
+            changed = {task for task, _ in fresh}
+            for task, row in list(known.row_of.items()):
+                if task not in present or task in changed:
+                    known.gone[row] = True
+                    del known.row_of[task]
+            if known.gone.sum() <= REBUILD_SHARE * known.n:
+                if fresh:
+                    _extend(runtime, known, fresh)
+                return known
+        pool = _build(runtime, labels, relevance_roots, rows, seed)
+        self._pools[project.id] = pool
+        return pool
+
+
+def _embedded_tasks(runtime: Runtime, project_id: int) -> list[tuple[int, str]]:
+    query = select(Task.task_id, Task.digest).where(Task.project_id == project_id, Task.digest.is_not(None))
+    with runtime.database.session() as session:
+        return [(task, digest) for task, digest in session.execute(query.order_by(Task.task_id)) if digest is not None]
+
+
+def _holds(pool: ProjectPool, task: int, digest: str) -> bool:
+    row = pool.row_of.get(task)
+    return row is not None and pool.digests[row] == digest
+
+
+@dataclass
+class _Rows:
+    task_ids: NDArray[np.int64]
+    digests: list[str]
+    embeddings: NDArray[np.float16]
+    priors: list[NDArray[np.float32]]
+    unknown: NDArray[np.float32]
+    relevance: NDArray[np.float32] | None
+
+
+def _load(runtime: Runtime, labels: ProjectLabels, roots: tuple[str, ...], rows: Sequence[tuple[int, str]]) -> _Rows:
+    backbone = runtime.backbone
+    embeddings, found = runtime.features.matrix(
+        [digest for _, digest in rows], backbone.id, backbone.spec.embedding_dim
+    )
+    kept = [item for item, there in zip(rows, found, strict=True) if there]
+    embeddings = embeddings[found]
+    priors: list[list[NDArray[np.float32]]] = [[] for _ in labels.spaces]
+    unknown: list[NDArray[np.float32]] = []
+    relevance: list[NDArray[np.float32]] = []
+    # In chunks: the logits of a million images at once would take 4 GB.
+    for start in range(0, max(len(kept), 1), CHUNK):
+        part = embeddings[start : start + CHUNK]
+        logits = backbone.imagenet_logits(part)
+        probabilities = softmax(logits)
+        unknown.append(unknown_score(logits))
+        for collected, space in zip(priors, labels.spaces, strict=True):
+            collected.append(space.prior(probabilities))
+        if roots:
+            relevance.append(relevance_mass(roots, probabilities, runtime.wordnet))
+    return _Rows(
+        task_ids=np.array([task for task, _ in kept], dtype=np.int64),
+        digests=[digest for _, digest in kept],
+        embeddings=embeddings,
+        priors=[np.concatenate(parts) for parts in priors],
+        unknown=np.concatenate(unknown),
+        relevance=np.concatenate(relevance) if roots else None,
+    )
+
+
+def _build(
+    runtime: Runtime, labels: ProjectLabels, roots: tuple[str, ...], rows: Sequence[tuple[int, str]], seed: int
+) -> ProjectPool:
+    loaded = _load(runtime, labels, roots, rows)
+    controls = [
+        ControlPool(space, PoolModel(loaded.embeddings, prior, seed=seed))
+        for space, prior in zip(labels.spaces, loaded.priors, strict=True)
+    ]
+    return ProjectPool(
+        labels=labels,
+        relevance_roots=roots,
+        task_ids=loaded.task_ids,
+        digests=loaded.digests,
+        embeddings=loaded.embeddings,
+        unknown=loaded.unknown,
+        relevance=loaded.relevance,
+        controls=controls,
+        gone=np.zeros(loaded.task_ids.size, dtype=bool),
+        row_of={int(task): row for row, task in enumerate(loaded.task_ids)},
+    )
+
+
+def _extend(runtime: Runtime, pool: ProjectPool, fresh: Sequence[tuple[int, str]]) -> None:
+    loaded = _load(runtime, pool.labels, pool.relevance_roots, fresh)
+    if not loaded.task_ids.size:
+        return
+    first = pool.n
+    for control, prior in zip(pool.controls, loaded.priors, strict=True):
+        control.model.add(loaded.embeddings, prior)
+    pool.task_ids = np.concatenate([pool.task_ids, loaded.task_ids])
+    pool.digests = pool.digests + loaded.digests
+    pool.embeddings = np.concatenate([pool.embeddings, loaded.embeddings])
+    pool.unknown = np.concatenate([pool.unknown, loaded.unknown])
+    if pool.relevance is not None and loaded.relevance is not None:
+        pool.relevance = np.concatenate([pool.relevance, loaded.relevance])
+    pool.gone = np.concatenate([pool.gone, np.zeros(loaded.task_ids.size, dtype=bool)])
+    pool.row_of.update({int(task): first + row for row, task in enumerate(loaded.task_ids)})
+    log.info("%d photos joined the pool of %d", loaded.task_ids.size, first)
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows of `logits` [n, C] as probabilities: float32 [n, C], rows sum to 1."""
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
+    probabilities: NDArray[np.float32] = (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
+    return probabilities

@@ -1,0 +1,118 @@
+"""The sync job: what Label Studio lists is the truth that lost webhooks are made up from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from backend.errors import BackendError
+from backend.labels import LabelConfig, parse_label_config
+from backend.service.annotations import record_annotation, record_deletions
+from backend.service.projects import list_projects, set_up_project
+from backend.service.runtime import Runtime
+from backend.service.tasks import forget_tasks, record_tasks
+from backend.storage.schema import Annotation, Project, Task, now
+from backend.sync.pull import PulledPage, pull_pages, tasks_gone
+
+log = logging.getLogger(__name__)
+
+
+def poll_projects(runtime: Runtime) -> None:
+    """Ask for a sync of every project; nothing where the backend has no access to Label Studio."""
+    if runtime.label_studio is None:
+        return
+    for project in list_projects(runtime):
+        runtime.enqueue("sync", project.id)
+
+
+def sync_project(runtime: Runtime, project_id: int, progress: Callable[[float, str], None]) -> dict[str, Any]:
+    """Take in the tasks and annotations that Label Studio has now. Returns counts and a `message`."""
+    client = runtime.label_studio
+    if client is None:
+        runtime.enqueue("embed", project_id)
+        return {"message": "no access to Label Studio: LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY are not set"}
+    listed = client.project(project_id)
+    project = set_up_project(runtime, project_id, label_config=listed["label_config"], title=listed["title"])
+    config = parse_label_config(project.label_config)
+    tasks = annotations = seen = 0
+    newest: datetime | None = project.synced_at
+    asked_at = now()
+    for page in pull_pages(client, project_id, since=project.synced_at):
+        changed_tasks, changed_annotations = _take_in(runtime, project_id, config, page, asked_at)
+        asked_at = now()  # the next page is read from here on
+        tasks, annotations = tasks + changed_tasks, annotations + changed_annotations
+        seen += len(page.tasks)
+        newest = page.newest if newest is None else max(newest, page.newest)
+        progress(min(seen / max(listed.get("task_number") or seen, seen), 1.0), f"{seen} tasks read")
+    gone = _forget_gone(runtime, project_id)
+    with runtime.database.session() as session:
+        session.execute(update(Project).where(Project.id == project_id).values(synced_at=newest))
+        waiting = session.scalar(_pending(project_id))
+    if waiting is not None:
+        runtime.enqueue("embed", project_id)
+    if project.published_version and project.published_version != listed.get("model_version"):
+        # Somebody chose another version in Label Studio, or the last publication was cut off: the queue would be random.
+        runtime.enqueue("refresh", project_id, {"republish": True})
+    elif annotations or gone:
+        runtime.enqueue("refresh", project_id)
+    message = f"{tasks} new or changed tasks, {annotations} changed annotations, {gone} deleted tasks"
+    return {"tasks": tasks, "annotations": annotations, "deleted_tasks": gone, "message": message}
+
+
+def _take_in(
+    runtime: Runtime, project_id: int, config: LabelConfig, page: PulledPage, read_at: datetime
+) -> tuple[int, int]:
+    changed = 0
+    with runtime.database.session() as session:
+        tasks = record_tasks(session, runtime.database, project_id, config, page.tasks)
+        for annotation in page.annotations:
+            try:
+                changed += record_annotation(
+                    session, runtime.database, project_id, int(annotation["task"]), annotation, listed=True
+                )
+            except (KeyError, TypeError, ValueError) as error:
+                log.warning("an annotation of project %s cannot be read: %r", project_id, error)
+        vanished = _vanished(session, project_id, page, read_at)
+        changed += record_deletions(session, runtime.database, project_id, vanished)
+    return tasks, changed
+
+
+def _vanished(session: Session, project_id: int, page: PulledPage, read_at: datetime) -> list[int]:
+    """Annotations known for the tasks of a page that Label Studio no longer lists.
+
+    One that a webhook brought after the page was read is newer than the page, and stays.
+    """
+    listed = {int(annotation["id"]) for annotation in page.annotations}
+    query = select(Annotation.annotation_id).where(
+        Annotation.project_id == project_id,
+        Annotation.task_id.in_(page.task_ids),
+        Annotation.deleted.is_(False),
+        Annotation.received_at < read_at,
+    )
+    return [found for found in session.scalars(query) if found not in listed]
+
+
+def _forget_gone(runtime: Runtime, project_id: int) -> int:
+    client = runtime.label_studio
+    if client is None:
+        raise BackendError("Label Studio is not configured.")
+    with runtime.database.session() as session:
+        known = frozenset(session.scalars(select(Task.task_id).where(Task.project_id == project_id)))
+    gone = sorted(tasks_gone(client, project_id, known))
+    if gone:
+        with runtime.database.session() as session:
+            forget_tasks(session, project_id, gone)
+    return len(gone)
+
+
+def _pending(project_id: int) -> Any:
+    return (
+        select(Task.task_id)
+        .where(Task.project_id == project_id, Task.digest.is_(None), Task.failure.is_(None))
+        .limit(1)
+    )

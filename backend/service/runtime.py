@@ -1,0 +1,105 @@
+"""What a process needs to work: database, features, backbone, WordNet, Label Studio; each opened when first used."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, Protocol
+
+from backend.features import Backbone, open_backbone
+from backend.images import ImageFetcher, ImagePolicy
+from backend.labels import WordNet, ensure_wordnet
+from backend.service.labels_cache import LabelsCache
+from backend.settings import Settings
+from backend.storage.database import Database
+from backend.storage.feature_store import FeatureStore
+from backend.sync.client import LabelStudioClient
+
+log = logging.getLogger(__name__)
+
+
+class Enqueue(Protocol):
+    """Asks for a background job and gives its id."""
+
+    def __call__(self, kind: str, project_id: int, payload: Mapping[str, Any] | None = None) -> str: ...
+
+
+class Runtime:
+    """The resources of one process. Opening is lazy and happens once, whichever thread asks first."""
+
+    def __init__(self, settings: Settings, database: Database, enqueue: Enqueue, *, low_latency: bool = False) -> None:
+        self.settings = settings
+        self.database = database
+        self.enqueue = enqueue
+        self.features = FeatureStore(database.engine)
+        self.labels = LabelsCache()
+        self.low_latency = low_latency
+        self._backbone: Backbone | None = None
+        self._wordnet: WordNet | None = None
+        self._opening = threading.Lock()
+
+    @property
+    def backbone(self) -> Backbone:
+        """The backbone that the settings name, compiled.
+
+        Raises:
+            WeightsError: its weights are missing or damaged.
+        """
+        with self._opening:
+            if self._backbone is None:
+                settings = self.settings
+                self._backbone = open_backbone(
+                    settings.backbone,
+                    models_dir=settings.resolved_weights_dir,
+                    inception_weights=settings.inception_weights,
+                    threads=settings.inference_threads,
+                    latency=self.low_latency,
+                )
+                log.info("backbone %s", self._backbone.id)
+            return self._backbone
+
+    @property
+    def backbone_id(self) -> str | None:
+        """Id of the backbone if it is open; None while it is not. Never waits."""
+        return None if self._backbone is None else self._backbone.id
+
+    @property
+    def wordnet(self) -> WordNet:
+        """The WordNet corpus.
+
+        Raises:
+            WordNetError: it is missing and could not be fetched.
+        """
+        with self._opening:
+            if self._wordnet is None:
+                self._wordnet = WordNet.open(ensure_wordnet(self.settings.state_dir / "wordnet"))
+            return self._wordnet
+
+    @cached_property
+    def label_studio(self) -> LabelStudioClient | None:
+        """The client of Label Studio; None where no address and token are set."""
+        if not self.settings.pushes:
+            return None
+        return LabelStudioClient(self.settings.label_studio_url, self.settings.label_studio_api_key)
+
+    @cached_property
+    def fetcher(self) -> ImageFetcher:
+        """Reads the bytes of image values, within the limits of the settings."""
+        settings = self.settings
+        authorization: Callable[[], str] | None = None
+        if self.label_studio is not None:
+            authorization = self.label_studio.authorization
+        return ImageFetcher(
+            ImagePolicy(
+                local_roots=tuple(settings.expanded_local_roots),
+                allowed_hosts=settings.allowed_hosts,
+                cloud_schemes=settings.cloud_schemes,
+                max_bytes=settings.max_image_bytes,
+                max_pixels=settings.max_image_pixels,
+                timeout_seconds=settings.image_timeout_seconds,
+                label_studio_url=settings.label_studio_url,
+                authorization=authorization,
+            )
+        )

@@ -1,0 +1,100 @@
+"""A snapshot: what the worker last believed, as files that the web process maps into memory and answers from."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ControlBeliefs:
+    """What is believed of one control's labels.
+
+    Attributes:
+        probabilities: float16 [n, L], rows in the order of the snapshot's task ids.
+        extension: arrays from which the probabilities of a photo outside the pool follow.
+    """
+
+    probabilities: NDArray[np.float16]
+    extension: Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The beliefs for n tasks at one model version.
+
+    Attributes:
+        version: the version published with it.
+        labels_key: which labels it speaks of; a project whose labels changed does not use it.
+        task_ids: int64 [n], ascending.
+        priority: float32 [n] in [0, 1], 1 = label this sooner.
+        controls: the beliefs, one for each control of the label config.
+    """
+
+    version: str
+    labels_key: str
+    task_ids: NDArray[np.int64]
+    priority: NDArray[np.float32]
+    controls: Sequence[ControlBeliefs]
+
+    def rows_of(self, task_ids: Sequence[int]) -> NDArray[np.intp]:
+        """Row of each task; -1 for one that the snapshot does not hold."""
+        wanted = np.asarray(task_ids, dtype=np.int64)
+        places = np.searchsorted(self.task_ids, wanted)
+        inside = places < self.task_ids.size
+        rows = np.where(inside, places, 0)
+        if not self.task_ids.size:
+            return np.full(wanted.size, -1, dtype=np.intp)
+        return np.where(inside & (self.task_ids[rows] == wanted), rows, -1).astype(np.intp)
+
+
+def write_snapshot(folder: Path, snapshot: Snapshot) -> None:
+    """Write a snapshot; the folder appears complete or not at all."""
+    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+    temporary.mkdir(parents=True)
+    np.save(temporary / "task_ids.npy", snapshot.task_ids)
+    np.save(temporary / "priority.npy", snapshot.priority)
+    for number, control in enumerate(snapshot.controls):
+        np.save(temporary / f"probabilities-{number}.npy", control.probabilities)
+        np.savez(temporary / f"extension-{number}.npz", **dict(control.extension))
+    meta = {"version": snapshot.version, "labels_key": snapshot.labels_key, "controls": len(snapshot.controls)}
+    (temporary / "meta.json").write_text(json.dumps(meta))
+    if folder.exists():  # left by a job that died after this step; it says the same
+        shutil.rmtree(folder)
+    temporary.rename(folder)
+
+
+def read_snapshot(folder: Path) -> Snapshot:
+    """Map a snapshot into memory; the big arrays are read from disk only where they are looked at."""
+    meta = json.loads((folder / "meta.json").read_text())
+    controls = []
+    for number in range(meta["controls"]):
+        with np.load(folder / f"extension-{number}.npz", allow_pickle=False) as arrays:
+            extension = {name: arrays[name] for name in arrays.files}
+        probabilities = np.load(folder / f"probabilities-{number}.npy", mmap_mode="r", allow_pickle=False)
+        controls.append(ControlBeliefs(probabilities, extension))
+    return Snapshot(
+        version=meta["version"],
+        labels_key=meta["labels_key"],
+        task_ids=np.load(folder / "task_ids.npy", mmap_mode="r", allow_pickle=False),
+        priority=np.load(folder / "priority.npy", mmap_mode="r", allow_pickle=False),
+        controls=controls,
+    )
+
+
+def remove_old_snapshots(parent: Path, keep: Sequence[str]) -> None:
+    """Delete the snapshot folders below `parent` that are not in `keep`."""
+    for folder in parent.iterdir():
+        if folder.name not in keep:
+            shutil.rmtree(folder, ignore_errors=True)
