@@ -1,0 +1,87 @@
+"""A backbone ready to embed images."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from backend.features.runner import Runner, Session
+from backend.features.spec import BackboneSpec, Embeddings, Floats, Pixels
+
+
+class Backbone:
+    """A network that turns images into embeddings; its ImageNet layer turns those into logits.
+
+    Attributes:
+        id: name and weights digest, e.g. "efficientnet_lite2-1a2b3c4d": equal ids give equal embeddings.
+        spec: its registry entry.
+        reason: why this backbone was chosen, for people.
+    """
+
+    def __init__(
+        self, spec: BackboneSpec, digest: str, runner: Runner, classifier: tuple[Floats, Floats], reason: str
+    ) -> None:
+        self.spec = spec
+        self.id = f"{spec.name}-{digest[:8]}"
+        self.digest = digest
+        self.reason = reason
+        self._runner = runner
+        self._kernel, self._bias = classifier
+
+    @property
+    def engine(self) -> str:
+        """The engine that runs it, for people."""
+        return self._runner.engine
+
+    def session(self) -> AbstractContextManager[Session[Any]]:
+        """Asynchronous inference, image by image."""
+        return self._runner.session()
+
+    def embed(self, images: Pixels) -> Embeddings:
+        """Embeddings float16 [n, d], the global average pool, of uint8 RGB images [n, size, size, 3].
+
+        Raises:
+            ValueError: `images` has another shape or type.
+        """
+        return next(self.stream([images]))
+
+    def stream(self, batches: Iterable[Pixels]) -> Iterator[Embeddings]:
+        """As `embed`, batch by batch in order; the next batches run while one is looked at."""
+        pending: deque[tuple[Embeddings, set[int]]] = deque()  # (embeddings, rows still missing)
+        with self._runner.session() as session:
+            for images in batches:
+                self._check(images)
+                embeddings: Embeddings = np.empty((len(images), self.spec.embedding_dim), np.float16)
+                missing = set(range(len(images)))
+                pending.append((embeddings, missing))
+                for row, image in enumerate(images):
+                    session.submit((embeddings, missing, row), image)
+                _fill(session.finished())
+                while pending and not pending[0][1]:
+                    yield pending.popleft()[0]
+            _fill(session.drain())
+            for embeddings, _ in pending:
+                yield embeddings
+
+    def imagenet_logits(self, embeddings: npt.NDArray[np.floating]) -> Floats:
+        """Logits float32 [n, 1000] of the ImageNet classes from embeddings [n, d]."""
+        logits: Floats = embeddings.astype(np.float32) @ self._kernel + self._bias
+        return logits
+
+    def _check(self, images: Pixels) -> None:
+        size = self.spec.input_size
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (size, size, 3):
+            raise ValueError(
+                f"{self.spec.name} takes uint8 images [n, {size}, {size}, 3], not {images.dtype} {list(images.shape)}"
+            )
+
+
+def _fill(results: Iterable[tuple[tuple[Embeddings, set[int], int], Floats]]) -> None:
+    for (embeddings, missing, row), embedding in results:
+        embeddings[row] = embedding
+        missing.discard(row)

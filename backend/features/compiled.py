@@ -1,0 +1,146 @@
+"""Compiled backbones on disk: an OpenVINO graph, the ImageNet layer, and a manifest with their digests.
+
+TensorFlow converts a network once, in a process of its own (`backend.features.build`); afterwards the folder is
+all that is needed. A folder is written under a temporary name and renamed, so a half-written one is never seen.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import backend
+from backend.errors import WeightsError
+from backend.features.spec import BackboneSpec, Floats
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1  # grows when what a compiled folder holds changes; part of its name
+MODEL_FILE = "model.xml"
+PARAMETERS_FILE = "model.bin"
+CLASSIFIER_FILE = "classifier.npz"
+MANIFEST_FILE = "manifest.json"
+FAULT_FILE = "fault.txt"  # why the conversion failed, left by the converting process
+CONVERSION_SECONDS = 900
+
+
+@dataclass(frozen=True)
+class CompiledFiles:
+    """A compiled backbone on disk."""
+
+    directory: Path
+    digest: str  # hex sha-256 of weights and pre-processing
+
+    @property
+    def model(self) -> Path:
+        return self.directory / MODEL_FILE
+
+    @property
+    def cache(self) -> Path:
+        """Where OpenVINO keeps what it compiled for this machine's processor."""
+        return self.directory / "processor_cache"
+
+    def classifier(self) -> tuple[Floats, Floats]:
+        """The ImageNet layer: kernel float32 [d, 1000] and bias float32 [1000]."""
+        with np.load(self.directory / CLASSIFIER_FILE, allow_pickle=False) as arrays:
+            return arrays["kernel"], arrays["bias"]
+
+
+def file_digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def model_digest(spec: BackboneSpec, weights: Path) -> str:
+    """Hex sha-256 of all that decides an embedding: the weights file and the pre-processing."""
+    try:
+        return hashlib.sha256(f"{FORMAT} {spec.fingerprint()} {file_digest(weights)}".encode()).hexdigest()
+    except OSError as error:
+        raise WeightsError(f"Weights file {weights} cannot be read: {error}") from error
+
+
+def compiled_files(spec: BackboneSpec, weights: Path, models_dir: Path) -> CompiledFiles:
+    """The compiled form of `spec` with `weights`, converted now if it is not below `models_dir` yet.
+
+    Raises:
+        WeightsError: the weights are damaged or of another architecture.
+    """
+    digest = model_digest(spec, weights)
+    directory = models_dir / f"{spec.name}-{digest[:8]}"
+    files = CompiledFiles(directory, digest)
+    if _is_whole(files):
+        return files
+    models_dir.mkdir(parents=True, exist_ok=True)
+    with _locked(models_dir / f".{directory.name}.lock"):
+        if not _is_whole(files):
+            if directory.exists():
+                logger.warning("Compiled backbone %s is damaged; it is converted again", directory)
+                shutil.rmtree(directory)
+            _convert(spec, weights, files)
+    return files
+
+
+def write_manifest(directory: Path, digest: str) -> None:
+    """Seal a compiled folder with the digests of its files."""
+    names = (MODEL_FILE, PARAMETERS_FILE, CLASSIFIER_FILE)
+    manifest = {"digest": digest, "files": {name: file_digest(directory / name) for name in names}}
+    (directory / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+
+
+def _is_whole(files: CompiledFiles) -> bool:
+    try:
+        manifest = json.loads((files.directory / MANIFEST_FILE).read_text(encoding="utf-8"))
+        return manifest["digest"] == files.digest and all(
+            file_digest(files.directory / name) == digest for name, digest in manifest["files"].items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock between processes, so that those started together convert once."""
+    with path.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _convert(spec: BackboneSpec, weights: Path, files: CompiledFiles) -> None:
+    logger.info("Converting %s for OpenVINO (once; about half a minute)", spec.name)
+    with tempfile.TemporaryDirectory(dir=files.directory.parent, prefix=f".{files.directory.name}-") as temporary:
+        output = Path(temporary) / "compiled"
+        output.mkdir()
+        source_root = Path(backend.__file__).parents[1]
+        command = [sys.executable, "-m", "backend.features.build", spec.name, str(weights.resolve()), str(output)]
+        environment = os.environ | {
+            "CUDA_VISIBLE_DEVICES": "-1",
+            "KERAS_BACKEND": "tensorflow",
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(source_root), os.environ.get("PYTHONPATH")))),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
+        try:
+            done = subprocess.run(
+                command, env=environment, capture_output=True, text=True, timeout=CONVERSION_SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise WeightsError(f"{spec.name} could not be converted within {CONVERSION_SECONDS} s") from error
+        fault = output / FAULT_FILE
+        if fault.exists():
+            raise WeightsError(fault.read_text(encoding="utf-8"))
+        if done.returncode != 0:
+            raise WeightsError(f"{spec.name} could not be converted: {done.stderr.strip()[-2000:]}")
+        write_manifest(output, files.digest)
+        output.rename(files.directory)

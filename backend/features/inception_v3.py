@@ -1,0 +1,45 @@
+"""Inception v3, as in Keras applications.
+
+Source: C. Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", 2015.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from backend.features.keras_weights import PUBLISHER, PublishedWeights, load_into, locate
+from backend.features.spec import IMAGENET_CLASSES, BackboneSpec, ImageNetNetwork
+
+WEIGHTS = PublishedWeights(
+    file_name="inception_v3_weights_tf_dim_ordering_tf_kernels.h5",
+    url=f"{PUBLISHER}/inception_v3/inception_v3_weights_tf_dim_ordering_tf_kernels.h5",
+    md5="9a0d58056eeedaa3f26cb7ebd46da564",
+    setting="INCEPTION_WEIGHTS",
+)
+
+
+def build_network(weights: Path | None) -> ImageNetNetwork:
+    """Inception v3 cut at its average pool; without a weights file its weights are random."""
+    import keras
+
+    model = keras.applications.InceptionV3(weights=None, classes=IMAGENET_CLASSES)
+    if weights is not None:
+        load_into(model, weights)
+    kernel, bias = model.get_layer("predictions").get_weights()
+    return ImageNetNetwork(keras.Model(model.input, model.get_layer("avg_pool").output), kernel, bias)
+
+
+SPECS = (
+    BackboneSpec(
+        name="inception_v3",
+        input_size=299,
+        embedding_dim=2048,
+        fit="center_crop",
+        crop=0.875,
+        mean=127.5,
+        scale=127.5,
+        locate_weights=partial(locate, WEIGHTS),
+        build_network=build_network,
+    ),
+)
