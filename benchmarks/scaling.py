@@ -1,0 +1,203 @@
+"""How the cost of ordering grows with the pool: `python -m benchmarks.scaling --sizes 10000,100000,1000000`.
+
+Synthetic tasks: float16 embeddings around a few hundred centres, 100 labels. For each size, in a process of its own:
+the graph's build time and its recall@15 against exact search, a full re-rank (propagate, score, choose the window),
+the re-rank after one more annotation, and the largest resident memory. Beside them scikit-activeml's TypiClust for one
+batch of the window's size, up to the size it is asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import multiprocessing
+import resource
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+WIDTH = 256
+RECALL_AT = 15
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one size took; seconds, gigabytes, shares in [0, 1]. None: not measured."""
+
+    tasks: int
+    build_seconds: float
+    recall: float
+    first_rank_seconds: float
+    rerank_seconds: float
+    after_one_annotation_seconds: float
+    peak_gb: float
+    typiclust_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured at every size."""
+
+    labels: int
+    annotations: int
+    window: int
+    recall_queries: int
+    typiclust_up_to: int
+    strategy: str
+    seed: int
+
+
+def synthetic(tasks: int, plan: Plan) -> tuple[NDArray[np.float16], NDArray[np.intp], list[str]]:
+    """Embeddings float16 [n, 256] around four centres for each label, their labels [n], and digests."""
+    rng = np.random.default_rng(plan.seed)
+    centres = rng.normal(size=(4 * plan.labels, WIDTH)).astype(np.float32)
+    nearest = rng.integers(centres.shape[0], size=tasks)
+    embeddings = np.empty((tasks, WIDTH), dtype=np.float16)
+    for start in range(0, tasks, 65_536):
+        part = centres[nearest[start : start + 65_536]]
+        embeddings[start : start + 65_536] = part + rng.normal(size=part.shape).astype(np.float32)
+    # Digests are spread evenly over the hexadecimal numbers, as those of files are.
+    digests = [f"{row * 0x9E3779B97F4A7C15 % 2**64:016x}" for row in range(tasks)]
+    return embeddings, nearest % plan.labels, digests
+
+
+def measure(tasks: int, plan: Plan) -> Cost:
+    """All figures of one size."""
+    from backend.learning.pool_model import PoolModel
+    from backend.priority import OrderOptions, PoolView, order_pool
+
+    embeddings, truth, digests = synthetic(tasks, plan)
+    prior = np.full((tasks, plan.labels), 1.0 / plan.labels, dtype=np.float32)
+    started = time.perf_counter()
+    model = PoolModel(embeddings, prior, seed=plan.seed)
+    build_seconds = time.perf_counter() - started
+    del prior
+    rng = np.random.default_rng(plan.seed + 1)
+    annotated = rng.choice(tasks, size=min(plan.annotations, tasks // 2), replace=False)
+    options = OrderOptions(strategy=plan.strategy, window=plan.window, seed=plan.seed)
+
+    def rank(rows: NDArray[np.intp]) -> tuple[float, PoolView, int]:
+        begun = time.perf_counter()
+        rows = np.sort(rows)
+        targets = np.eye(plan.labels, dtype=np.float32)[truth[rows]]
+        labelled = np.zeros(tasks, dtype=bool)
+        labelled[rows] = True
+        view = PoolView(
+            space=model.space,
+            probabilities=model.propagate(rows, targets),
+            labelled=labelled,
+            digests=digests,
+            annotated_probabilities=targets,
+            neighbours=model.neighbours,
+            similarities=model.similarities,
+            rng_seed=plan.seed,
+        )
+        first = int(order_pool(view, options).rows[0])
+        return time.perf_counter() - begun, view, first
+
+    first_seconds, _, _ = rank(annotated)
+    seconds, view, best = rank(annotated)
+    one_more, _, _ = rank(np.append(annotated, best))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    recall = recall_of_graph(model.space, model.neighbours, plan)
+    typiclust = None
+    if tasks <= plan.typiclust_up_to:
+        from benchmarks.scikit_activeml import typi_clust
+
+        begun = time.perf_counter()
+        typi_clust(view, np.random.default_rng(plan.seed), plan.window)
+        typiclust = time.perf_counter() - begun
+    return Cost(tasks, build_seconds, recall, first_seconds, seconds, one_more, peak, typiclust)
+
+
+def recall_of_graph(space: NDArray[np.float32], neighbours: NDArray[np.int32], plan: Plan) -> float:
+    """Share of the exact nearest (15, or as many as the graph keeps) that the graph holds, over a sample of rows."""
+    n = space.shape[0]
+    rows = np.random.default_rng(plan.seed + 2).choice(n, size=min(plan.recall_queries, n), replace=False)
+    exact = faiss.IndexFlatIP(space.shape[1])
+    exact.add(np.ascontiguousarray(space))
+    _, found = exact.search(np.ascontiguousarray(space[rows]), RECALL_AT + 1)
+    held = min(RECALL_AT, neighbours.shape[1])
+    hits = total = 0
+    for row, nearest in zip(rows, found, strict=True):
+        wanted = [other for other in nearest.tolist() if other not in (row, -1)][:held]
+        hits += len(set(wanted) & set(neighbours[row, :held].tolist()))
+        total += len(wanted)
+    return hits / max(total, 1)
+
+
+def growth(costs: list[Cost]) -> tuple[float, float]:
+    """Exponent b of seconds ~ n^b between the ends, and the ratio to linear growth (1 = linear)."""
+    first, last = costs[0], costs[-1]
+    more = last.tasks / first.tasks
+    slower = last.rerank_seconds / first.rerank_seconds
+    return math.log(slower) / math.log(more), slower / more
+
+
+def show(costs: list[Cost], console: Console) -> None:
+    """The table, and how the re-rank grows."""
+    table = Table("tasks", "graph s", "recall@15", "first rank s", "re-rank s", "after one s", "peak GB", "TypiClust s")
+    for cost in costs:
+        table.add_row(
+            f"{cost.tasks:,}",
+            f"{cost.build_seconds:.1f}",
+            f"{cost.recall:.3f}",
+            f"{cost.first_rank_seconds:.2f}",
+            f"{cost.rerank_seconds:.2f}",
+            f"{cost.after_one_annotation_seconds:.2f}",
+            f"{cost.peak_gb:.2f}",
+            "-" if cost.typiclust_seconds is None else f"{cost.typiclust_seconds:.1f}",
+        )
+    console.print(table)
+    if len(costs) > 1:
+        exponent, ratio = growth(costs)
+        console.print(
+            f"re-rank from {costs[0].tasks:,} to {costs[-1].tasks:,}: seconds ~ n^{exponent:.2f}, {ratio:.2f} x linear"
+        )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure each size in a process of its own, so that one's memory does not count for the next."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", default="2000,5000,13572", help="comma-separated numbers of tasks")
+    parser.add_argument("--labels", type=int, default=100)
+    parser.add_argument("--annotations", type=int, default=300)
+    parser.add_argument("--window", type=int, default=200)
+    parser.add_argument("--strategy", default="default", help="`default` or a name of the registry")
+    parser.add_argument("--recall-queries", type=int, default=1000)
+    parser.add_argument("--typiclust-up-to", type=int, default=13_572, help="0: leave scikit-activeml out")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path, help="write the figures here as JSON")
+    options = parser.parse_args(arguments)
+    plan = Plan(
+        options.labels,
+        options.annotations,
+        options.window,
+        options.recall_queries,
+        options.typiclust_up_to,
+        options.strategy,
+        options.seed,
+    )
+    costs: list[Cost] = []
+    for tasks in sorted({int(size) for size in options.sizes.split(",")}):
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(max_workers=1, mp_context=context) as process:
+            costs.append(process.submit(measure, tasks, plan).result())
+    terminal = Console()
+    show(costs, terminal if terminal.is_terminal else Console(width=132))
+    if options.output:
+        options.output.write_text(json.dumps([asdict(cost) for cost in costs], indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
