@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import faiss
 import numpy as np
@@ -27,11 +28,12 @@ class NeighbourIndex:
     def build(cls, rows: FloatArray, *, seed: int = 0) -> NeighbourIndex:
         """Index rows float32 [n, k]."""
         n, width = rows.shape
+        index: Any
         if n <= EXACT_UP_TO:
             index = faiss.IndexFlatIP(width)
         else:
             lists = int(2 ** np.round(np.log2(2.0 * np.sqrt(n))))
-            quantizer = faiss.IndexFlatIP(width)
+            quantizer: Any = faiss.IndexFlatIP(width)
             index = faiss.IndexIVFFlat(quantizer, width, lists, faiss.METRIC_INNER_PRODUCT)
             index.own_fields = True
             quantizer.this.disown()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -62,4 +63,4 @@ def _row_blocks(graph: sparse.csr_matrix, columns: int) -> list[sparse.csr_matri
     if n * columns < _PARALLEL_FROM or cores == 1:
         return [graph]
     bounds = np.linspace(0, n, cores + 1).astype(int)
-    return [graph[start:stop] for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [graph[start:stop] for start, stop in itertools.pairwise(bounds)]

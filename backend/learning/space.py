@@ -29,19 +29,30 @@ class Space:
         """Length k of the projected rows."""
         return int(self.projection.shape[1])
 
+    def leading(self, dimension: int) -> Space:
+        """The same space with its first `dimension` axes only."""
+        return Space(self.mean, self.projection[:, :dimension])
+
     def project(self, embeddings: NDArray[np.floating]) -> FloatArray:
         """Unit rows float32 [n, k] of embeddings [n, d]; a row without direction (zero, NaN) becomes zeros."""
         projected = np.empty((embeddings.shape[0], self.dimension), dtype=np.float32)
         for start in range(0, embeddings.shape[0], _CHUNK):
             block = finite_rows(embeddings[start : start + _CHUNK])
-            projected[start : start + _CHUNK] = unit_rows((block - self.mean) @ self.projection)
+            projected[start : start + _CHUNK] = unit_rows(
+                np.asarray((block - self.mean) @ self.projection, dtype=np.float32)
+            )
             empty = ~block.any(axis=1)
             projected[start : start + _CHUNK][empty] = 0.0
         return projected
 
 
 def fit_space(
-    embeddings: NDArray[np.floating], *, dimension: int = 256, whitening: float = 0.5, sample: int = 50_000, seed: int = 0
+    embeddings: NDArray[np.floating],
+    *,
+    dimension: int = 256,
+    whitening: float = 0.5,
+    sample: int = 50_000,
+    seed: int = 0,
 ) -> Space:
     """Fit the projection on (a sample of) the pool's embeddings [n, d].
 
@@ -49,7 +60,7 @@ def fit_space(
     keeps the directions that carry most variance from hiding those that tell classes apart, without blowing up noise.
     """
     n, width = embeddings.shape
-    rows = np.arange(n)
+    rows: NDArray[np.intp] = np.arange(n)
     if n > sample:
         rows = np.sort(np.random.default_rng(seed).choice(n, size=sample, replace=False))
     total = np.zeros(width, dtype=np.float64)
@@ -89,4 +100,5 @@ def finite_rows(block: NDArray[np.floating]) -> FloatArray:
 def unit_rows(rows: FloatArray) -> FloatArray:
     """Rows scaled to length 1; zero rows stay zero."""
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 1e-12)
+    scaled: FloatArray = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 1e-12)
+    return scaled

@@ -8,14 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.priority.pool_view import BoolArray
+from backend.priority.pool_view import BoolArray, IntArray
 
 _RANGE = float(1 << 64)
 
 
-def sample_position(
-    digests: Sequence[str], *, salt: str = "evaluation"
-) -> NDArray[np.float64]:
+def sample_position(digests: Sequence[str], *, salt: str = "evaluation") -> NDArray[np.float64]:
     """Pseudo-random position of each digest: float64 [n] in [0, 1), the same on every machine and day."""
     positions = (
         int.from_bytes(hashlib.blake2b(f"{salt}:{digest}".encode(), digest_size=8).digest(), "big")
@@ -34,3 +32,38 @@ def evaluation_mask(digests: Sequence[str], share: float) -> BoolArray:
         return np.zeros(len(digests), dtype=bool)
     mask: BoolArray = sample_position(digests) < share
     return mask
+
+
+def stratified_order(positions: NDArray[np.float64], strata: NDArray[np.integer]) -> IntArray:
+    """Members in an order whose every beginning holds each stratum in proportion: int [m], indices.
+
+    Member number r of a stratum of s comes at (r + 1/2) / s; within a stratum the pseudo-random position decides.
+
+    Args:
+        positions: float64 [m], from `sample_position`.
+        strata: int [m], predicted branch of each member.
+    """
+    by_stratum = np.lexsort((positions, strata))
+    ordered = strata[by_stratum]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if ordered.size else np.zeros(0, dtype=np.intp)
+    sizes = np.diff(np.r_[starts, ordered.size])
+    rank = np.arange(ordered.size) - np.repeat(starts, sizes)
+    place = np.empty(ordered.size, dtype=np.float64)
+    place[by_stratum] = (rank + 0.5) / np.repeat(sizes, sizes)
+    order: IntArray = np.lexsort((positions, place))
+    return order
+
+
+def interleave(training: IntArray, evaluation: IntArray, share: float) -> tuple[IntArray, BoolArray]:
+    """Merge two ranked lists so that evaluation takes every (1 / share)-th place: rows and whether each is evaluation.
+
+    When one list runs out the other goes on.
+    """
+    if evaluation.size == 0 or share <= 0.0:
+        return np.concatenate([training, evaluation]), np.repeat([False, True], [training.size, evaluation.size])
+    # Evaluation image number e stands behind (e + 1/2) / share places' worth of training images.
+    due = (np.arange(evaluation.size) + 0.5) * (1.0 - share) / share
+    place = np.concatenate([np.arange(training.size, dtype=np.float64), due - 0.5])
+    is_evaluation = np.repeat([False, True], [training.size, evaluation.size])
+    merged = np.lexsort((is_evaluation, place))
+    return np.concatenate([training, evaluation])[merged], is_evaluation[merged]

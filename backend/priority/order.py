@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from backend.errors import SettingsError
+from backend.priority import measures
+from backend.priority.candidates import in_digest_order
+from backend.priority.coverage import UntouchedBranches
+from backend.priority.default import Ranked, rank_default
+from backend.priority.evaluation_sample import evaluation_mask, interleave, sample_position, stratified_order
 from backend.priority.options import OrderOptions
 from backend.priority.pool_view import BoolArray, FloatArray, IntArray, PoolView
+from backend.priority.reasons import reason
+from backend.priority.strategies import STRATEGIES
 
 
 @dataclass(frozen=True)
@@ -33,22 +43,103 @@ class Order:
 def order_pool(view: PoolView, options: OrderOptions | None = None) -> Order:
     """Order the unlabelled rows of the pool by what their label would teach.
 
-    Deterministic: the same view and options give the same order in every process.
+    Deterministic: the same view and options give the same order in every process, and permuting the pool permutes
+    the order with it.
 
     Raises:
         SettingsError: the strategy is not known.
     """
     options = options or OrderOptions()
-    rows = view.unlabelled_rows
-    probabilities = np.nan_to_num(view.probabilities[rows])
-    top = np.sort(probabilities, axis=1)[:, ::-1]
-    margin = 1.0 - (top[:, 0] - top[:, 1] if top.shape[1] > 1 else np.zeros(rows.size))
-    best = np.argsort(-margin, kind="stable")
-    uncertainty = np.clip(margin[best], 0.0, 1.0).astype(np.float32)
-    return Order(
-        rows=rows[best],
-        priority=uncertainty,
-        components={"uncertainty": uncertainty},
-        reasons=["the model is unsure"] * min(options.window, rows.size),
-        evaluation=np.zeros(rows.size, dtype=bool),
+    if options.strategy != "default" and options.strategy not in STRATEGIES:
+        close = difflib.get_close_matches(options.strategy, ["default", *STRATEGIES], n=1)
+        hint = f", did you mean {close[0]}?" if close else f"; known: default, {', '.join(STRATEGIES)}"
+        raise SettingsError(f"strategy: unknown query strategy {options.strategy!r}{hint}")
+    view, original = _in_digest_order(view)
+    names = view.digests or [str(row) for row in original]
+    held_out = evaluation_mask(names, options.evaluation_share) & ~view.labelled
+    candidates = ~view.labelled & ~held_out
+    if options.strategy == "default":
+        ranked = rank_default(view, candidates, options)
+    else:
+        ranked = _rank_by_strategy(view, candidates, options)
+    sample = np.flatnonzero(held_out)
+    strata = view.probabilities[sample].argmax(axis=1) if view.probabilities.shape[1] else np.zeros_like(sample)
+    sample = sample[stratified_order(sample_position([names[row] for row in sample]), strata)]
+    rows, is_evaluation = interleave(ranked.rows, sample, options.evaluation_share)
+    priority = np.full(rows.size, np.inf, dtype=np.float32)
+    priority[~is_evaluation] = ranked.scores
+    priority = np.minimum(np.minimum.accumulate(priority), np.float32(1.0))
+    components = {name: values[rows].astype(np.float32) for name, values in ranked.components.items()}
+    components["evaluation"] = is_evaluation.astype(np.float32)
+    untouched = UntouchedBranches(view)
+    reasons = [
+        reason(
+            {name: float(values[place]) for name, values in components.items()},
+            view.probabilities[row],
+            view.label_names,
+            evaluation=bool(is_evaluation[place]),
+            untouched=untouched.name(int(row)),
+        )
+        for place, row in enumerate(rows[: options.window])
+    ]
+    return Order(original[rows], priority, components, reasons, is_evaluation)
+
+
+def _rank_by_strategy(view: PoolView, candidates: BoolArray, options: OrderOptions) -> Ranked:
+    """The window by a published strategy; what follows it by least confidence."""
+    seen = replace(view, labelled=~candidates)
+    rng = np.random.default_rng([options.seed, view.rng_seed, int(view.labelled.sum())])
+    chosen, scores = STRATEGIES[options.strategy](seen, rng, min(options.window, int(candidates.sum())))
+    doubt = measures.least_confidence(view.probabilities)
+    rest = np.flatnonzero(candidates)
+    rest = rest[~np.isin(rest, chosen)]
+    rest = rest[np.lexsort((rest, -doubt[rest]))]
+    floor = float(scores.min(initial=1.0))
+    all_scores = np.concatenate([scores, doubt[rest] * floor])
+    components = {"uncertainty": doubt}
+    if view.relevance is not None:
+        components["relevance"] = view.relevance
+    return Ranked(
+        np.concatenate([chosen, rest]),
+        np.minimum.accumulate(np.clip(all_scores, 0.0, 1.0)).astype(np.float32),
+        components,
+    )
+
+
+def _in_digest_order(view: PoolView) -> tuple[PoolView, IntArray]:
+    """The view with its rows sorted by digest, and the row each came from.
+
+    Sums over rows then add the same numbers in the same order whatever order the tasks came in.
+    """
+    order = in_digest_order(view, np.arange(view.n))
+    if view.annotated_probabilities is not None and view.annotated_probabilities.shape[0]:
+        place = np.empty(view.n, dtype=np.intp)
+        place[view.labelled_rows] = np.arange(view.labelled_rows.size)
+        annotated: FloatArray | None = view.annotated_probabilities[place[order[view.labelled[order]]]]
+    else:
+        annotated = view.annotated_probabilities
+    if (order[:-1] < order[1:]).all():
+        return view, order
+    back = np.empty(view.n + 1, dtype=np.int32)
+    back[order] = np.arange(view.n)
+    back[-1] = -1
+
+    def moved(array: Any) -> Any:
+        return None if array is None else array[order]
+
+    return (
+        replace(
+            view,
+            space=view.space[order],
+            probabilities=view.probabilities[order],
+            labelled=view.labelled[order],
+            digests=None if view.digests is None else [view.digests[row] for row in order],
+            head_probabilities=moved(view.head_probabilities),
+            relevance=moved(view.relevance),
+            unknown=moved(view.unknown),
+            annotated_probabilities=annotated,
+            neighbours=None if view.neighbours is None else back[view.neighbours[order]],
+            similarities=moved(view.similarities),
+        ),
+        order,
     )

@@ -1,0 +1,68 @@
+"""Ridge regression on spread labels: the linear half of what the pool believes, in closed form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+
+_CHUNK = 65_536
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """Class scores `space @ weights + bias`, about 1 for the true class and 0 for the others.
+
+    Attributes:
+        weights: float32 [k, L].
+        bias: float32 [L].
+        sharpness: factor on the scores before the softmax.
+    """
+
+    weights: FloatArray
+    bias: FloatArray
+    sharpness: float = 8.0
+
+    def probabilities(self, space: FloatArray) -> FloatArray:
+        """float32 [n, L] of rows [n, k]; rows sum to 1."""
+        scores = space @ self.weights + self.bias
+        scores -= scores.max(axis=1, keepdims=True)
+        scores *= np.float32(self.sharpness)
+        np.exp(scores, out=scores)
+        scores /= scores.sum(axis=1, keepdims=True)
+        return scores
+
+
+def fit_ridge(space: FloatArray, targets: FloatArray, weight: FloatArray, *, penalty: float = 0.3) -> LinearModel:
+    """Weighted ridge regression with an intercept; one pass over the pool and one [k, k] solve.
+
+    Args:
+        space: float32 [n, k].
+        targets: float32 [n, L], spread labels.
+        weight: float32 [n], trust in each row.
+        penalty: ridge penalty in units of rows.
+    """
+    n, k = space.shape
+    second = np.zeros((k, k), dtype=np.float64)
+    cross = np.zeros((k, targets.shape[1]), dtype=np.float64)
+    first = np.zeros(k, dtype=np.float64)
+    mean_target = np.zeros(targets.shape[1], dtype=np.float64)
+    for start in range(0, n, _CHUNK):
+        block = space[start : start + _CHUNK]
+        weighted = block * weight[start : start + _CHUNK, None]
+        goal = targets[start : start + _CHUNK]
+        second += block.T @ weighted
+        cross += weighted.T @ goal
+        first += weighted.sum(axis=0)
+        mean_target += weight[start : start + _CHUNK] @ goal
+    total = max(float(weight.sum(dtype=np.float64)), 1e-12)
+    first /= total
+    mean_target /= total
+    second -= total * np.outer(first, first)
+    cross -= total * np.outer(first, mean_target)
+    second.flat[:: k + 1] += penalty
+    weights = np.linalg.solve(second, cross)
+    return LinearModel(weights.astype(np.float32), (mean_target - first @ weights).astype(np.float32))

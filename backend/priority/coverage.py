@@ -1,0 +1,80 @@
+"""Coverage: breadth over the label hierarchy, as a concave sum over its nodes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from backend.priority.pool_view import FloatArray, PoolView
+
+
+class SubtreeCoverage:
+    """Mass of annotated and queued images below each node of the label hierarchy, and what one more would add.
+
+    The objective is f(Q) = sum over nodes t of w_t sqrt(m_t), where m_t is the probability mass below t of everything
+    annotated or queued. It is monotone and submodular: a wholly untouched branch is worth more than one more leaf in a
+    crowded one. w_t = 1 / sqrt(labels below t), so that large branches don't drown small ones.
+
+    Attributes:
+        mass: float64 [T], m_t.
+        membership: csr float32 [L, T].
+    """
+
+    def __init__(self, membership: object, n_labels: int) -> None:
+        if membership is None:
+            membership = sparse.identity(n_labels, format="csr", dtype=np.float32)
+        self.membership: sparse.csr_matrix = sparse.csr_matrix(membership, dtype=np.float32)
+        below = np.asarray(self.membership.sum(axis=0)).ravel()
+        self._node_weight = np.divide(1.0, np.sqrt(below), out=np.zeros_like(below), where=below > 0)
+        self.mass: NDArray[np.float64] = np.zeros(self.membership.shape[1])
+
+    def node_mass(self, probabilities: FloatArray) -> FloatArray:
+        """Mass float32 [n, T] that label probabilities [n, L] put below each node."""
+        mass: FloatArray = np.asarray((self.membership.T @ probabilities.T).T, dtype=np.float32)
+        return mass
+
+    def add(self, probabilities: FloatArray) -> None:
+        """Count images with label probabilities [m, L] as covered."""
+        if probabilities.shape[0]:
+            total = probabilities.sum(axis=0, dtype=np.float64)
+            self.mass += np.asarray(self.membership.T @ total).ravel()
+
+    def gains(self, probabilities: FloatArray) -> FloatArray:
+        """f(Q + row) - f(Q) of each row [n, L]: float32 [n], divided by its value on an empty hierarchy.
+
+        [0, 1], 1 = everything that the image could be is untouched. It never grows as more is covered.
+        """
+        out = np.empty(probabilities.shape[0], dtype=np.float32)
+        current = np.sqrt(self.mass)
+        for start in range(0, out.size, 8192):
+            mass = self.node_mass(probabilities[start : start + 8192]).astype(np.float64)
+            gain = (np.sqrt(self.mass + mass) - current) @ self._node_weight
+            fresh = np.sqrt(mass) @ self._node_weight
+            out[start : start + 8192] = np.divide(gain, fresh, out=np.zeros_like(gain), where=fresh > 0)
+        return out
+
+
+class UntouchedBranches:
+    """Names the largest branch that an image probably belongs to and of which nothing was annotated yet."""
+
+    def __init__(self, view: PoolView, *, probably: float = 0.5, little: float = 0.5) -> None:
+        self._view = view
+        self._probably = probably
+        covered = SubtreeCoverage(view.membership, view.probabilities.shape[1])
+        known = view.annotated_probabilities
+        covered.add(view.probabilities[view.labelled] if known is None else known)
+        self._coverage = covered
+        self._untouched = covered.mass < little
+        self._size = np.asarray(covered.membership.sum(axis=0)).ravel()
+        self._names = view.node_names if view.membership is not None else view.label_names
+
+    def name(self, row: int) -> str | None:
+        """Name of the branch; None where there is none."""
+        if not self._names:
+            return None
+        mass = self._coverage.node_mass(self._view.probabilities[row : row + 1])[0]
+        found = np.flatnonzero(self._untouched & (mass >= self._probably))
+        if found.size == 0:
+            return None
+        return self._names[int(found[np.argmax(self._size[found])])]
