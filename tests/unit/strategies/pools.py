@@ -6,9 +6,13 @@ import hashlib
 from dataclasses import replace
 
 import numpy as np
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from backend.priority.pool_view import PoolView
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Nothing is asserted about time."""
 
 
 def unit(rows: object) -> np.ndarray:

@@ -10,6 +10,8 @@ from hypothesis.extra import numpy as arrays
 
 from backend.priority import measures
 
+from .pools import unhurried
+
 pytestmark = pytest.mark.unit
 
 UNCERTAINTY = (measures.least_confidence, measures.margin, measures.ratio, measures.entropy)
@@ -47,6 +49,7 @@ def test_a_row_that_says_nothing_is_most_uncertain_and_leaves_the_others_alone(m
     assert found[[0, 2]] == pytest.approx(measure(mixed[[0, 2]]))
 
 
+@unhurried
 @given(
     arrays.arrays(
         np.float32, st.tuples(st.integers(0, 6), st.integers(1, 5)), elements=st.floats(width=32, allow_nan=True)
@@ -63,6 +66,7 @@ def test_whatever_comes_in_uncertainty_stays_in_range(beliefs: np.ndarray) -> No
         assert np.all((found >= 0) & (found <= 1))
 
 
+@unhurried
 @given(st.integers(2, 6), st.integers(0, 2**32 - 1))
 def test_uncertainty_does_not_depend_on_the_order_of_labels(labels: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.errors import BackendError
@@ -19,7 +19,7 @@ from backend.priority import strategies
 from backend.priority.pool_view import PoolView
 from backend.priority.strategies import STRATEGIES, Strategy
 
-from .pools import awkward_pools, clustered, hashed, permuted
+from .pools import awkward_pools, clustered, hashed, permuted, unhurried
 
 pytestmark = pytest.mark.unit
 
@@ -32,7 +32,7 @@ PUBLISHED = {
 }  # fmt: skip
 
 each_strategy = pytest.mark.parametrize("name", sorted(STRATEGIES))
-few = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(unhurried, max_examples=20)
 
 
 def run(name: str, view: PoolView, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from backend.priority import selectors
 
-from .pools import on_circle, unit
+from .pools import on_circle, unhurried, unit
 
 pytestmark = pytest.mark.unit
 
@@ -32,6 +32,7 @@ def reference_k_centre(space: np.ndarray, count: int, centres: list[int]) -> lis
     return chosen
 
 
+@unhurried
 @given(seeds, st.integers(2, 14), st.integers(0, 14))
 def test_greedy_k_centre_is_the_papers(seed: int, n: int, count: int) -> None:
     space = unit(np.random.default_rng(seed).normal(size=(n, 3)))
@@ -40,6 +41,7 @@ def test_greedy_k_centre_is_the_papers(seed: int, n: int, count: int) -> None:
     assert np.all(np.diff(scores) <= 0)
 
 
+@unhurried
 @given(seeds, st.integers(3, 8), st.integers(1, 3))
 def test_greedy_k_centre_is_within_twice_the_optimum(seed: int, n: int, count: int) -> None:
     space = unit(np.random.default_rng(seed).normal(size=(n, 3)))
@@ -75,6 +77,7 @@ def test_squared_distances_are_scaled_to_one() -> None:
     assert selectors.squared_distances(space, space[0]) == pytest.approx([0.0, 0.5, 1.0], abs=1e-6)
 
 
+@unhurried
 @given(seeds, st.integers(1, 20), st.integers(0, 6))
 def test_nearest_centre_is_the_least_distance(seed: int, n: int, m: int) -> None:
     rng = np.random.default_rng(seed)
@@ -95,6 +98,7 @@ def test_nearest_centre_in_blocks_is_the_same(monkeypatch: pytest.MonkeyPatch) -
     assert selectors.nearest_centre(space, centres) == pytest.approx(whole, abs=1e-6)
 
 
+@unhurried
 @given(
     st.lists(st.one_of(st.floats(0, 1, width=32), st.just(0.5), st.just(float("nan"))), max_size=30), st.integers(0, 35)
 )
@@ -132,6 +136,7 @@ def reference_cover(sets: np.ndarray, count: int, allowed: np.ndarray) -> tuple[
     return chosen, gains
 
 
+@unhurried
 @given(seeds, st.integers(1, 12), st.floats(0, 1), st.floats(0, 1))
 def test_greedy_cover_equals_recounting(seed: int, n: int, density: float, share: float) -> None:
     rng = np.random.default_rng(seed)
@@ -144,6 +149,7 @@ def test_greedy_cover_equals_recounting(seed: int, n: int, density: float, share
     assert scores == pytest.approx(np.array(gains) / sets.sum(axis=1).max())
 
 
+@unhurried
 @given(seeds, st.integers(2, 12), st.integers(1, 12))
 def test_factored_gradients_are_the_written_out_ones(seed: int, n: int, count: int) -> None:
     rng = np.random.default_rng(seed)
