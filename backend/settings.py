@@ -91,6 +91,7 @@ class Settings(BaseSettings):
     weights_dir: Path | None = Field(
         None, description="Folder for downloaded weights and compiled models; empty: STATE_DIR/models."
     )
+    wordnet_dir: Path | None = Field(None, description="Folder of the WordNet corpus; empty: STATE_DIR/wordnet.")
     batch_size: int = Field(32, ge=1, le=1024, description="Images per inference batch when embedding many.")
     decode_threads: int = Field(
         0, ge=0, le=256, description="Threads that fetch and decode images; 0: two for each core."
@@ -142,6 +143,11 @@ class Settings(BaseSettings):
     def resolved_weights_dir(self) -> Path:
         """Where weights and compiled models are kept."""
         return self.weights_dir or self.state_dir / "models"
+
+    @property
+    def resolved_wordnet_dir(self) -> Path:
+        """Where the WordNet corpus is kept."""
+        return self.wordnet_dir or self.state_dir / "wordnet"
 
     @property
     def resolved_public_url(self) -> str:

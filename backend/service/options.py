@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from backend.errors import SettingsError
-from backend.priority import STRATEGIES, OrderOptions
+from backend.priority import OrderOptions
+from backend.priority.strategies import STRATEGIES
 from backend.settings import Settings
 
 

@@ -74,7 +74,7 @@ class Runtime:
         """
         with self._opening:
             if self._wordnet is None:
-                self._wordnet = WordNet.open(ensure_wordnet(self.settings.state_dir / "wordnet"))
+                self._wordnet = WordNet.open(ensure_wordnet(self.settings.resolved_wordnet_dir))
             return self._wordnet
 
     @cached_property

@@ -1,0 +1,166 @@
+"""Events of Label Studio: stored once, whatever their order and number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from backend.errors import BackendError, NotFoundError
+from backend.jobs.queue import JobQueue
+from backend.labels import parse_label_config
+from backend.service.annotations import agreed_target, live_annotations
+from backend.service.events import handle_event
+from backend.service.runtime import Runtime
+from backend.storage.schema import Annotation, Project, Task
+from tests.unit.service.samples import CONFIG, PROJECT, annotated, annotation, choice, task
+
+pytestmark = pytest.mark.unit
+
+
+def handle(runtime: Runtime, event: dict[str, Any]) -> dict[str, str]:
+    return handle_event(runtime, event["action"], event).jobs
+
+
+def stored(runtime: Runtime) -> list[tuple[int, bool, list[Any], bool]]:
+    with runtime.database.session() as session:
+        rows = session.scalars(select(Annotation).order_by(Annotation.annotation_id))
+        return [(row.annotation_id, row.deleted, row.result, row.was_cancelled) for row in rows]
+
+
+def test_a_created_annotation_is_stored_with_its_task_and_asks_for_a_refresh(runtime: Runtime) -> None:
+    jobs = handle(runtime, annotated("ANNOTATION_CREATED", annotation(11)))
+    assert list(jobs) == ["refresh"]
+    assert stored(runtime) == [(11, False, choice("Tennis"), False)]
+    with runtime.database.session() as session:
+        assert session.get_one(Task, (7, 1)).image == "/data/upload/7/1.jpg"
+        assert session.get_one(Project, 7).title == "Sports"
+
+
+def test_the_same_event_twice_changes_nothing_and_asks_for_nothing(runtime: Runtime) -> None:
+    event = annotated("ANNOTATION_CREATED", annotation(11))
+    handle(runtime, event)
+    assert handle(runtime, event) == {}
+    assert len(stored(runtime)) == 1
+
+
+def test_an_update_that_overtakes_its_creation_wins(runtime: Runtime) -> None:
+    handle(runtime, annotated("ANNOTATION_UPDATED", annotation(11, "Golf", second=5)))
+    assert handle(runtime, annotated("ANNOTATION_CREATED", annotation(11, "Tennis", second=1))) == {}
+    assert stored(runtime) == [(11, False, choice("Golf"), False)]
+
+
+def test_a_deletion_that_overtakes_the_creation_wins(runtime: Runtime) -> None:
+    handle(runtime, {"action": "ANNOTATIONS_DELETED", "project": PROJECT, "annotations": [{"id": 11}]})
+    handle(runtime, annotated("ANNOTATION_CREATED", annotation(11)))
+    assert [(row[0], row[1]) for row in stored(runtime)] == [(11, True)]
+
+
+def test_predictions_turned_into_annotations_come_as_lists(runtime: Runtime) -> None:
+    event = {
+        "action": "ANNOTATIONS_CREATED",
+        "project": PROJECT,
+        "task": [task(1), task(2)],
+        "annotation": [annotation(11, task=1), annotation(12, "Golf", task=2)],
+    }
+    handle(runtime, event)
+    with runtime.database.session() as session:
+        assert {key: [item.annotation_id for item in items] for key, items in live_annotations(session, 7).items()} == {
+            1: [11],
+            2: [12],
+        }
+
+
+def test_new_tasks_ask_for_embedding_and_for_a_listing(runtime: Runtime) -> None:
+    jobs = handle(runtime, {"action": "TASKS_CREATED", "project": PROJECT, "tasks": [task(1), task(2)]})
+    assert set(jobs) == {"embed", "sync"}
+
+
+def test_deleted_tasks_take_their_annotations_along(runtime: Runtime) -> None:
+    handle(runtime, annotated("ANNOTATION_CREATED", annotation(11)))
+    handle(runtime, {"action": "TASKS_DELETED", "project": PROJECT, "tasks": [{"id": 1}]})
+    assert [(row[0], row[1]) for row in stored(runtime)] == [(11, True)]
+    with runtime.database.session() as session:
+        assert session.get(Task, (7, 1)) is None
+
+
+def test_start_training_asks_for_a_training(runtime: Runtime, jobs: JobQueue) -> None:
+    asked = handle(runtime, {"action": "START_TRAINING", "project": PROJECT})
+    assert jobs.ledger.get(asked["train"]).kind == "train"
+
+
+def test_a_burst_becomes_one_job(runtime: Runtime) -> None:
+    ids = {handle(runtime, annotated("ANNOTATION_CREATED", annotation(n, task=n)))["refresh"] for n in range(1, 20)}
+    assert len(ids) == 1
+
+
+def test_an_unknown_action_changes_nothing(runtime: Runtime) -> None:
+    assert handle(runtime, {"action": "LABEL_STREAM_STARTED", "project": PROJECT}) == {}
+
+
+def test_an_event_without_a_project_is_refused(runtime: Runtime) -> None:
+    with pytest.raises(NotFoundError, match="project id"):
+        handle(runtime, {"action": "ANNOTATION_CREATED", "annotation": annotation(1), "task": task(1)})
+
+
+def test_an_annotation_without_an_id_is_refused(runtime: Runtime) -> None:
+    with pytest.raises(BackendError, match="no annotation with an id"):
+        handle(runtime, {"action": "ANNOTATION_CREATED", "project": PROJECT, "annotation": {}, "task": task(1)})
+
+
+def test_a_task_without_an_image_is_kept_with_its_reason(runtime: Runtime) -> None:
+    handle(runtime, {"action": "TASKS_CREATED", "project": PROJECT, "tasks": [{"id": 3, "data": {"text": "no photo"}}]})
+    with runtime.database.session() as session:
+        found = session.get_one(Task, (7, 3))
+    assert found.failure == "no_image"
+    assert "image" in (found.failure_detail or "")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_order_and_any_repetition_of_events_ends_in_the_same_state(runtime: Runtime, data: st.DataObject) -> None:
+    base = data.draw(st.integers(0, 10**9), label="ids of this example") * 10
+    states = [(1, 0, "Tennis"), (1, 7, "Golf"), (2, 3, "Golf"), (2, 9, "Not relevant"), (3, 1, "Tennis")]
+    events = [
+        annotated(
+            "ANNOTATION_CREATED" if second < 3 else "ANNOTATION_UPDATED",
+            annotation(base + n, label, second=second, task=n),
+        )
+        for n, second, label in states
+    ]
+    events.append({"action": "ANNOTATIONS_DELETED", "project": PROJECT, "annotations": [{"id": base + 3}]})
+    repeated = data.draw(st.lists(st.sampled_from(events), max_size=5), label="delivered twice")
+    for event in data.draw(st.permutations(events + repeated), label="order"):
+        handle(runtime, event)
+    mine = [(row[0] - base, row[1], row[2]) for row in stored(runtime) if base < row[0] <= base + 3]
+    assert [(number, deleted) for number, deleted, _ in mine] == [(1, False), (2, False), (3, True)]
+    assert [result for number, _, result in mine if number < 3] == [choice("Golf"), choice("Not relevant")]
+
+
+def row(number: int, label: str, *, ground_truth: bool = False, was_cancelled: bool = False) -> Annotation:
+    result = [] if was_cancelled else choice(label)
+    return Annotation(annotation_id=number, result=result, ground_truth=ground_truth, was_cancelled=was_cancelled)
+
+
+@pytest.mark.parametrize(
+    ("rows", "agreed"),
+    [
+        ([row(1, "Tennis"), row(2, "Golf"), row(3, "Golf")], "Golf"),  # the majority
+        ([row(1, "Golf"), row(2, "Golf"), row(3, "Tennis")], "Golf"),  # the majority, though older
+        ([row(1, "Tennis"), row(2, "Golf")], "Golf"),  # a tie: the newest
+        ([row(1, "Tennis", ground_truth=True), row(2, "Golf"), row(3, "Golf")], "Tennis"),  # ground truth wins
+        ([row(1, "Tennis"), row(2, "Golf", was_cancelled=True)], "Tennis"),  # a skip says nothing
+        ([row(1, "Tennis", was_cancelled=True)], None),
+    ],
+)
+def test_what_annotators_agree_on(rows: list[Annotation], agreed: str | None) -> None:
+    control = parse_label_config(CONFIG).controls[0]
+    target = agreed_target(rows, control)
+    if agreed is None:
+        assert target is None
+    else:
+        assert target is not None
+        assert control.labels[int(target.argmax())].value == agreed
