@@ -73,7 +73,7 @@ def fit_network(
     count, width = examples.features.shape
     labels = examples.targets.shape[1]
     keras.utils.set_random_seed(options.seed)
-    network = _network(options, width, labels)
+    network = _network(options, width, labels, options.weight_decay / count)
     if start is not None:
         network.set_weights(_to_keras(start, options))
     network.compile(optimizer=keras.optimizers.Adam(options.learning_rate), loss=_loss(options), jit_compile=False)
@@ -98,10 +98,10 @@ def fit_network(
     return Fitted(_from_keras(network.get_weights(), options), best + 1, float(losses[best]) if losses else None)
 
 
-def _network(options: HeadOptions, width: int, labels: int) -> keras.Model:
+def _network(options: HeadOptions, width: int, labels: int, penalty: float) -> keras.Model:
     import keras
 
-    regularizer = keras.regularizers.L2(options.weight_decay)
+    regularizer = keras.regularizers.L2(penalty)
     inputs = keras.Input((width,), name="features")
     outputs: Any = inputs
     if options.kind == "mlp":

@@ -24,13 +24,13 @@ class HeadOptions:
     folds: int = 3  # of the cross-validation that replaces too small an evaluation set
     evaluation_minimum: int = 50  # evaluation photos from which on they, not cross-validation, stop the training
     learning_rate: float = 0.01
-    weight_decay: float = 1e-4  # L2 penalty on kernels
+    weight_decay: float = 0.015  # L2 penalty on kernels over the number of photos; 1 / (2 C) of logistic regression
     label_smoothing: float = 0.05  # [0, 1)
     hidden: int = 512  # units of the mlp's hidden layer
     dropout: float = 0.2  # [0, 1), mlp only
     scale: float = 16.0  # logit of a cosine of 1; also scales the prototypes a head starts from
-    components: int = 256  # axes kept by the whitening
-    whitening: float = 0.5  # [0, 1]: 0 = plain principal components, 1 = full whitening
+    components: int = 512  # principal components kept
+    whitening: float = 0.0  # [0, 1]: 0 = plain principal components, 1 = full whitening
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -1,0 +1,101 @@
+"""The whole classifier as one Keras model: normalisation, backbone, transform, head, probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from backend.learning.head_inference import Head
+from backend.learning.transform import Floats
+
+if TYPE_CHECKING:
+    import keras
+
+_NEVER = -1e4  # logit of a label that must get probability 0; exp underflows to 0, no infinity reaches a converter
+
+
+@dataclass(frozen=True)
+class ExportBackbone:
+    """What is needed of a backbone: its body takes (pixel - mean) / scale and gives embeddings.
+
+    `body` maps float32 [n, input_size, input_size, 3] to [n, d]; `fit` says how photos become squares (model card).
+    """
+
+    id: str
+    body: keras.Model
+    input_size: int
+    mean: float
+    scale: float
+    fit: str
+
+
+def build_classifier(backbone: ExportBackbone, head: Head) -> keras.Model:
+    """uint8 RGB images [n, input_size, input_size, 3] to label probabilities [n, L], the same as `head.predict`.
+
+    Labels without annotations get their mean prior. Only Keras' own layers are used: the model loads without any
+    code of this product.
+
+    Raises:
+        ValueError: the head was trained on embeddings of another length.
+    """
+    import keras
+
+    if backbone.body.output_shape[-1] != head.transform.input_dim:
+        raise ValueError(
+            f"the head takes embeddings of length {head.transform.input_dim}, "
+            f"backbone {backbone.id} gives {backbone.body.output_shape[-1]}"
+        )
+    images = keras.Input((backbone.input_size, backbone.input_size, 3), dtype="uint8", name="images")
+    pixels = keras.layers.Rescaling(1 / backbone.scale, offset=-backbone.mean / backbone.scale, name="normalise")
+    embeddings = backbone.body(pixels(images), training=False)
+    probabilities = head_layers(head, embeddings)
+    return keras.Model(images, probabilities, name="classifier")
+
+
+def head_layers(head: Head, embeddings: Any) -> Any:
+    """The head's layers on a Keras tensor of embeddings [n, d]: a Keras tensor of probabilities [n, L]."""
+    outputs = _transformed(head, embeddings)
+    layers = head.layers
+    if layers.hidden_kernel is not None and layers.hidden_bias is not None:
+        outputs = _dense(outputs, layers.hidden_kernel, layers.hidden_bias, "hidden", "relu")
+    temperature = np.float32(head.temperature)
+    if head.multiple:
+        outputs = _dense(outputs, layers.kernel / temperature, layers.bias / temperature, "labels", "sigmoid")
+        share = head.annotated.astype(np.float32)
+    else:
+        bias = np.where(head.annotated, layers.bias / temperature, np.float32(_NEVER))
+        outputs = _dense(outputs, layers.kernel / temperature, bias, "labels", "softmax")
+        kept = head.mean_prior[~head.annotated].sum()
+        share = np.full(head.n_labels, np.clip(1 - kept, 0, 1), dtype=np.float32)
+    offset = np.where(head.annotated, np.float32(0), head.mean_prior)
+    return _rescaling(outputs, share, offset)
+
+
+def _transformed(head: Head, embeddings: Any) -> Any:
+    import keras
+
+    transform = head.transform
+    if transform.matrix is None:
+        outputs = keras.layers.Rescaling(1.0, offset=(-transform.mean).tolist(), name="centre")(embeddings)
+    else:
+        outputs = _dense(embeddings, transform.matrix, -transform.mean @ transform.matrix, "transform", None)
+    return keras.layers.UnitNormalization(name="unit")(outputs) if transform.unit else outputs
+
+
+def _dense(inputs: Any, kernel: Floats, bias: Floats, name: str, activation: str | None) -> Any:
+    import keras
+
+    layer = keras.layers.Dense(kernel.shape[1], activation=activation, name=name)
+    outputs = layer(inputs)
+    layer.set_weights([np.asarray(kernel, dtype=np.float32), np.asarray(bias, dtype=np.float32)])
+    return outputs
+
+
+def _rescaling(inputs: Any, scale: Floats, offset: Floats) -> Any:
+    import keras
+
+    if np.all(scale == 1) and not offset.any():
+        return keras.layers.Identity(name="probabilities")(inputs)
+    return keras.layers.Rescaling(scale.tolist(), offset=offset.tolist(), name="probabilities")(inputs)

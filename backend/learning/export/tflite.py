@@ -1,0 +1,46 @@
+"""TensorFlow Lite (LiteRT): one .tflite file for phones and small computers; one image at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.learning.export.format import ExportFormat, Runner
+
+if TYPE_CHECKING:
+    import keras
+
+
+def write(model: keras.Model, path: Path) -> None:
+    """Convert in float32, with a batch of one: delegates on devices want fixed shapes."""
+    import keras
+
+    height, width, channels = model.input_shape[1:]
+    signature = [keras.InputSpec(shape=(1, height, width, channels), dtype="uint8", name="images")]
+    model.export(str(path), format="litert", input_signature=signature, verbose=False)
+
+
+def load(path: Path) -> Runner:
+    """Open it with the interpreter that ships with TensorFlow."""
+    import tensorflow as tf
+
+    interpreter = tf.lite.Interpreter(model_path=str(path))
+    interpreter.allocate_tensors()
+    source = interpreter.get_input_details()[0]["index"]
+    sink = interpreter.get_output_details()[0]["index"]
+
+    def run(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        rows = []
+        for image in images:
+            interpreter.set_tensor(source, image[None])
+            interpreter.invoke()
+            rows.append(interpreter.get_tensor(sink)[0])
+        return np.asarray(rows, dtype=np.float32)
+
+    return run
+
+
+FORMAT = ExportFormat("tflite", "model.tflite", "LiteRT (TensorFlow Lite), one image at a time", write, load)
