@@ -20,9 +20,9 @@ RgbImage = npt.NDArray[np.uint8]
 DEFAULT_MAX_PIXELS = 200_000_000
 
 # Only formats that photos come in: each further parser is a way in for hostile files.
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF")
 # JPEG is decoded at 1/2, 1/4 or 1/8 only as far as this many times the target remains for the antialiased resize.
-_DRAFT_MARGIN = 1.5
+_DRAFT_MARGIN = 2.0
 _REDUCING_GAP = 3.0
 # What Pillow's parsers raise on damaged files.
 _DAMAGE = (
