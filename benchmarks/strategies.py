@@ -11,6 +11,7 @@ labels at a time; after each batch the same learner takes up the labels, and its
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import time
@@ -117,9 +118,14 @@ def play(
     budget: int,
     batch: int,
 ) -> Played:
-    """Ask for `batch` labels at a time until the budget is spent."""
+    """Ask for `batch` labels at a time until the budget is spent.
+
+    Digests settle ties, and without any label everything is a tie: each seed has digests of its own, so that the
+    strategies that draw nothing at random vary over the seeds as well.
+    """
     played = Played(name, seed)
     rng = np.random.default_rng(seed)
+    digests = [hashlib.sha256(f"{seed}:{digest}".encode()).hexdigest() for digest in pool.digests]
     rows: IntArray = np.empty(0, dtype=np.intp)
     beliefs = model.prior
     while rows.size < min(budget, model.n):
@@ -130,7 +136,7 @@ def play(
             space=model.space,
             probabilities=beliefs,
             labelled=labelled,
-            digests=pool.digests,
+            digests=digests,
             label_names=pool.classes,
             annotated_probabilities=np.eye(len(pool.classes), dtype=np.float32)[pool.labels[ascending]],
             neighbours=model.neighbours,

@@ -31,6 +31,28 @@ def annotated_rows(view: PoolView) -> IntArray:
     return in_digest_order(view, view.labelled_rows)
 
 
+def given_labels(view: PoolView, rows: IntArray) -> IntArray:
+    """The label that a person gave each of `rows` (all annotated): int [len(rows)], -1 = none, such as skipped.
+
+    Raises:
+        BackendError: the view has not one target for each annotated row.
+    """
+    if rows.size == 0 or view.probabilities.shape[1] == 0:
+        return np.full(rows.size, -1, dtype=np.intp)
+    targets = view.probabilities[rows]
+    if view.annotated_probabilities is not None:
+        annotated = view.labelled_rows
+        if view.annotated_probabilities.shape[0] != annotated.size:
+            raise BackendError(
+                f"PoolView.annotated_probabilities has {view.annotated_probabilities.shape[0]} rows, "
+                f"{annotated.size} are labelled",
+                reason="bad_view",
+            )
+        targets = view.annotated_probabilities[np.searchsorted(annotated, rows)]
+    targets = np.nan_to_num(targets)
+    return np.where(targets.max(axis=1) > 0, targets.argmax(axis=1), -1).astype(np.intp)
+
+
 def batch_size(count: int, available: int) -> int:
     """`count`, but no more than there is.
 

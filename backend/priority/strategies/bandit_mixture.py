@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.priority.candidates import annotated_rows, batch_size, usable_space
+from backend.priority.candidates import annotated_rows, batch_size, given_labels, usable_space
 from backend.priority.pool_view import FloatArray, IntArray, PoolView
 from backend.priority.selectors import position_scores
 from backend.priority.strategies.information_density import information_density
@@ -62,16 +62,11 @@ def arm_weights(
     """Weight of each arm after the replay, [K] summing to 1; even while fewer than 8 photos or 2 labels are known."""
     even = np.full(len(ARMS), 1.0 / len(ARMS))
     rows = annotated_rows(view)[:replayed]
-    targets = view.probabilities[rows]
-    if view.annotated_probabilities is not None:
-        targets = view.annotated_probabilities[np.searchsorted(view.labelled_rows, rows)]
-    targets = np.nan_to_num(targets)
-    said = targets.max(axis=1, initial=0.0) > 0
-    if said.sum() < 8 or rounds < 1:
+    labels = given_labels(view, rows)
+    rows, labels = rows[labels >= 0], labels[labels >= 0]
+    if labels.size < 8 or np.unique(labels).size < 2 or rounds < 1:
         return even
-    space, labels = usable_space(view, rows[said]), np.asarray(targets[said].argmax(axis=1), dtype=np.intp)
-    if np.unique(labels).size < 2:
-        return even
+    space = usable_space(view, rows)
     known = np.zeros(labels.size, dtype=bool)
     known[: labels.size // 4] = True
     batch = max(1, int((labels.size - known.sum()) // (rounds + 1)))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import linkage
 
-from backend.priority.candidates import annotated_rows, batch_size, in_digest_order, usable_space
+from backend.priority.candidates import annotated_rows, batch_size, given_labels, in_digest_order, usable_space
 from backend.priority.neighbourhood import cluster
 from backend.priority.pool_view import FloatArray, IntArray, PoolView
 from backend.priority.selectors import position_scores
@@ -122,19 +122,14 @@ def prune(
 
 
 def _label_counts(view: PoolView, order: IntArray, tree: ClusterTree) -> NDArray[np.float64]:
-    """How often each label was given in each leaf, [c, L]; a skipped photo (no mass in its target) counts nowhere."""
+    """How often each label was given in each leaf, [c, L]; a skipped photo counts nowhere."""
     counts = np.zeros((tree.leaves, view.probabilities.shape[1]))
     rows = annotated_rows(view)
-    if rows.size == 0 or counts.shape[1] == 0:
-        return counts
-    targets = view.probabilities[rows]
-    if view.annotated_probabilities is not None:
-        targets = view.annotated_probabilities[np.searchsorted(view.labelled_rows, rows)]
-    targets = np.nan_to_num(targets)
-    said = targets.max(axis=1) > 0
+    labels = given_labels(view, rows)
+    said = labels >= 0
     position = np.empty(order.size, dtype=np.intp)
     position[order] = np.arange(order.size)
-    np.add.at(counts, (tree.leaf[position[rows[said]]], targets[said].argmax(axis=1)), 1.0)
+    np.add.at(counts, (tree.leaf[position[rows[said]]], labels[said]), 1.0)
     return counts
 
 
