@@ -237,7 +237,7 @@ class LabelStudioClient:
         """Add an ML backend, or change one; Label Studio calls its /health and /setup first."""
         if backend_id is None:
             return dict(self.transport.call("POST", "/api/ml/", json=fields))
-        return dict(self.transport.call("PATCH", f"/api/ml/{backend_id}/", json=fields))
+        return dict(self.transport.call("PATCH", f"/api/ml/{backend_id}", json=fields))
 
     def webhooks(self, project_id: int) -> list[JsonDict]:
         """The webhooks of a project."""

@@ -98,8 +98,11 @@ def connect_project(
     url = backend_url.rstrip("/")
     auth = BasicAuth(*basic_auth) if isinstance(basic_auth, tuple) else basic_auth
     project = client.project(project_id)
-    webhook_id, webhook_steps = _webhook(client, project_id, url, dict(webhook_headers or {}))
-    backend_id, backend_step = _ml_backend(client, project_id, url, dict(extra_params or {}), auth)
+    try:
+        webhook_id, webhook_steps = _webhook(client, project_id, url, dict(webhook_headers or {}))
+        backend_id, backend_step = _ml_backend(client, project_id, url, dict(extra_params or {}), auth)
+    except LabelStudioError as error:
+        raise explain_backend_refusal(error, url) from None
     settings_step = _settings(client, project)
     view_id, view_step = _view(client, project_id, tab_title)
     steps = (*webhook_steps, backend_step, settings_step, view_step)
@@ -164,20 +167,14 @@ def _ml_backend(
     }
     secret = {"basic_auth_pass": auth.password} if auth else {}
     found = [entry for entry in client.ml_backends(project_id) if entry["url"].rstrip("/") == url]
-    try:
-        if not found:
-            entry = client.save_ml_backend({"project": project_id, **wanted, **secret})
-            return entry["id"], ConnectStep("ML backend", Outcome.ADDED, url)
-        entry = found[0]
-        # Label Studio checks the address again on each save, and never shows the password: with Basic auth the
-        # entry is written again, so that a changed password arrives.
-        wanted = {"project": project_id, **wanted}
-        outcome = _correct(
-            entry, wanted, lambda _: client.save_ml_backend({**wanted, **secret}, entry["id"]), always=bool(auth)
-        )
-        return entry["id"], ConnectStep("ML backend", outcome, url)
-    except LabelStudioError as error:
-        raise explain_backend_refusal(error, url) from None
+    if not found:
+        entry = client.save_ml_backend({"project": project_id, **wanted, **secret})
+        return entry["id"], ConnectStep("ML backend", Outcome.ADDED, url)
+    entry = found[0]
+    # Label Studio never shows the password: with Basic auth the entry is always written, so that a changed one arrives.
+    complete = {"project": project_id, **wanted, **secret}
+    outcome = _correct(entry, wanted, lambda _: client.save_ml_backend(complete, entry["id"]), always=bool(auth))
+    return entry["id"], ConnectStep("ML backend", outcome, url)
 
 
 def explain_backend_refusal(error: LabelStudioError, url: str) -> LabelStudioError:
@@ -200,8 +197,7 @@ def explain_backend_refusal(error: LabelStudioError, url: str) -> LabelStudioErr
         return LabelStudioError(
             f"The backend at {url} refused this project at /setup: {text}", reason="backend_invalid"
         )
-    blocked = ("local", "private", "reserved", "blocked", "resolves to")
-    if error.reason in {"label_studio_forbidden", "label_studio_refused"} and any(w in text.lower() for w in blocked):
+    if "reserved network address" in text or "URL was not allowed" in text:
         return LabelStudioError(
             f"Label Studio refuses the address {url}, which is local or private: start Label Studio with "
             "ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false, or give the backend a public address (PUBLIC_URL).",

@@ -1,0 +1,127 @@
+"""The product as a process: `python -m backend serve` on a free port with a state folder of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import requests
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class BackendProcess:
+    """Starts, asks, kills and starts again the backend on one state folder."""
+
+    def __init__(self, state_dir: Path, environment: dict[str, str]) -> None:
+        self.state_dir = state_dir
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = state_dir.parent / "backend.log"
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("LABEL_STUDIO")},
+            "STATE_DIR": str(state_dir),
+            "WEIGHTS_DIR": str(REPOSITORY / ".state" / "models"),
+            "WORDNET_DIR": str(REPOSITORY / ".state" / "wordnet"),
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            "BACKBONE": "efficientnet_lite2",
+            **environment,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, timeout: float = 60.0) -> None:
+        """Start and wait until /health answers."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "backend", "serve"],
+                cwd=REPOSITORY,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.wait_for(lambda: self._healthy(), "the backend to answer /health", timeout)
+
+    def stop(self) -> None:
+        """Ask it to stop and wait."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill web server and worker at once, as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is None:
+            return
+        if number == signal.SIGKILL:
+            os.killpg(self._process.pid, number)
+        else:
+            self._process.send_signal(number)
+        try:
+            self._process.wait(40)
+        finally:
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process = None
+
+    def get(self, path: str) -> Any:
+        """The JSON of a GET."""
+        answer = requests.get(self.url + path, timeout=30)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """The JSON of a POST."""
+        answer = requests.post(self.url + path, json=body, timeout=120)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def queue(self, project_id: int) -> list[dict[str, Any]]:
+        """The published window."""
+        return list(self.get(f"/projects/{project_id}/queue?limit=1000")["queue"])
+
+    def version(self, project_id: int) -> str:
+        """The published version."""
+        return str(self.get(f"/projects/{project_id}")["published_version"])
+
+    def wait_for(self, condition: Callable[[], Any], what: str, timeout: float = 120.0) -> Any:
+        """Wait until `condition` is true; fails with the end of the log."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            found = condition()
+            if found:
+                return found
+            if self._process is not None and self._process.poll() is not None:
+                break
+            time.sleep(0.2)
+        tail = self.log.read_text(errors="replace")[-4000:] if self.log.exists() else ""
+        raise AssertionError(f"waited in vain for {what}\n{tail}")
+
+    def wait_until_idle(self, project_id: int) -> None:
+        """Wait until no job of the project waits or runs."""
+
+        def idle() -> bool:
+            jobs = self.get(f"/projects/{project_id}/jobs")["jobs"]
+            return bool(jobs) and all(job["job_status"] in ("done", "failed") for job in jobs)
+
+        self.wait_for(idle, "the jobs to end")
+
+    def _healthy(self) -> bool:
+        try:
+            return requests.get(self.url + "/health", timeout=1).ok
+        except requests.RequestException:
+            return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
