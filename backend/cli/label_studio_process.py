@@ -167,11 +167,13 @@ class LabelStudioProcess:
     def _wait(self, progress: Callable[[str], None] | None, timeout: float) -> None:
         started = time.monotonic()
         told = 0.0
+        session = requests.Session()
+        session.trust_env = False  # no proxy stands between us and loopback
         while (waited := time.monotonic() - started) < timeout:
             if not self.running:
                 raise self._start_error("stopped while starting")
             with contextlib.suppress(requests.RequestException):
-                if requests.get(f"{self.url}/health", timeout=2).ok:
+                if session.get(f"{self.url}/health", timeout=2).ok:
                     return
             if progress is not None and waited - told >= 1.0:
                 told = waited

@@ -14,6 +14,7 @@ JsonDict = dict[str, Any]
 TaskFields = Literal["ids", "plain", "all"]
 
 ID_CHUNK = 200  # ids in one query string
+UPLOAD_CHUNK = 50  # Label Studio refuses more than 100 files in one request
 SLOW_CALL_SECONDS = 300.0  # imports and bulk deletions
 
 
@@ -172,11 +173,15 @@ class LabelStudioClient:
 
     def upload_images(self, project_id: int, paths: Sequence[Path]) -> int:
         """Upload image files, one task each; returns how many tasks were made."""
-        files = [(path.name, (path.name, path.read_bytes())) for path in paths]
-        answer = self.transport.call(
-            "POST", f"/api/projects/{project_id}/import", files=files, timeout=SLOW_CALL_SECONDS
-        )
-        return int(answer["task_count"])
+        made = 0
+        for start in range(0, len(paths), UPLOAD_CHUNK):
+            chunk = paths[start : start + UPLOAD_CHUNK]
+            files = [(f"file{number}", (path.name, path.read_bytes())) for number, path in enumerate(chunk)]
+            answer = self.transport.call(
+                "POST", f"/api/projects/{project_id}/import", files=files, timeout=SLOW_CALL_SECONDS
+            )
+            made += int(answer["task_count"])
+        return made
 
     def annotate(self, task_id: int, result: list[JsonDict], *, was_cancelled: bool = False) -> JsonDict:
         """Create an annotation (or a skip) as this user."""

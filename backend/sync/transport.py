@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 from urllib3.util.retry import Retry
 
 from backend.errors import LabelStudioError
@@ -15,6 +18,17 @@ from backend.sync.tokens import Token, TokenKind
 CONNECT_TIMEOUT_SECONDS = 5.0
 DETAIL_LIMIT = 500
 RETRIED_STATUSES = (429, 502, 503, 504)
+
+
+class _Authorization(AuthBase):
+    """Sets the header in a way that no .netrc entry replaces."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._value
+        return request
 
 
 class Transport:
@@ -28,6 +42,7 @@ class Transport:
         self.url = url.rstrip("/")
         self.timeout = timeout
         self.token = Token(api_key, self._exchange)
+        self._loopback = _is_loopback(self.url)
         self._local = threading.local()
 
     def authorization(self) -> str:
@@ -56,7 +71,7 @@ class Transport:
             response = self._send(
                 method,
                 path,
-                headers={"Authorization": self.token.authorization()},
+                auth=_Authorization(self.token.authorization()),
                 params=params,
                 json=json,
                 data=data,
@@ -87,7 +102,7 @@ class Transport:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = requests.Session()
-            session.trust_env = False  # a .netrc entry would replace our Authorization header
+            session.trust_env = not self._loopback  # proxies and certificates of the environment
             retry = Retry(
                 total=2, backoff_factor=0.5, status_forcelist=RETRIED_STATUSES, allowed_methods=["GET"], redirect=0,
                 raise_on_status=False,
@@ -186,6 +201,14 @@ class Transport:
                 "for a new installation LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN=true)."
             )
         return "Set LABEL_STUDIO_API_KEY to a token from Label Studio's Account & Settings page."
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _detail(response: requests.Response) -> str:

@@ -95,6 +95,12 @@ def login() -> tuple[str, str]:
     return EMAIL, PASSWORD
 
 
+@pytest.fixture(scope="session")
+def token() -> str:
+    """The first user's legacy token."""
+    return TOKEN
+
+
 @pytest.fixture
 def client(label_studio: LabelStudioProcess) -> LabelStudioClient:
     """Acts as the first user."""

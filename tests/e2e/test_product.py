@@ -31,14 +31,12 @@ WINDOW = 12
 
 
 @pytest.fixture
-def backend(
-    label_studio: LabelStudioProcess, tmp_path: Path, photos: list[Path]
-) -> Iterator[BackendProcess]:
+def backend(label_studio: LabelStudioProcess, tmp_path: Path, token: str) -> Iterator[BackendProcess]:
     process = BackendProcess(
         tmp_path / "state",
         {
             "LABEL_STUDIO_URL": label_studio.url,
-            "LABEL_STUDIO_API_KEY": label_studio.token,
+            "LABEL_STUDIO_API_KEY": token,
             "WINDOW_SIZE": str(WINDOW),
             "POLL_SECONDS": "1",
             "RETRAIN_EVERY": "1000",
@@ -186,21 +184,27 @@ def test_photos_from_local_files_and_one_that_cannot_be_read(
     backend: BackendProcess,
     start_label_studio: Callable[..., LabelStudioProcess],
     tmp_path: Path,
+    token: str,
     photos: list[Path],
 ) -> None:
-    files = photos[0].parent
-    (files / "broken.jpg").write_bytes(b"this is no photo")
-    server = start_label_studio(files_root=files)
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"this is no photo")
+    server = start_label_studio()
     client = server.client()
     other = BackendProcess(
         tmp_path / "other" / "state",
-        {"LABEL_STUDIO_URL": server.url, "LABEL_STUDIO_API_KEY": server.token, "POLL_SECONDS": "1", "WINDOW_SIZE": "100"},
+        {
+            "LABEL_STUDIO_URL": server.url,
+            "LABEL_STUDIO_API_KEY": token,
+            "POLL_SECONDS": "1",
+            "WINDOW_SIZE": "100",
+        },
     )
     (tmp_path / "other").mkdir()
     try:
         other.start()
         project_id = int(client.create_project(title="Local files", label_config=CONFIG)["id"])
-        import_images(client, project_id, [*photos[:20], files / "broken.jpg"], files)
+        import_images(server, project_id, [*photos[:20], broken])
         connect_project(client, project_id, other.url)
         other.wait_for(lambda: _published(other, project_id), "the window", 180)
         other.wait_until_idle(project_id)
@@ -216,14 +220,15 @@ def test_photos_from_local_files_and_one_that_cannot_be_read(
         assert "label_order_image_failures_total" in requests.get(other.url + "/metrics", timeout=10).text
     finally:
         other.stop()
-        (files / "broken.jpg").unlink()
 
 
 def test_retrieve_predictions_stores_one_for_each_task(
     backend: BackendProcess, client: LabelStudioClient, project: int
 ) -> None:
     client.transport.call(
-        "POST", f"/api/dm/actions?id=retrieve_tasks_predictions&project={project}", {"selectedItems": {"all": True, "excluded": []}}
+        "POST",
+        f"/api/dm/actions?id=retrieve_tasks_predictions&project={project}",
+        {"selectedItems": {"all": True, "excluded": []}},
     )
     end = time.monotonic() + 60
     version = backend.version(project)
