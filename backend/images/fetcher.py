@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
-from backend.errors import ImageError
+from backend.errors import ImageError, SettingsError
 from backend.images.addresses import AllowList
 from backend.images.checked_network import Resolve, resolve_host
 from backend.images.cloud import CLOUD_STORES, CloudReader
@@ -18,7 +18,7 @@ from backend.images.inline import decode_data_uri
 from backend.images.local_files import LocalFiles
 from backend.images.policy import ImagePolicy
 from backend.images.web import WebClient
-from backend.images.web_address import WebAddress
+from backend.images.web_address import Origin, WebAddress
 
 # Paths that Label Studio itself answers.
 _LABEL_STUDIO_PATHS = ("/data/upload/", "/data/local-files/", "/storage-data/", "/tasks/", "/api/")
@@ -34,7 +34,7 @@ class ImageFetcher:
         resolve: name resolution; the system's unless told.
 
     Raises:
-        SettingsError: an entry of `allowed_hosts` or `cloud_schemes` is not valid.
+        SettingsError: `label_studio_url` or an entry of `allowed_hosts` or `cloud_schemes` is not valid.
     """
 
     def __init__(self, policy: ImagePolicy, *, resolve: Resolve = resolve_host) -> None:
@@ -44,7 +44,7 @@ class ImageFetcher:
         self._cloud = CloudReader(policy.cloud_schemes)
         self._web = WebClient(
             AllowList(policy.allowed_hosts),
-            trusted=WebAddress.parse(self._label_studio).origin if self._label_studio else None,
+            trusted=_origin_of(self._label_studio) if self._label_studio else None,
             authorization=policy.authorization,
             resolve=resolve,
         )
@@ -74,6 +74,8 @@ class ImageFetcher:
                 `forbidden_path`, `not_found`, `unreachable`, `http_status`, `timeout`, `too_large`, `unreadable`,
                 `missing_extra`, `no_label_studio`, `label_studio`.
         """
+        if not isinstance(value, str):  # values come from task data, which may hold anything
+            raise ImageError(f"the image value is a {type(value).__name__}, not text", reason="bad_address")
         try:
             return self._fetch(value.strip(), task_id, Deadline(self._policy.timeout_seconds))
         except ImageError as error:
@@ -145,6 +147,13 @@ def describe(value: str) -> str:
         text = start + separator + authority.rpartition("@")[2] + slash + path
     text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
     return text if len(text) <= _LONGEST_IN_MESSAGES else text[: _LONGEST_IN_MESSAGES - 1] + "…"
+
+
+def _origin_of(label_studio_url: str) -> Origin:
+    try:
+        return WebAddress.parse(label_studio_url).origin
+    except ImageError as error:
+        raise SettingsError(f"LABEL_STUDIO_URL: {error}") from error
 
 
 def _document_path(path: str) -> str:

@@ -92,6 +92,7 @@ class WebClient:
 
     def _headers(self, address: WebAddress) -> list[tuple[str, str]]:
         headers = [
+            ("Host", address.origin.host_header),
             ("Accept", "image/*,*/*;q=0.8"),
             ("Accept-Encoding", "identity"),
             ("User-Agent", "label-order-backend"),

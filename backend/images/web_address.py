@@ -22,6 +22,12 @@ class Origin:
     host: str
     port: int
 
+    @property
+    def host_header(self) -> str:
+        """The `Host` header; the port only where it is not the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
 
 @dataclass(frozen=True, slots=True)
 class WebAddress:

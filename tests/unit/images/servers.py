@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -35,7 +36,8 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"{self.scheme}://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
 
 
 def body(content: bytes, *, status: int = 200, **headers: str) -> Route:
@@ -83,8 +85,11 @@ def serving(host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Itera
         def log_message(self, format: str, *args: object) -> None:
             """Be silent."""
 
-    httpd = ThreadingHTTPServer((host, 0), Handler)
-    httpd.daemon_threads = True
+    class Listener(ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        daemon_threads = True
+
+    httpd = Listener((host, 0), Handler)
     if tls is not None:
         httpd.socket = tls.wrap_socket(httpd.socket, server_side=True)
     server = Server(host, httpd.server_address[1], "http" if tls is None else "https")

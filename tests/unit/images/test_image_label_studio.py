@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import base64
+import socket
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from backend.errors import ImageError, LabelStudioError
+from backend.errors import ImageError, LabelStudioError, SettingsError
 from backend.images import ImageFetcher, ImagePolicy
 
-from .servers import Server, body, redirect
+from .servers import Server, body, redirect, serving
 
 pytestmark = pytest.mark.unit
 
@@ -164,3 +165,27 @@ def test_a_token_with_a_line_break_is_never_sent(server: Server) -> None:
     with ImageFetcher(policy) as fetcher, pytest.raises(ImageError):
         fetcher.fetch("/data/upload/1/a.png")
     assert server.asked == []
+
+
+def ipv6_loopback() -> bool:
+    """Whether this machine has ::1."""
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not ipv6_loopback(), reason="this machine has no ::1")
+def test_an_ipv6_origin(png: bytes) -> None:
+    with serving("::1") as running:
+        running.routes["/data/upload/1/a.png"] = body(png)
+        with ImageFetcher(policy_for(running)) as fetcher:
+            assert fetcher.fetch("/data/upload/1/a.png") == png
+    assert running.asked[0].headers["Host"] == f"[::1]:{running.port}"
+
+
+@pytest.mark.parametrize("url", ["http://host:99999", "ftp://host", "http://"])
+def test_an_address_that_is_none_stops_the_start(url: str) -> None:
+    with pytest.raises(SettingsError, match="LABEL_STUDIO_URL"):
+        ImageFetcher(ImagePolicy(label_studio_url=url))

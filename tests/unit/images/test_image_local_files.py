@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -83,6 +84,13 @@ def test_files_outside_are_refused_whether_or_not_they_exist(form: str, root: Pa
 )  # fmt: skip
 def test_what_is_no_file_has_a_reason(form: str, expected: str, root: Path) -> None:
     assert reason(root, form.format(root)) == expected
+
+
+@pytest.mark.parametrize("value", [None, 5, ["/a.png"], {"url": "/a.png"}])
+def test_a_value_that_is_no_text_is_an_error(value: Any, confined: ImageFetcher) -> None:
+    with pytest.raises(ImageError, match=f"is a {type(value).__name__}, not text") as caught:
+        confined.fetch(value)
+    assert caught.value.reason == "bad_address"
 
 
 def test_nothing_is_read_without_roots(root: Path) -> None:
