@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.errors import BackendError
-from backend.learning.calibration import cross_entropy, fit_temperature
+from backend.learning.calibration import fit_temperature
 from backend.learning.folds import stratified_folds
 from backend.learning.head_inference import Head, HeadLayers
-from backend.learning.head_network import Examples, Fitted, fit_network, prototype_layers
+from backend.learning.head_network import Examples, Fitted, calibrated_loss, fit_network, prototype_layers
 from backend.learning.head_options import HeadOptions
 from backend.learning.transform import FeatureTransform, Floats, fit_whitening
 
@@ -49,7 +49,7 @@ def train_head(
             annotations when `predict` is given no prior.
         transform: feature transform, usually whitening fitted on the whole pool (`fit_whitening`) or a learnt
             projection; by default that of `warm_start`, else whitening fitted on `embeddings`.
-        weights: [m] importance of each photo, > 0, e.g. below 1 for pseudo-labels.
+        weights: [m] importance of each photo, > 0. Photos below 1 (pseudo-labels) are learnt from, never judged by.
 
     A label counts as annotated when some photo has a target of 0.5 or more for it. Training has a fixed seed: the
     same input gives the same head on the same machine.
@@ -123,6 +123,7 @@ def _fit_until_best(
 def _fit_cross_validated(examples: Examples, options: HeadOptions, report: Progress) -> _Outcome:
     """Find the number of epochs and the temperature on held-out folds, then fit on everything."""
     folds = stratified_folds(examples.targets, options.folds, np.random.default_rng(options.seed))
+    folds[examples.weights < 1] = -1
     runs = options.folds + 1
     logits = np.zeros_like(examples.targets)
     best_epochs: list[int] = []
@@ -145,7 +146,7 @@ def _fit_cross_validated(examples: Examples, options: HeadOptions, report: Progr
 
 def _calibrated(fitted: Fitted, epochs: int, logits: Floats, targets: Floats, options: HeadOptions) -> _Outcome:
     temperature = fit_temperature(logits, targets, multiple=options.multiple)
-    loss = cross_entropy(logits / temperature, targets, multiple=options.multiple) if len(logits) else None
+    loss = calibrated_loss(logits, targets, options) if len(logits) else None
     return _Outcome(fitted.layers, epochs, temperature, loss)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.learning.batches import balanced_batches, simple_batches
+from backend.learning.calibration import cross_entropy, fit_temperature
 from backend.learning.head_inference import HeadLayers
 from backend.learning.head_options import HeadOptions
 from backend.learning.space import unit_rows
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import keras
 
 _STEPS_AT_LEAST = 10  # per epoch, so that an epoch means something with a handful of photos
+_MONITOR = "calibrated_loss"
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,10 @@ def fit_network(
     validation: Examples | None = None,
     on_epoch: Callable[[int], None] | None = None,
 ) -> Fitted:
-    """Fit a head for `epochs` epochs, or fewer when the loss on `validation` stops falling (then its best is kept)."""
+    """Fit a head for `epochs` epochs, or fewer when the loss on `validation` stops falling (then its best is kept).
+
+    That loss is the cross-entropy at the best temperature, computed in numpy: what counts is what calibration leaves.
+    """
     import keras
 
     count, width = examples.features.shape
@@ -76,26 +81,40 @@ def fit_network(
     network = _network(options, width, labels, options.weight_decay / count)
     if start is not None:
         network.set_weights(_to_keras(start, options))
-    network.compile(optimizer=keras.optimizers.Adam(options.learning_rate), loss=_loss(options), jit_compile=False)
-    callbacks: list[Any] = []
+    batch_size = min(options.batch_size, count)
+    steps = max(_STEPS_AT_LEAST, -(-count // batch_size))
+    network.compile(
+        optimizer=keras.optimizers.Adam(options.learning_rate),
+        loss=_loss(options),
+        jit_compile=False,
+        steps_per_execution=steps,
+    )
+    losses: list[float] = []
+
+    def after_epoch(epoch: int, logs: dict[str, float]) -> None:
+        if validation is not None:
+            outputs = _from_keras(network.get_weights(), options).logits(validation.features)
+            losses.append(calibrated_loss(outputs, validation.targets, options))
+            logs[_MONITOR] = losses[-1]
+        if on_epoch is not None:
+            on_epoch(epoch + 1)
+
+    callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=after_epoch)]
     if validation is not None:
         callbacks.append(
-            keras.callbacks.EarlyStopping("val_loss", patience=options.patience, restore_best_weights=True)
+            keras.callbacks.EarlyStopping(_MONITOR, patience=options.patience, mode="min", restore_best_weights=True)
         )
-    if on_epoch is not None:
-        callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1)))
-    batch_size = min(options.batch_size, count)
-    history = network.fit(
-        _batches(examples, batch_size, options),
-        steps_per_epoch=max(_STEPS_AT_LEAST, -(-count // batch_size)),
-        epochs=epochs,
-        validation_data=None if validation is None else (validation.features, validation.targets, validation.weights),
-        callbacks=callbacks,
-        verbose=0,
+    network.fit(
+        _batches(examples, batch_size, options), steps_per_epoch=steps, epochs=epochs, callbacks=callbacks, verbose=0
     )
-    losses = history.history.get("val_loss")
     best = int(np.argmin(losses)) if losses else epochs - 1
-    return Fitted(_from_keras(network.get_weights(), options), best + 1, float(losses[best]) if losses else None)
+    return Fitted(_from_keras(network.get_weights(), options), best + 1, losses[best] if losses else None)
+
+
+def calibrated_loss(logits: Floats, targets: Floats, options: HeadOptions) -> float:
+    """Cross-entropy of targets [n, L] under logits [n, L] divided by the temperature that suits them best."""
+    temperature = fit_temperature(logits, targets, multiple=options.multiple)
+    return cross_entropy(logits / temperature, targets, multiple=options.multiple)
 
 
 def _network(options: HeadOptions, width: int, labels: int, penalty: float) -> keras.Model:

@@ -49,9 +49,21 @@ def build_classifier(backbone: ExportBackbone, head: Head) -> keras.Model:
         )
     images = keras.Input((backbone.input_size, backbone.input_size, 3), dtype="uint8", name="images")
     pixels = keras.layers.Rescaling(1 / backbone.scale, offset=-backbone.mean / backbone.scale, name="normalise")
-    embeddings = backbone.body(pixels(images), training=False)
+    embeddings = _with_plain_names(backbone.body)(pixels(images), training=False)
     probabilities = head_layers(head, embeddings)
     return keras.Model(images, probabilities, name="classifier")
+
+
+def _with_plain_names(body: keras.Model) -> keras.Model:
+    """A copy whose layer names all start with a letter, as TensorFlow's scopes (SavedModel, ONNX) demand."""
+    import keras
+
+    def renamed(layer: keras.Layer) -> keras.Layer:
+        return layer.__class__.from_config(layer.get_config() | {"name": f"backbone.{layer.name}"})
+
+    copy = keras.models.clone_model(body, clone_function=renamed)
+    copy.set_weights(body.get_weights())
+    return copy
 
 
 def head_layers(head: Head, embeddings: Any) -> Any:
