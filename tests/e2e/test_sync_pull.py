@@ -137,3 +137,13 @@ def _merged(
             label = result[0]["value"]["choices"][0] if result else None
             annotations.setdefault(annotation["task"], []).append((annotation["id"], label))
     return tasks, annotations
+
+
+def test_publishing_a_window_is_no_change_of_its_tasks(client: LabelStudioClient, make_project, choice) -> None:
+    project = make_project(5)
+    ids = [task["id"] for task in client.iter_tasks(project)]
+    since = max(page.newest for page in pull_pages(client, project))
+    items = [WindowItem(task_id, choice("cat"), score) for task_id, score in zip(ids, scores_for(5), strict=True)]
+    publish_window(client, project, "window-1", items)
+    publish_window(client, project, "window-2", items[:3], superseded=["window-1"])
+    assert list(pull_pages(client, project, since=since)) == []
