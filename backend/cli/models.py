@@ -1,0 +1,128 @@
+"""`python -m backend models …`: the model versions of a project: list, compare, choose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from backend.cli.console import output, table
+from backend.settings import load_settings
+
+if TYPE_CHECKING:
+    from backend.service.runtime import Runtime
+
+Project = Annotated[int, typer.Option("--project", help="Number of the project in Label Studio.")]
+Version = Annotated[str, typer.Argument(help="Name of a version, as `models list` shows it.")]
+
+models = typer.Typer(
+    help="Model versions of a project: list, show, compare, promote, rollback, unpin.", no_args_is_help=True
+)
+
+
+@models.command("list")
+def list_all(project: Project) -> None:
+    """All versions, oldest first, with how good each is on the evaluation annotations."""
+    from backend.service.models import list_versions
+    from backend.service.projects import find_project
+
+    with _runtime() as runtime:
+        serving = find_project(runtime, project)
+        versions = list_versions(runtime, project)
+    rows = table("version", "status", "annotations", "accuracy", "parent", "made", "note")
+    for version in versions:
+        rows.add_row(
+            version.version,
+            version.status,
+            str(version.annotations),
+            _accuracy(version.evaluation),
+            version.parent or "",
+            f"{version.created_at:%Y-%m-%d %H:%M}",
+            version.note,
+        )
+    output().print(rows, markup=False)
+    if serving.pinned:
+        output().print(f"{serving.serving_version} was chosen by a person; `models unpin` lets training choose again.")
+
+
+@models.command()
+def show(version: Version, project: Project) -> None:
+    """All that is known of a version."""
+    from backend.service.models import describe_version, find_version
+
+    with _runtime() as runtime:
+        output().print_json(data=describe_version(find_version(runtime, project, version)))
+
+
+@models.command()
+def compare(
+    first: Version, second: Annotated[str, typer.Argument(help="The version to compare it with.")], project: Project
+) -> None:
+    """The evaluation figures of two versions side by side."""
+    from backend.service.models import compare as figures_of
+    from backend.service.models import find_version
+
+    with _runtime() as runtime:
+        figures = figures_of(find_version(runtime, project, first), find_version(runtime, project, second))
+    rows = table("figure", first, second, "difference")
+    for row in figures:
+        rows.add_row(row["figure"], _number(row[first]), _number(row[second]), _number(row["difference"], signed=True))
+    output().print(rows, markup=False)
+
+
+@models.command()
+def promote(version: Version, project: Project) -> None:
+    """Let this version serve from now on, whatever training brings."""
+    from backend.service.models import promote as serve_version
+
+    with _runtime() as runtime:
+        job = serve_version(runtime, project, version)
+    output().print(f"{version} serves project {project}; the queue is made anew by job {job}.", markup=False)
+
+
+@models.command()
+def rollback(project: Project) -> None:
+    """Go back to the parent of the version that serves."""
+    from backend.service.models import rollback as serve_parent
+
+    with _runtime() as runtime:
+        version, job = serve_parent(runtime, project)
+    output().print(f"{version} serves project {project} again; the queue is made anew by job {job}.", markup=False)
+
+
+@models.command()
+def unpin(project: Project) -> None:
+    """Let training choose the serving version again."""
+    from backend.service.models import unpin as let_training_choose
+
+    with _runtime() as runtime:
+        let_training_choose(runtime, project)
+    output().print(f"Training chooses the serving version of project {project} again.", markup=False)
+
+
+@contextmanager
+def _runtime() -> Iterator[Runtime]:
+    from backend.jobs.queue import JobQueue
+    from backend.service.runtime import Runtime
+    from backend.storage.database import Database
+
+    settings = load_settings()
+    database = Database(settings.resolved_database_url)
+    try:
+        database.migrate()
+        yield Runtime(settings, database, JobQueue(settings, database).enqueue)
+    finally:
+        database.close()
+
+
+def _accuracy(evaluation: dict[str, Any]) -> str:
+    value = evaluation.get("accuracy")
+    return f"{value:.3f}" if isinstance(value, int | float) else ""
+
+
+def _number(value: object, *, signed: bool = False) -> str:
+    if not isinstance(value, int | float):
+        return ""
+    return f"{value:+.4f}" if signed else f"{value:.4f}"

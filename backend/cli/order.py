@@ -1,0 +1,127 @@
+"""`python -m backend order`: which photos of a folder to label first."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from backend.cli.console import messages, progress_bar
+from backend.errors import LabelConfigError, SettingsError
+from backend.settings import load_settings
+
+if TYPE_CHECKING:
+    from backend.cli.folder_order import FolderOrder, Place
+
+TOP = 5
+
+
+def order(
+    directory: Annotated[Path, typer.Option(help="Folder of photos; sub-folders are read too.")],
+    labels: Annotated[Path, typer.Option(help="Label config, as in Label Studio.")] = Path("label_config.xml"),
+    output: Annotated[Path | None, typer.Option(help="CSV file to write; default: standard output.")] = None,
+    strategy: Annotated[str | None, typer.Option(help="Query strategy. Default: STRATEGY.")] = None,
+    window: Annotated[int, typer.Option(help="Places that are chosen one by one, each knowing those before it.")] = 200,
+    seed: Annotated[int, typer.Option(help="Seed of all that is drawn at random.")] = 0,
+) -> None:
+    """Order a folder of photos by what their labels would teach, as CSV. Needs no Label Studio.
+
+    One row for each readable photo, label first what comes first; photos that cannot be read are listed on standard
+    error. `path, position, priority`, a column for each component of the priority (all in [0, 1], 1 = label sooner), the
+    label that WordNet and ImageNet suggest with its probability, the five likeliest ImageNet classes, and the reason.
+    """
+    config = _read_config(labels)
+    from backend.cli.folder_order import order_folder
+    from backend.labels import parse_label_config
+    from backend.service.options import project_options
+
+    settings = load_settings(**({"strategy": strategy} if strategy else {}))
+    options = project_options(settings, {"window_size": window, "seed": seed}).order_options()
+    with _progress() as progress:
+        ordered = order_folder(directory, parse_label_config(config), settings, options, progress)
+    with _opened(output) as stream:
+        write_csv(stream, ordered)
+    say = messages()
+    for path, error in ordered.unreadable:
+        say.print(f"unreadable: {path}: {error} ({error.reason})", markup=False)
+    say.print(
+        f"{ordered.count} photos in order, {len(ordered.unreadable)} unreadable"
+        + (f", written to {output}" if output else ""),
+        markup=False,
+    )
+
+
+def columns(components: Sequence[str]) -> list[str]:
+    """The columns of the CSV file."""
+    return [
+        "path",
+        "position",
+        "priority",
+        *components,
+        "label",
+        "probability",
+        *(f"top{place}_wnid" for place in range(1, TOP + 1)),
+        *(f"top{place}_name" for place in range(1, TOP + 1)),
+        "reason",
+    ]
+
+
+def write_csv(stream: TextIO, ordered: FolderOrder) -> None:
+    """Write the order as CSV, one row for each photo."""
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns(ordered.components))
+    for place in ordered.places:
+        writer.writerow(_row(place, ordered.components))
+
+
+def _row(place: Place, components: Sequence[str]) -> Iterator[object]:
+    yield from (place.path, place.position, f"{place.priority:.6f}")
+    yield from (f"{place.components[name]:.6f}" for name in components)
+    yield from (place.label, f"{place.probability:.6f}")
+    yield from (wnid for wnid, _ in place.top)
+    yield from (name for _, name in place.top)
+    yield place.reason
+
+
+def _read_config(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise LabelConfigError(f"There is no label config {path}: name one with --labels.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise LabelConfigError(f"The label config {path} cannot be read: {error}") from None
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar that appears with the first photo: what fails before leaves none behind."""
+    bar = progress_bar()
+    task = bar.add_task("Reading photos", total=None)
+
+    def progress(done: int, total: int) -> None:
+        bar.start()
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield progress
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+
+
+@contextmanager
+def _opened(output: Path | None) -> Iterator[TextIO]:
+    if output is None:
+        yield sys.stdout
+        return
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with output.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+    except OSError as error:
+        raise SettingsError(f"--output {output} cannot be written: {error.strerror or error}") from None

@@ -1,0 +1,34 @@
+"""`python -m backend setup`: everything that is fetched or compiled, ahead of the first start."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from backend.cli.console import messages
+from backend.settings import load_settings
+
+
+def setup(
+    backbone: Annotated[
+        str | None, typer.Option(help="Prepare this backbone instead of the one that BACKBONE names.")
+    ] = None,
+) -> None:
+    """Fetch WordNet, and the weights of the backbone, and compile it. What is there already is kept."""
+    from backend.features import open_backbone
+    from backend.labels import ensure_wordnet
+
+    given = load_settings(**({"backbone": backbone} if backbone else {}))
+    say = messages()
+    with say.status("WordNet …"):
+        corpus = ensure_wordnet(given.state_dir / "wordnet")
+    say.print(f"WordNet: {corpus}")
+    with say.status(f"Backbone {given.backbone}: weights, then compiling (a minute or two the first time) …"):
+        opened = open_backbone(
+            given.backbone,
+            models_dir=given.resolved_weights_dir,
+            inception_weights=given.inception_weights,
+            threads=given.inference_threads,
+        )
+    say.print(f"Backbone: {opened.id}, in {given.resolved_weights_dir}")
