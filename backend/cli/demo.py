@@ -95,11 +95,11 @@ def demo(
 
 def _photos(images: Path | None, kept: DemoFolder) -> tuple[Path, list[Path]]:
     """The folder that Label Studio serves, and the photos below it."""
-    from backend.cli.sample_photos import export_sample_photos
+    from backend.cli.sample_photos import write_sample_photos
     from backend.images import find_images
 
     if images is None:
-        return kept.sample_photos, export_sample_photos(kept.sample_photos)
+        return kept.sample_photos, write_sample_photos(kept.sample_photos)
     if not images.is_dir():
         raise NotFoundError(f"There is no folder {images}: give an existing one (make demo IMAGES=DIR).")
     link = kept.photos_below(images)
