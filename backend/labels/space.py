@@ -5,70 +5,91 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
-from backend.labels import imagenet
+from backend.labels.association import Associations
 from backend.labels.controls import Control
-from backend.labels.senses import label_synsets
+from backend.labels.prior import blend_unexplained, class_posterior
+from backend.labels.senses import Meaning, label_meanings
 from backend.labels.tree import LabelTree, build_tree
 from backend.labels.wordnet import WordNet
 
 
 class LabelSpace:
-    """The label space of one control.
+    """The label space of one control; L labels.
 
     Attributes:
-        control: whose labels these are; L of them.
-        synsets: for each label the noun synsets that it stands for, () where WordNet has none.
+        control: whose labels these are.
+        meanings: what each label stands for.
     """
 
     def __init__(self, control: Control, wordnet: WordNet) -> None:
+        """Raises WordNetError for a `synset` attribute that WordNet 3.0 does not have."""
         self.control = control
         self.wordnet = wordnet
-        self.synsets = tuple(label_synsets(label, wordnet) for label in control.labels)
+        self.meanings: tuple[Meaning, ...] = label_meanings(control.labels, wordnet)
 
     @property
     def n_labels(self) -> int:
         """Number of labels L."""
         return len(self.control.labels)
 
+    @property
+    def synsets(self) -> tuple[tuple[str, ...], ...]:
+        """For each label the noun synsets that it stands for, () where WordNet has none."""
+        return tuple(meaning.synsets for meaning in self.meanings)
+
     @cached_property
-    def irrelevant(self) -> np.ndarray:
+    def irrelevant(self) -> npt.NDArray[np.bool_]:
         """bool [L]: labels for photos that do not belong, such as "Not relevant"."""
         return np.array([not label.relevant for label in self.control.labels], dtype=bool)
 
     @cached_property
-    def association(self) -> np.ndarray:
-        """float32 [L, 1000]: how strongly each ImageNet class speaks for each label."""
-        matrix = np.zeros((self.n_labels, imagenet.N_CLASSES), dtype=np.float32)
-        for row, synsets in enumerate(self.synsets):
-            for synset in synsets:
-                below = self.wordnet.descendants(synset)
-                matrix[row, [index for index, wnid in enumerate(imagenet.wnids()) if wnid in below]] = 1.0
-        return matrix
+    def association(self) -> npt.NDArray[np.float32]:
+        """float32 [L, 1000], [0, 1]: the share of ImageNet mass expected on a class when the label is true."""
+        return Associations(self.wordnet).matrix(self.meanings)
 
     @cached_property
-    def supported(self) -> np.ndarray:
-        """bool [L]: at least one ImageNet class speaks for the label."""
-        return np.asarray(self.association.any(axis=1))
+    def supported(self) -> npt.NDArray[np.bool_]:
+        """bool [L]: some ImageNet class speaks for the label; the others cannot be told before annotations exist."""
+        return np.asarray((self.association > 0.0).any(axis=1), dtype=bool)
 
     @cached_property
     def tree(self) -> LabelTree:
-        """The hierarchy above the labels."""
+        """The hierarchy above the labels: the control's own branches where it has any, else WordNet's."""
         return build_tree(self.control.labels, self.synsets, self.wordnet)
 
-    def prior(self, imagenet_probabilities: np.ndarray) -> np.ndarray:
-        """Label probabilities before any annotation.
+    @cached_property
+    def _posterior(self) -> npt.NDArray[np.float32]:
+        return class_posterior(self.association, exclusive=not self.control.multiple)
+
+    def explained(self, imagenet_probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+        """How much of a photo's ImageNet mass speaks for any label.
 
         Args:
             imagenet_probabilities: [n, 1000], rows sum to 1.
 
         Returns:
-            float32 [n, L]. Single: rows sum to 1. Multiple: each label's own probability in [0, 1].
+            float32 [n], [0, 1], 1 = the prior of this photo rests on evidence, 0 = it is a guess.
         """
-        mass = np.asarray(imagenet_probabilities, dtype=np.float32) @ self.association.T
+        claimed = class_posterior(self.association, exclusive=True).sum(axis=0)
+        mass = np.asarray(imagenet_probabilities, dtype=np.float32) @ claimed
+        return np.asarray(np.clip(mass, 0.0, 1.0), dtype=np.float32)
+
+    def prior(self, imagenet_probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+        """Label probabilities before any annotation, by ImageNet mass below the labels' synsets and links.
+
+        P(l | photo) = sum over classes c of P(c | photo) P(l | c); what no label explains is spread over the labels
+        that ImageNet does not support, those for irrelevant photos and, thinly, all others.
+
+        Args:
+            imagenet_probabilities: [n, 1000], rows sum to 1.
+
+        Returns:
+            float32 [n, L]. Single: rows sum to 1. Multiple: each label's own probability in [0, 1], independent of
+            the others.
+        """
+        mass = np.asarray(imagenet_probabilities, dtype=np.float32) @ self._posterior.T
         if self.control.multiple:
             return np.clip(mass, 0.0, 1.0)
-        unsupported = ~self.supported
-        rest = np.clip(1.0 - mass.sum(axis=1, keepdims=True), 0.0, None) + 1e-6
-        mass[:, unsupported if unsupported.any() else slice(None)] += rest / max(int(unsupported.sum()), 1)
-        return np.asarray(mass / mass.sum(axis=1, keepdims=True), dtype=np.float32)
+        return blend_unexplained(mass, self.supported, self.irrelevant)

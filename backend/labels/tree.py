@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from backend.labels.controls import Label
@@ -27,7 +28,7 @@ class LabelTree:
 
     nodes: tuple[str, ...]
     membership: sparse.csr_matrix
-    depth: np.ndarray
+    depth: npt.NDArray[np.int32]
 
     @property
     def n_labels(self) -> int:
@@ -39,7 +40,7 @@ class LabelTree:
         """Number of inner nodes, T - L."""
         return len(self.nodes) - self.n_labels
 
-    def roll_up(self, probabilities: np.ndarray) -> np.ndarray:
+    def roll_up(self, probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         """Mass of each node: float32 [n, T] from label probabilities [n, L]."""
         return np.asarray(self.membership.T @ np.asarray(probabilities, dtype=np.float32).T, dtype=np.float32).T
 

@@ -29,6 +29,7 @@ class WordNet:
         self._synsets: dict[str, Any] = {}
         self._descendants: dict[str, frozenset[str]] = {}
         self._ancestors: dict[str, dict[str, int]] = {}
+        self._depths: dict[str, int] = {}
 
     @classmethod
     def open(cls, data_dir: Path) -> WordNet:
@@ -44,7 +45,7 @@ class WordNet:
         import nltk
         from nltk.corpus.reader.wordnet import WordNetCorpusReader
 
-        class Reader(WordNetCorpusReader):
+        class Reader(WordNetCorpusReader):  # type: ignore[misc]
             """The reader without its map between WordNet versions, which needs files we do not have."""
 
             def map_wn(self, version: str = "wordnet") -> None:
@@ -174,10 +175,24 @@ class WordNet:
                 self._descendants[synset] = frozenset(_distances(synset, self.children))
             return self._descendants[synset]
 
+    def is_specific(self, synset: str, limit: int = 300) -> bool:
+        """Whether a synset has fewer than `limit` hyponyms, found without walking all of them."""
+        with self._lock:
+            seen = {synset}
+            queue = deque([synset])
+            while queue and len(seen) < limit:
+                for child in self.children(queue.popleft()):
+                    if child not in seen:
+                        seen.add(child)
+                        queue.append(child)
+            return len(seen) < limit
+
     def depth(self, synset: str) -> int:
         """Steps on the longest way up to the root."""
         with self._lock:
-            return int(self._synset(synset).max_depth())
+            if synset not in self._depths:
+                self._depths[synset] = int(self._synset(synset).max_depth())
+            return self._depths[synset]
 
     def _synset(self, synset: str) -> Any:
         if synset not in self._synsets:

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +145,7 @@ class Control:
             return None
         return tuple(sorted({index for group in groups for index in group}))
 
-    def targets(self, result: Sequence[Mapping[str, Any]]) -> np.ndarray | None:
+    def targets(self, result: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.float32] | None:
         """The annotation as a training target.
 
         Returns:
@@ -154,7 +155,7 @@ class Control:
         groups = self._groups(result)
         if groups is None:
             return None
-        target = np.zeros(len(self.labels), dtype=np.float32)
+        target: npt.NDArray[np.float32] = np.zeros(len(self.labels), dtype=np.float32)
         for group in groups:
             spread = np.zeros_like(target)
             spread[list(group)] = 1.0 / len(group)
