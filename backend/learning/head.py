@@ -74,7 +74,10 @@ def train_head(
     if evaluation is not None and len(evaluation[0]):
         ones = np.ones(len(evaluation[1]), dtype=np.float32)
         held_out = _examples(transform.apply(evaluation[0]), evaluation[1], ones, annotated, options)
-    if held_out is not None and len(held_out.features) >= options.evaluation_minimum:
+    if annotated.sum() == 1 and not options.multiple:
+        stopped_by = "single label"  # a softmax of one output is 1 whatever the weights are
+        outcome = _Outcome(HeadLayers.zeros(transform.output_dim, 1), 0, 1.0, None)
+    elif held_out is not None and len(held_out.features) >= options.evaluation_minimum:
         start = _warm_layers(warm_start, annotated, transform, options, prototype_layers(examples, options))
         stopped_by = "evaluation"
         outcome = _fit_until_best(examples, options, start, held_out, report)

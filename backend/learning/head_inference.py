@@ -35,6 +35,11 @@ class HeadLayers:
     hidden_kernel: Floats | None = None  # [k, h]
     hidden_bias: Floats | None = None  # [h]
 
+    @classmethod
+    def zeros(cls, features: int, labels: int) -> HeadLayers:
+        """One layer that gives 0 for everything."""
+        return cls(np.zeros((features, labels), dtype=np.float32), np.zeros(labels, dtype=np.float32))
+
     def logits(self, features: Floats) -> Floats:
         """Outputs [n, L] for features [n, k]."""
         if self.hidden_kernel is not None and self.hidden_bias is not None:

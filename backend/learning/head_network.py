@@ -105,7 +105,12 @@ def fit_network(
             keras.callbacks.EarlyStopping(_MONITOR, patience=options.patience, mode="min", restore_best_weights=True)
         )
     network.fit(
-        _batches(examples, batch_size, options), steps_per_epoch=steps, epochs=epochs, callbacks=callbacks, verbose=0
+        _batches(examples, batch_size, options),
+        steps_per_epoch=steps,
+        epochs=epochs,
+        callbacks=callbacks,
+        shuffle=False,
+        verbose=0,
     )
     best = int(np.argmin(losses)) if losses else epochs - 1
     return Fitted(_from_keras(network.get_weights(), options), best + 1, losses[best] if losses else None)
