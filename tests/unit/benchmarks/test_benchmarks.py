@@ -182,7 +182,12 @@ def test_recall_counts_what_the_graph_holds() -> None:
 
 
 def test_growth_of_linear_cost_is_linear() -> None:
-    costs = [scaling.Cost(n, 1, 1, 1, n / 1000, 1, 1, None) for n in (1000, 100_000)]
-    exponent, ratio = scaling.growth(costs)
+    exponent, ratio = scaling.growth([1000, 100_000], [1.0, 100.0])
     assert exponent == pytest.approx(1.0)
     assert ratio == pytest.approx(1.0)
+
+
+def test_growth_of_quadratic_cost_shows() -> None:
+    exponent, ratio = scaling.growth([10, 50, 100], [1.0, 25.0, 100.0])
+    assert exponent == pytest.approx(2.0)
+    assert ratio == pytest.approx(10.0)
