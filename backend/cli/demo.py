@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,7 +29,7 @@ IMPORT_CHUNK = 1000
 SHOWN = 10
 ROOT = Path(backend.__file__).parents[1]
 SPORTS_CONFIG = ROOT / "label_config.xml"
-BRANCHES_CONFIG = ROOT / "examples" / "wordnet_branches.xml"
+BRANCHES_CONFIG = ROOT / "examples" / "wordnet-branches.xml"
 
 Tell = Callable[[str], None]
 
@@ -195,16 +196,18 @@ def _connect(server: LabelStudioProcess, child: BackendProcess, project: int) ->
 def _first_window(server: LabelStudioProcess, child: BackendProcess, project: int, tell: Tell) -> list[dict[str, Any]]:
     """Wait until a queue window is published and Label Studio serves from it."""
     client = server.client()
+    started = datetime.now(UTC)
     while True:
         _check_alive(server, child)
         answer = child.get(f"/projects/{project}/queue?limit={SHOWN}")
         if answer["queue"] and client.project(project)["model_version"] == answer["version"]:
             return list(answer["queue"])
         jobs = child.get(f"/projects/{project}/jobs?limit=20")["jobs"]
-        failed = next((job for job in jobs if job["job_status"] == "failed"), None)
+        recent = [job for job in jobs if datetime.fromisoformat(job["created_at"]) >= started]
+        failed = next((job for job in recent if job["job_status"] == "failed"), None)
         if failed is not None:
             raise BackendError(
-                f"The {failed['kind']} job failed: {failed['message']}. The whole story is in {child.log_path}."
+                f"The {failed['kind']} job failed: {failed['message']} The whole story is in {child.log_path}."
             )
         tell(_told(jobs, child.get(f"/projects/{project}")["tasks"]))
         time.sleep(POLL_SECONDS)
