@@ -20,12 +20,12 @@ FloatArray = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Strengths:
-    """The share of a photo's ImageNet mass that a kind of evidence is expected to hold when the label is true.
+    """How far each kind of evidence says that a label is true when a photo shows the ImageNet class.
 
-    All in [0, 1]. They say how direct the evidence is and were not fitted to any label set.
+    All in [0, 1]. They rank the kinds by how direct they are and were not fitted to any label set.
     """
 
-    hyponym: float = 0.8
+    hyponym: float = 0.95
     lemma: float = 0.6
     linked: float = 0.6
     around: float = 0.2
@@ -36,7 +36,21 @@ class Strengths:
     head: float = 0.8  # times, where the synset names only the head of the title ("wheelchair basketball")
     inherited: float = 0.4  # times, for each step up to the activity that has the links
     specialised: float = 0.7  # times, for links of a more special activity
-    spread: float = 0.7  # evidence on k classes is divided by k ** spread
+    spread: float = 0.7  # the share of one of k classes is its claim divided by k ** spread
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What ImageNet classes say of labels.
+
+    Attributes:
+        claim: float32 [L, 1000], [0, 1]; how far class c says that label l is true, 1 = it is a kind of l.
+        share: float32 [L, 1000], [0, 1]; the claim weighed by how much of all that speaks for l class c is: it
+            decides between labels that claim the same class.
+    """
+
+    claim: FloatArray
+    share: FloatArray
 
 
 class Associations:
@@ -46,25 +60,31 @@ class Associations:
         self.wordnet = wordnet
         self.strengths = strengths or Strengths()
 
-    def matrix(self, meanings: Sequence[Meaning]) -> FloatArray:
-        """float32 [L, 1000], each entry in [0, 1]: the share of ImageNet mass expected on the class for the label."""
-        rows = [self._row(meaning) for meaning in meanings]
-        return np.stack(rows) if rows else np.zeros((0, imagenet.N_CLASSES), dtype=np.float32)
+    def evidence(self, meanings: Sequence[Meaning], *, exclusive: bool = True) -> Evidence:
+        """The evidence for each label.
+
+        exclusive: one label holds for each photo, so a class that is a kind of two labels speaks for the more
+        special one only: beside "dog", a label "animal" means the other animals.
+        """
+        shape = (len(meanings), 2, imagenet.N_CLASSES)
+        rows = np.stack([self._row(meaning) for meaning in meanings]) if meanings else np.zeros(shape, np.float32)
+        if exclusive:
+            for row, general in enumerate(meanings):
+                below = _maximum(*map(self.below, general.synsets))
+                special = [
+                    synset
+                    for other in meanings
+                    for synset in other.synsets
+                    if synset not in general.synsets and set(general.synsets) & self.wordnet.ancestors(synset).keys()
+                ]
+                rows[row] *= 1.0 - below * _maximum(*map(self.below, special))
+        return Evidence(claim=rows[:, 0], share=rows[:, 1])
 
     def below(self, synset: str) -> FloatArray:
         """float32 [1000]: 1 for the classes that are the synset or a kind of it."""
         classes = _nothing()
         classes[self._classes_below.get(synset, [])] = 1.0
         return classes
-
-    def shown_in(self, synset: str) -> FloatArray:
-        """float32 [1000], [0, 1]: the classes that a photo of this synset shows: itself, or what an activity uses."""
-        strengths = self.strengths
-        return _maximum(
-            self._spread(strengths.hyponym, self.below(synset)),
-            self._linked(synset),
-            self._spread(strengths.domain, _maximum(*map(self.below, self._domain_members(synset)))),
-        )
 
     def used_and_around(self, activity: str) -> tuple[FloatArray, FloatArray]:
         """Two times float32 [1000], 0 or 1: the classes that the links of an activity and its kinds lead to."""
@@ -82,27 +102,39 @@ class Associations:
         return _maximum(*(self.below(synset) for synset, member in tagged.items() if member))
 
     def _row(self, meaning: Meaning) -> FloatArray:
+        """Claim and share, float32 [2, 1000]."""
         strengths = self.strengths
-        evidence = [_nothing()]
+        found = [_nothing(2)]
         whole = 1.0 if meaning.exact else strengths.head
         for synset in meaning.synsets:
-            evidence.append(whole * self.shown_in(synset))
-            evidence.append(whole * self._related(synset))
+            found.append(whole * self._shown_in(synset))
+            found.append(whole * self._related(synset))
         for position, phrase in enumerate(meaning.phrases):
             factor = whole if position == 0 else strengths.modifier
-            evidence.append(factor * self._spread(strengths.lemma, self._named_after(phrase)))
+            found.append(factor * self._weigh(strengths.lemma, self._named_after(phrase)))
         for synset in meaning.modifiers:
-            evidence.append(strengths.modifier * self.shown_in(synset))
-        return _maximum(*evidence)
+            found.append(strengths.modifier * self._shown_in(synset))
+        return _maximum(*found)
 
-    def _spread(self, strength: float, classes: FloatArray) -> FloatArray:
-        count = float(np.count_nonzero(classes))
-        return np.asarray(classes * (strength / max(count, 1.0) ** self.strengths.spread), dtype=np.float32)
+    def _shown_in(self, synset: str) -> FloatArray:
+        """What a photo of this synset shows: the thing itself, or what an activity uses."""
+        strengths = self.strengths
+        return _maximum(
+            self._weigh(strengths.hyponym, self.below(synset)),
+            self._linked(synset),
+            self._weigh(strengths.domain, _maximum(*map(self.below, self._domain_members(synset)))),
+        )
+
+    def _weigh(self, strength: float, classes: FloatArray) -> FloatArray:
+        """Claim and share, float32 [2, 1000], of evidence of one kind on a set of classes."""
+        claim = classes * np.float32(strength)
+        count = max(float(np.count_nonzero(classes)), 1.0)
+        return np.stack([claim, claim / np.float32(count**self.strengths.spread)])
 
     def _linked(self, synset: str) -> FloatArray:
         """The links of the synset, weaker ones of the activities above it, and those of its kinds."""
         strengths, links = self.strengths, self._links
-        found = [_nothing()]
+        found = [_nothing(2)]
         for ancestor, steps in self.wordnet.ancestors(synset).items():
             if ancestor in links:
                 found.append(strengths.inherited**steps * self._link_vector([ancestor]))
@@ -115,7 +147,7 @@ class Associations:
         strengths = self.strengths
         linked = _maximum(*(self.below(s) for activity in activities for s in self._links[activity][0]))
         around = _maximum(*(self.below(s) for activity in activities for s in self._links[activity][1]))
-        return _maximum(self._spread(strengths.linked, linked), self._spread(strengths.around, around))
+        return _maximum(self._weigh(strengths.linked, linked), self._weigh(strengths.around, around))
 
     def _related(self, synset: str) -> FloatArray:
         """Through words derived from one another ("to ski": skier, ski) and through parts and wholes."""
@@ -123,10 +155,10 @@ class Associations:
         near = wordnet.derivations(synset)
         nouns = {n for d in near for n in ((d,) if d[0] == "n" else wordnet.derivations(d)) if n[0] == "n"} - {synset}
         derived = _maximum(*(self.below(noun) for noun in nouns if self._is_specific(noun)))
-        linked = _maximum(*(self._linked(noun) for noun in nouns if self._is_specific(noun)))
+        linked = _maximum(_nothing(2), *(self._linked(noun) for noun in nouns if self._is_specific(noun)))
         parts = _maximum(*(self.below(part) for part in wordnet.parts_and_wholes(synset) if self._is_specific(part)))
         return _maximum(
-            self._spread(strengths.derived, derived), strengths.derived * linked, self._spread(strengths.part, parts)
+            self._weigh(strengths.derived, derived), strengths.derived * linked, self._weigh(strengths.part, parts)
         )
 
     def _is_specific(self, synset: str) -> bool:
@@ -187,8 +219,8 @@ def activity_links() -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]
     return tuple(rows)
 
 
-def _nothing() -> FloatArray:
-    return np.zeros(imagenet.N_CLASSES, dtype=np.float32)
+def _nothing(rows: int | None = None) -> FloatArray:
+    return np.zeros((rows, imagenet.N_CLASSES) if rows else imagenet.N_CLASSES, dtype=np.float32)
 
 
 def _maximum(*vectors: FloatArray) -> FloatArray:

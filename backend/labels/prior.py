@@ -5,24 +5,29 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-BACKGROUND = 0.03  # evidence that an ImageNet class is there for a reason that no label names
+from backend.labels.association import Evidence
+
+BACKGROUND = 0.05  # claim of "some other reason" on every ImageNet class
 THIN = 0.3  # share in the unexplained mass of a label that ImageNet does support, as against one it does not
 
 
-def class_posterior(association: npt.NDArray[np.float32], *, exclusive: bool) -> npt.NDArray[np.float32]:
-    """P(label | ImageNet class) from the strengths of evidence.
+def class_posterior(evidence: Evidence) -> npt.NDArray[np.float32]:
+    """P(label | ImageNet class) when exactly one label holds.
 
-    exclusive: P(l | c) = A[l, c] / (sum over labels of A[·, c] + b), so that columns sum to less than 1 and the rest
-    is unexplained. Not exclusive: A[l, c] / (A[l, c] + b), each label by itself. b = BACKGROUND.
-
-    Args:
-        association: [L, 1000], [0, 1].
+    P(l | c) = m / (m + b) x share[l, c] / sum over labels of share[·, c], with m = max over labels of claim[·, c] and
+    b = BACKGROUND: the best claim says how much of the class is explained at all, the shares who gets it.
 
     Returns:
-        float32 [L, 1000], [0, 1).
+        float32 [L, 1000]; columns sum to m / (m + b) < 1, and the rest is unexplained.
     """
-    total = association.sum(axis=0, keepdims=True) if exclusive else association
-    return np.asarray(association / (total + BACKGROUND), dtype=np.float32)
+    total = evidence.share.sum(axis=0, keepdims=True)
+    return np.asarray(explained_share(evidence) * evidence.share / np.where(total > 0.0, total, 1.0), dtype=np.float32)
+
+
+def explained_share(evidence: Evidence) -> npt.NDArray[np.float32]:
+    """float32 [1000], [0, 1): how much of each ImageNet class the labels explain."""
+    best = evidence.claim.max(axis=0, initial=0.0)
+    return np.asarray(best / (best + BACKGROUND), dtype=np.float32)
 
 
 def blend_unexplained(

@@ -7,9 +7,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from backend.labels.association import Associations
+from backend.labels.association import Associations, Evidence
 from backend.labels.controls import Control
-from backend.labels.prior import blend_unexplained, class_posterior
+from backend.labels.prior import blend_unexplained, class_posterior, explained_share
 from backend.labels.senses import Meaning, label_meanings
 from backend.labels.tree import LabelTree, build_tree
 from backend.labels.wordnet import WordNet
@@ -45,14 +45,14 @@ class LabelSpace:
         return np.array([not label.relevant for label in self.control.labels], dtype=bool)
 
     @cached_property
-    def association(self) -> npt.NDArray[np.float32]:
-        """float32 [L, 1000], [0, 1]: the share of ImageNet mass expected on a class when the label is true."""
-        return Associations(self.wordnet).matrix(self.meanings)
+    def evidence(self) -> Evidence:
+        """What each ImageNet class says of each label."""
+        return Associations(self.wordnet).evidence(self.meanings, exclusive=not self.control.multiple)
 
     @cached_property
     def supported(self) -> npt.NDArray[np.bool_]:
         """bool [L]: some ImageNet class speaks for the label; the others cannot be told before annotations exist."""
-        return np.asarray((self.association > 0.0).any(axis=1), dtype=bool)
+        return np.asarray((self.evidence.claim > 0.0).any(axis=1), dtype=bool)
 
     @cached_property
     def tree(self) -> LabelTree:
@@ -61,7 +61,7 @@ class LabelSpace:
 
     @cached_property
     def _posterior(self) -> npt.NDArray[np.float32]:
-        return class_posterior(self.association, exclusive=not self.control.multiple)
+        return self.evidence.claim if self.control.multiple else class_posterior(self.evidence)
 
     def explained(self, imagenet_probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         """How much of a photo's ImageNet mass speaks for any label.
@@ -72,8 +72,7 @@ class LabelSpace:
         Returns:
             float32 [n], [0, 1], 1 = the prior of this photo rests on evidence, 0 = it is a guess.
         """
-        claimed = class_posterior(self.association, exclusive=True).sum(axis=0)
-        mass = np.asarray(imagenet_probabilities, dtype=np.float32) @ claimed
+        mass = np.asarray(imagenet_probabilities, dtype=np.float32) @ explained_share(self.evidence)
         return np.asarray(np.clip(mass, 0.0, 1.0), dtype=np.float32)
 
     def prior(self, imagenet_probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
