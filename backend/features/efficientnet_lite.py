@@ -135,12 +135,12 @@ def _keras_weights(layer: keras.Layer, state: Mapping[str, Array]) -> list[Array
 
 def build_network(variant: Variant, weights: Path | None) -> ImageNetNetwork:
     """The network of a variant; without a weights file its weights are random."""
+    state = read_state_dict(weights) if weights is not None else {}
     body = _body(variant)
     if weights is None:
         random = np.random.default_rng(0)
         kernel = random.normal(0, 0.01, (HEAD_FILTERS, IMAGENET_CLASSES)).astype(np.float32)
         return ImageNetNetwork(body, kernel, np.zeros(IMAGENET_CLASSES, np.float32))
-    state = read_state_dict(weights)
     try:
         for layer in body.layers:
             if layer.weights:
@@ -168,7 +168,7 @@ def _spec(name: str, variant: Variant, file_name: str) -> BackboneSpec:
         input_size=variant.input_size,
         embedding_dim=HEAD_FILTERS,
         fit="center_crop",
-        crop=0.875,
+        crop=1.0,
         mean=127.0,
         scale=128.0,
         locate_weights=partial(locate_weights, f"{name}_pytorch_model", file_name),

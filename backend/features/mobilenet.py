@@ -37,7 +37,7 @@ def _spec(width: str, input_size: int) -> BackboneSpec:
         input_size=input_size,
         embedding_dim=int(FULL_WIDTH_EMBEDDING * alpha),
         fit="center_crop",
-        crop=0.875,
+        crop=1.0,
         mean=127.5,
         scale=127.5,
         locate_weights=partial(locate, PublishedWeights(file_name, f"{PUBLISHER}/mobilenet/{file_name}")),

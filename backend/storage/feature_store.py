@@ -85,7 +85,8 @@ class FeatureStore:
 
 
 def _encode(digest: str, embedding: npt.NDArray[np.floating]) -> bytes:
-    values = np.asarray(embedding)
+    with np.errstate(over="ignore"):  # what overflows becomes infinite, and is refused with the rest
+        values = np.asarray(embedding).astype(STORED)
     if values.ndim != 1 or not np.isfinite(values).all():
-        raise ValueError(f"the embedding of {digest} is no vector of finite numbers")
-    return values.astype(STORED).tobytes()
+        raise ValueError(f"the embedding of {digest} is no vector of finite numbers within float16")
+    return values.tobytes()
