@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,9 @@ from scipy import sparse
 
 from backend.labels.controls import Label
 from backend.labels.wordnet import WordNet
+
+
+TOPMOST_DEPTH = 4
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,13 @@ def _wordnet_branches(synsets: Sequence[Sequence[str]], wordnet: WordNet) -> lis
     return [
         _Branch(wordnet.name(ancestor), frozenset(below), wordnet.depth(ancestor))
         for ancestor, below in sorted(members.items())
-        if len(below) > 1
+        if len(below) > 1 and not _says_nothing(ancestor, wordnet)
     ]
+
+
+def _says_nothing(synset: str, wordnet: WordNet) -> bool:
+    """WordNet's topmost nodes, such as entity, abstraction, object and event."""
+    return wordnet.lexname(synset) == "noun.Tops" and wordnet.depth(synset) < TOPMOST_DEPTH
 
 
 def _assemble(labels: Sequence[Label], branches: Sequence[_Branch]) -> LabelTree:
@@ -124,9 +132,3 @@ def _distinct(names: Sequence[str]) -> tuple[str, ...]:
         seen[name] = seen.get(name, 0) + 1
         result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return tuple(result)
-
-
-def ancestors_of(tree: LabelTree, label: int) -> Mapping[str, int]:
-    """{name: depth} of the nodes above a label, from the top down."""
-    nodes = tree.membership[label].indices
-    return {tree.nodes[node]: int(tree.depth[node]) for node in sorted(nodes, key=lambda node: int(tree.depth[node]))}
