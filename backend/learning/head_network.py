@@ -84,7 +84,7 @@ def fit_network(
     batch_size = min(options.batch_size, count)
     steps = max(_STEPS_AT_LEAST, -(-count // batch_size))
     network.compile(
-        optimizer=keras.optimizers.Adam(options.learning_rate),
+        optimizer=keras.optimizers.Adam(options.resolved_learning_rate),
         loss=_loss(options),
         jit_compile=False,
         steps_per_execution=steps,

@@ -23,7 +23,7 @@ class HeadOptions:
     patience: int = 5  # epochs without a better validation loss before stopping
     folds: int = 3  # of the cross-validation that replaces too small an evaluation set
     evaluation_minimum: int = 50  # evaluation photos from which on they, not cross-validation, stop the training
-    learning_rate: float = 0.01
+    learning_rate: float | None = None  # of Adam; None: 0.2 (linear), 0.003 (mlp, cosine)
     weight_decay: float = 0.015  # L2 penalty on kernels over the number of photos; 1 / (2 C) of logistic regression
     label_smoothing: float = 0.05  # [0, 1)
     hidden: int = 512  # units of the mlp's hidden layer
@@ -52,9 +52,18 @@ class HeadOptions:
         }
         for name, (lowest, highest) in limits.items():
             value = getattr(self, name)
+            if value is None:
+                continue
             if not lowest <= value <= highest:
                 raise ValueError(f"{name} must be between {lowest:g} and {highest:g}, got {value!r}")
         if self.kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {self.kind!r}")
         if self.batches not in ("balanced", "simple"):
             raise ValueError(f"batches must be balanced or simple, got {self.batches!r}")
+
+    @property
+    def resolved_learning_rate(self) -> float:
+        """The learning rate that is really used."""
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return 0.2 if self.kind == "linear" else 0.003

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backend.learning.head_inference import Head
-from backend.learning.transform import Floats
+from backend.learning.transform import FeatureTransform, Floats
 
 if TYPE_CHECKING:
     import keras
@@ -68,7 +68,7 @@ def _with_plain_names(body: keras.Model) -> keras.Model:
 
 def head_layers(head: Head, embeddings: Any) -> Any:
     """The head's layers on a Keras tensor of embeddings [n, d]: a Keras tensor of probabilities [n, L]."""
-    outputs = _transformed(head, embeddings)
+    outputs = transform_layers(head.transform, embeddings)
     layers = head.layers
     if layers.hidden_kernel is not None and layers.hidden_bias is not None:
         outputs = _dense(outputs, layers.hidden_kernel, layers.hidden_bias, "hidden", "relu")
@@ -85,10 +85,10 @@ def head_layers(head: Head, embeddings: Any) -> Any:
     return _rescaling(outputs, share, offset)
 
 
-def _transformed(head: Head, embeddings: Any) -> Any:
+def transform_layers(transform: FeatureTransform, embeddings: Any) -> Any:
+    """The transform's layers on a Keras tensor [n, d]: a Keras tensor [n, k]."""
     import keras
 
-    transform = head.transform
     if transform.matrix is None:
         outputs = keras.layers.Rescaling(1.0, offset=(-transform.mean).tolist(), name="centre")(embeddings)
     else:

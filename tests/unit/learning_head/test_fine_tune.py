@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backend.learning.export import ExportBackbone
+from backend.learning.fine_tune import FineTuneOptions, fine_tune, split_body, weights_digest
+from backend.learning.head import train_head
+
+pytestmark = pytest.mark.unit
+
+
+def small_body() -> Any:
+    """Three convolutions, the last two bridged by a shortcut."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    image = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="relu", name="first")(image)
+    y = keras.layers.Conv2D(8, 3, padding="same", name="second")(x)
+    y = keras.layers.BatchNormalization(name="norm")(y)
+    y = keras.layers.ReLU()(y)
+    y = keras.layers.Conv2D(8, 3, padding="same", name="third")(y)
+    x = keras.layers.Add()([x, y])
+    return keras.Model(image, keras.layers.GlobalAveragePooling2D()(x))
+
+
+def test_split_respects_shortcuts_and_joins_to_the_same_result() -> None:
+    body = small_body()
+    trunk, tail = split_body(body, 1)
+    # One convolution from the end lies within the shortcut: the cut is where the shortcut starts.
+    assert {"second", "third"} <= {layer.name for layer in tail.layers}
+    assert "first" not in {layer.name for layer in tail.layers}
+    images = np.random.default_rng(0).normal(size=(3, 16, 16, 3)).astype(np.float32)
+    np.testing.assert_allclose(tail(trunk(images)), body(images), atol=1e-6)
+    whole = split_body(small_body(), 9)[1]
+    assert {"first", "second", "third"} <= {layer.name for layer in whole.layers}
+
+
+def test_only_the_end_learns_and_the_result_is_a_backbone_of_its_own(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(48) % 2
+    images = rng.integers(0, 256, (48, 16, 16, 3), dtype=np.uint8)
+    images[labels == 1, ::2] //= 3  # stripes
+    targets = np.eye(2, dtype=np.float32)[labels]
+    body = small_body()
+    backbone = ExportBackbone("small-0", body, 16, 127.0, 128.0, "squash")
+    embeddings = np.asarray(body((images.astype(np.float32) - 127) / 128))
+    head = train_head(embeddings, targets)
+    before = {layer.name: [w.copy() for w in layer.get_weights()] for layer in body.layers}
+    old_digest = weights_digest(body)
+    seen: list[float] = []
+    options = FineTuneOptions(convolutions=1, epochs=4, learning_rate=1e-2)
+    tuned = fine_tune(
+        backbone,
+        "small",
+        (images[start : start + 10] for start in range(0, 48, 10)),
+        targets,
+        head,
+        tmp_path,
+        options,
+        progress=lambda part, message: seen.append(part),
+    )
+    after = {layer.name: layer.get_weights() for layer in body.layers}
+    assert np.array_equal(before["first"][0], after["first"][0])
+    assert all(np.array_equal(a, b) for a, b in zip(before["norm"], after["norm"], strict=True))
+    assert not np.array_equal(before["third"][0], after["third"][0])
+    assert tuned.losses[-1] < tuned.losses[0]
+    assert tuned.backbone_id == f"small-tuned-{tuned.digest[:8]}"
+    assert tuned.digest == weights_digest(body) != old_digest
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
+    restored = small_body()
+    restored.load_weights(tuned.weights)
+    assert weights_digest(restored) == tuned.digest
+    assert [path.name for path in tmp_path.iterdir()] == [tuned.weights.name]
+
+
+def test_as_many_images_as_targets(tmp_path: Path) -> None:
+    embeddings = np.random.default_rng(0).normal(size=(6, 8))
+    targets = np.eye(2, dtype=np.float32)[np.arange(6) % 2]
+    backbone = ExportBackbone("small-0", small_body(), 16, 127.0, 128.0, "squash")
+    images = [np.zeros((5, 16, 16, 3), dtype=np.uint8)]
+    with pytest.raises(ValueError, match="5 images, but 6 rows"):
+        fine_tune(backbone, "small", images, targets, train_head(embeddings, targets), tmp_path)
