@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from backend.errors import BackendError
@@ -29,6 +32,37 @@ def candidate_rows(view: PoolView) -> IntArray:
 def annotated_rows(view: PoolView) -> IntArray:
     """The rows that are annotated, in digest order."""
     return in_digest_order(view, view.labelled_rows)
+
+
+def only_rows(view: PoolView, rows: IntArray) -> PoolView:
+    """The pool without all other rows, as if they had never been imported: place i of the result is `rows[i]`.
+
+    Neighbours outside become -1. A photo that may not be asked about is left out like this, rather than marked as
+    labelled: a strategy would take it for a label that covers its surroundings.
+    """
+    place = np.full(view.n + 1, -1, dtype=np.int32)
+    place[rows] = np.arange(rows.size, dtype=np.int32)
+
+    def taken(array: Any) -> Any:
+        return None if array is None else array[rows]
+
+    annotated = view.annotated_probabilities
+    if annotated is not None:
+        kept = rows[view.labelled[rows]]
+        annotated = annotated[np.searchsorted(view.labelled_rows, kept)]
+    return replace(
+        view,
+        space=view.space[rows],
+        probabilities=view.probabilities[rows],
+        labelled=view.labelled[rows],
+        digests=None if view.digests is None else [view.digests[row] for row in rows],
+        head_probabilities=taken(view.head_probabilities),
+        relevance=taken(view.relevance),
+        unknown=taken(view.unknown),
+        annotated_probabilities=annotated,
+        neighbours=None if view.neighbours is None else place[view.neighbours[rows]],
+        similarities=taken(view.similarities),
+    )
 
 
 def given_labels(view: PoolView, rows: IntArray) -> IntArray:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from backend.errors import BackendError
 from backend.learning.knn_graph import NeighbourIndex, without_self
-from backend.priority import strategies
+from backend.priority import OrderOptions, evaluation_mask, order_pool, strategies
+from backend.priority.candidates import only_rows
 from backend.priority.pool_view import PoolView
 from backend.priority.strategies import STRATEGIES, Strategy
 
@@ -163,6 +164,30 @@ def test_the_callers_arrays_are_left_alone(name: str) -> None:
     run(name, view, 20)
     for array, copy in zip((view.space, view.probabilities, view.labelled), before, strict=True):
         assert np.array_equal(array, copy)
+
+
+@each_strategy
+@pytest.mark.parametrize("share", [0.0, 0.2])
+def test_the_order_begins_with_the_strategys_batch(name: str, share: float) -> None:
+    view, truth = clustered(80, 4)
+    labelled = np.arange(80) % 4 == 0
+    targets = np.eye(4, dtype=np.float32)[truth[labelled]]
+    view = replace(view, labelled=labelled, annotated_probabilities=targets)
+    order = order_pool(view, OrderOptions(strategy=name, window=15, evaluation_share=share))
+    assert sorted(order.rows.tolist()) == view.unlabelled_rows.tolist()
+    assert np.all(np.diff(order.priority) <= 0)
+    assert order.evaluation.any() == (share > 0)
+
+
+def test_evaluation_photos_are_not_taken_for_labels() -> None:
+    view, _ = clustered(80, 4)
+    view = replace(view, labelled=np.arange(80) % 8 == 0)
+    options = OrderOptions(strategy="kcenter", window=15, evaluation_share=0.3)
+    order = order_pool(view, options)
+    held_out = evaluation_mask(view.digests or [], 0.3) & ~view.labelled
+    rest = np.flatnonzero(~held_out)
+    alone, _ = run("kcenter", only_rows(view, rest), 15)
+    assert order.rows[~order.evaluation][:15].tolist() == rest[alone].tolist()
 
 
 def test_a_strategy_is_a_plain_function() -> None:

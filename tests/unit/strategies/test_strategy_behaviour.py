@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from backend.priority.candidates import candidate_rows
+from backend.errors import BackendError
+from backend.priority.candidates import candidate_rows, given_labels, only_rows
 from backend.priority.neighbourhood import cluster, distances_within, pool_graph
 from backend.priority.strategies import STRATEGIES
 from backend.priority.strategies.bandit_mixture import ARMS, arm_weights
@@ -275,6 +276,45 @@ def test_bandit_is_even_while_nothing_is_known() -> None:
 def test_candidates_come_in_digest_order() -> None:
     view = view_of(on_circle(range(4)), labelled=[2], digests=["d", "b", "a", "c"])
     assert candidate_rows(view).tolist() == [1, 3, 0]
+
+
+def test_given_labels_are_the_targets_in_row_order() -> None:
+    targets = np.array([[0, 1, 0], [0, 0, 0], [0.2, 0.2, 0.6]])
+    view = view_of(on_circle(range(5)), np.full((5, 3), 1 / 3), [1, 2, 4], annotated_probabilities=targets)
+    assert given_labels(view, np.array([4, 1, 2])).tolist() == [2, 1, -1]
+
+
+def test_only_rows_is_the_pool_without_the_others() -> None:
+    view = view_of(
+        on_circle([0, 10, 20, 30]),
+        np.array([(0.1, 0.9), (0.2, 0.8), (0.3, 0.7), (0.4, 0.6)]),
+        [1, 2],
+        annotated_probabilities=np.array([(1.0, 0.0), (0.0, 1.0)]),
+        relevance=np.array([0.0, 0.1, 0.2, 0.3], dtype=np.float32),
+        neighbours=np.array([[1, 2], [0, -1], [3, 1], [2, 0]], dtype=np.int32),
+        similarities=np.full((4, 2), 0.5, dtype=np.float32),
+    )
+    part = only_rows(view, np.array([3, 2, 0]))
+    assert part.digests == ["000003", "000002", "000000"]
+    assert part.labelled.tolist() == [False, True, False]
+    assert part.annotated_probabilities is not None
+    assert part.annotated_probabilities.tolist() == [[0.0, 1.0]]
+    assert part.neighbours is not None
+    assert part.neighbours.tolist() == [[1, 2], [0, -1], [-1, 1]]
+    assert part.relevance == pytest.approx([0.3, 0.2, 0.0])
+    assert part.head_probabilities is None
+    assert np.array_equal(part.space, view.space[[3, 2, 0]])
+
+
+def test_without_targets_the_beliefs_are_the_labels() -> None:
+    view = view_of(on_circle([0, 1]), np.array([(0.1, 0.9), (0.8, 0.2)]), [0, 1])
+    assert given_labels(view, np.array([0, 1])).tolist() == [1, 0]
+
+
+def test_targets_that_do_not_fit_are_refused() -> None:
+    view = view_of(on_circle([0, 1]), labelled=[0, 1], annotated_probabilities=np.ones((1, 2)))
+    with pytest.raises(BackendError, match="has 1 rows, 2 are labelled"):
+        given_labels(view, np.array([0, 1]))
 
 
 def test_cluster_finds_separated_groups() -> None:
