@@ -57,6 +57,7 @@ class WebServer(BaseApplication):  # type: ignore[misc]
             "threads": self._settings.web_threads,
             "timeout": REQUEST_TIMEOUT_SECONDS,
             "graceful_timeout": SHUTDOWN_SECONDS,
+            "control_socket_disable": True,  # it would be a file in the home folder
             "child_exit": _forget_metrics_of,
             "loglevel": self._settings.log_level.lower(),
         }

@@ -25,6 +25,7 @@ from backend.cli.serve import serve
 from backend.cli.settings import settings
 from backend.cli.setup import setup
 from backend.cli.strategies import strategies
+from backend.cli.web import web
 from backend.cli.worker import worker
 from backend.errors import BackendError
 
@@ -32,6 +33,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     setup,
     demo,
     serve,
+    web,
     worker,
     connect,
     doctor,

@@ -33,5 +33,5 @@ def configure_logging(settings: Settings) -> None:
         else logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     )
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
-    for chatty in ("huey", "urllib3", "httpx", "alembic"):
+    for chatty in ("huey", "urllib3", "httpx", "alembic", "faiss"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -17,8 +20,9 @@ from backend.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
 
+CHECK_SECONDS = 0.2
 RESTART_SECONDS = 2.0
-STOP_SECONDS = 15.0
+STOP_SECONDS = 20.0
 
 
 def serve(
@@ -26,62 +30,73 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; overrides HOST.")] = None,
 ) -> None:
     """Run the backend: answers Label Studio on HOST:PORT and works on jobs beside it. Ctrl-C stops both."""
-    from backend.api.server import WebServer
-    from backend.storage.database import Database
-
     overrides = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
     settings = load_settings(**overrides)
     configure_logging(settings)
-    prepare_metrics_folder(settings)
     settings.state_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.resolved_database_url)
-    database.migrate()
-    database.close()
-    supervisor = WorkerSupervisor()
-    supervisor.start()
-    try:
-        WebServer(settings).run()
-    finally:
-        supervisor.stop()
+    prepare_metrics_folder(settings)
+    _migrate(settings)
+    address = ["--host", settings.host, "--port", str(settings.port)]
+    raise typer.Exit(Supervisor(web=["web", *address], worker=["worker"]).run())
 
 
 def prepare_metrics_folder(settings: Settings) -> None:
-    """A fresh folder in which web process and worker put their counts, so that /metrics can add them up."""
+    """A fresh folder in which web server and worker put their counts, so that /metrics can add them up."""
     folder = settings.state_dir.resolve() / "metrics"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
-class WorkerSupervisor:
-    """Keeps one worker process running: one that dies is started again, and its job goes on."""
+def _migrate(settings: Settings) -> None:
+    from backend.storage.database import Database
 
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
+    database = Database(settings.resolved_database_url)
+    database.migrate()
+    database.close()
+
+
+class Supervisor:
+    """Runs web server and worker as processes of their own until the web server ends or a signal comes.
+
+    A worker that dies is started again, and its job goes on; a web server that ends, ends the command.
+    """
+
+    def __init__(self, *, web: Sequence[str], worker: Sequence[str]) -> None:
+        self._commands = {"web": web, "worker": worker}
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._keep_alive, name="worker-supervisor", daemon=True)
 
-    def start(self) -> None:
-        """Start the worker and watch it."""
-        self._thread.start()
+    def run(self) -> int:
+        """Run until the end; the exit code of the web server, 0 after a signal."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._asked_to_stop)
+        web, worker = self._start("web"), self._start("worker")
+        try:
+            while not self._stop.wait(CHECK_SECONDS):
+                if web.poll() is not None:
+                    return int(web.returncode)
+                if worker.poll() is not None:
+                    log.error("the worker ended with code %s; it is started again", worker.returncode)
+                    self._stop.wait(RESTART_SECONDS)
+                    worker = self._start("worker")
+            return 0
+        finally:
+            _end(web, worker)
 
-    def stop(self) -> None:
-        """Let the worker finish what it can in a few seconds; jobs cut off run again at the next start."""
+    def _start(self, name: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-m", "backend", *self._commands[name], "--follow-parent"])
+
+    def _asked_to_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stop.set()
-        process = self._process
-        if process is None or process.poll() is not None:
-            return
+
+
+def _end(*processes: subprocess.Popen[bytes]) -> None:
+    """Let the processes finish what they can in some seconds; jobs cut off run again at the next start."""
+    for process in processes:
         process.terminate()
+    for process in processes:
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-    def _keep_alive(self) -> None:
-        while not self._stop.is_set():
-            self._process = subprocess.Popen([sys.executable, "-m", "backend", "worker", "--follow-parent"])
-            code = self._process.wait()
-            if not self._stop.is_set():
-                log.error("the worker ended with code %s; it is started again in %g s", code, RESTART_SECONDS)
-                self._stop.wait(RESTART_SECONDS)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from backend.cli.logs import configure_logging
+from backend.cli.parent import end_with_parent
 from backend.settings import load_settings
 
 
@@ -18,4 +19,6 @@ def worker(
 
     settings = load_settings()
     configure_logging(settings)
-    run_worker(settings, follow_parent=follow_parent)
+    if follow_parent:
+        end_with_parent()
+    run_worker(settings)

@@ -1,11 +1,8 @@
-"""The worker as a process: opens what it needs, works until told to stop, and goes when its parent is gone."""
+"""The worker as a process: opens what it needs, and works until told to stop."""
 
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import threading
 from functools import partial
 
 from backend.jobs.queue import JobQueue
@@ -18,21 +15,13 @@ from backend.storage.database import Database
 
 log = logging.getLogger(__name__)
 
-PARENT_CHECK_SECONDS = 1.0
 
-
-def run_worker(settings: Settings, *, follow_parent: bool = False) -> None:
-    """Run jobs until SIGTERM or SIGINT.
-
-    Args:
-        follow_parent: end also when the process that started this one is gone, however it died.
-    """
+def run_worker(settings: Settings) -> None:
+    """Run jobs until SIGTERM or SIGINT."""
     database = Database(settings.resolved_database_url)
     database.migrate()
     queue = JobQueue(settings, database)
     runtime = Runtime(settings, database, queue.enqueue)
-    if follow_parent:
-        threading.Thread(target=_watch_parent, args=(os.getppid(),), daemon=True).start()
     worker = Worker(
         queue,
         job_handlers(runtime),
@@ -43,11 +32,3 @@ def run_worker(settings: Settings, *, follow_parent: bool = False) -> None:
     log.info("worker started: %d threads, polls every %g s", settings.job_workers, settings.poll_seconds)
     poll_projects(runtime)  # what happened while nobody worked
     worker.run()
-
-
-def _watch_parent(parent: int) -> None:
-    stop = threading.Event()
-    while os.getppid() == parent:
-        stop.wait(PARENT_CHECK_SECONDS)
-    log.warning("the process that started this worker is gone: stopping")
-    os.kill(os.getpid(), signal.SIGTERM)

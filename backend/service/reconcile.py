@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from backend.errors import BackendError
@@ -15,7 +15,7 @@ from backend.labels import LabelConfig, parse_label_config
 from backend.service.annotations import record_annotation, record_deletions
 from backend.service.projects import list_projects, set_up_project
 from backend.service.runtime import Runtime
-from backend.service.tasks import forget_tasks, record_tasks
+from backend.service.tasks import count_tasks, forget_tasks, record_tasks
 from backend.storage.schema import Annotation, Project, Task, now
 from backend.sync.pull import PulledPage, pull_pages, tasks_gone
 
@@ -35,6 +35,7 @@ def sync_project(runtime: Runtime, project_id: int, progress: Callable[[float, s
     client = runtime.label_studio
     if client is None:
         runtime.enqueue("embed", project_id)
+        _catch_up(runtime, project_id)
         return {"message": "no access to Label Studio: LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY are not set"}
     listed = client.project(project_id)
     project = set_up_project(runtime, project_id, label_config=listed["label_config"], title=listed["title"])
@@ -58,8 +59,10 @@ def sync_project(runtime: Runtime, project_id: int, progress: Callable[[float, s
     if project.published_version and project.published_version != listed.get("model_version"):
         # Somebody chose another version in Label Studio, or the last publication was cut off: the queue would be random.
         runtime.enqueue("refresh", project_id, {"republish": True})
-    elif annotations or gone:
+    elif gone:
         runtime.enqueue("refresh", project_id)
+    else:
+        _catch_up(runtime, project_id)
     message = f"{tasks} new or changed tasks, {annotations} changed annotations, {gone} deleted tasks"
     return {"tasks": tasks, "annotations": annotations, "deleted_tasks": gone, "message": message}
 
@@ -108,6 +111,17 @@ def _forget_gone(runtime: Runtime, project_id: int) -> int:
         with runtime.database.session() as session:
             forget_tasks(session, project_id, gone)
     return len(gone)
+
+
+def _catch_up(runtime: Runtime, project_id: int) -> None:
+    """Ask for a refresh if something is stored that no order has seen: a job that should have asked may have died."""
+    with runtime.database.session() as session:
+        project = session.get_one(Project, project_id)
+        newest = session.scalar(select(func.max(Annotation.received_at)).where(Annotation.project_id == project_id))
+        embedded = count_tasks(session, project_id)["embedded"]
+    unseen = newest is not None and (project.ordered_at is None or newest >= project.ordered_at)
+    if unseen or embedded != project.ordered_tasks:
+        runtime.enqueue("refresh", project_id)
 
 
 def _pending(project_id: int) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from backend.service.window import (
     same_window,
     store_window,
 )
-from backend.storage.schema import Project
+from backend.storage.schema import Project, now
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +48,9 @@ def refresh_project(
     project = find_project(runtime, project_id)
     options = project_options(runtime.settings, project.extra_params)
     with pools.lock(project_id):
+        read_at = now()
         pool = pools.current(project, options.relevance, options.seed)
-        if pool.n == 0 or pool.gone.all():
+        if not pool.row_of:
             return {"message": "no photo of this project is embedded yet"}
         progress(0.3, f"{pool.n} photos in the pool")
         annotated = read_annotations(runtime, project_id, pool, options.evaluation_share)
@@ -58,6 +60,7 @@ def refresh_project(
         progress(0.7, "ordered")
         _record_built_in(runtime, project_id, served, beliefs, annotated.count)
         version, published = _publish(runtime, project, options, pool, order, served, beliefs, republish)
+    _mark_ordered(runtime, project_id, read_at, len(pool.row_of))
     _ask_for_training(runtime, project, options, annotated)
     message = f"window {version}: {min(options.window_size, order.rows.size)} of {order.rows.size} unlabelled tasks"
     return {"version": version, "published": published, "annotated": annotated.count, "message": message}
@@ -134,6 +137,11 @@ def _publish(
     mark_published(runtime, project.id, version, version)
     remove_old_snapshots(parent, keep=(version, project.snapshot))
     return version, True
+
+
+def _mark_ordered(runtime: Runtime, project_id: int, read_at: datetime, tasks: int) -> None:
+    with runtime.database.session() as session:
+        session.execute(update(Project).where(Project.id == project_id).values(ordered_at=read_at, ordered_tasks=tasks))
 
 
 def _next_serial(runtime: Runtime, project_id: int) -> int:

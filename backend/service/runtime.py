@@ -74,7 +74,9 @@ class Runtime:
         """
         with self._opening:
             if self._wordnet is None:
-                self._wordnet = WordNet.open(ensure_wordnet(self.settings.resolved_wordnet_dir))
+                folder = self.settings.resolved_wordnet_dir
+                ensure_wordnet(folder)
+                self._wordnet = WordNet.open(folder)
             return self._wordnet
 
     @cached_property

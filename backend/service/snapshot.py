@@ -67,7 +67,8 @@ def write_snapshot(folder: Path, snapshot: Snapshot) -> None:
     np.save(temporary / "priority.npy", snapshot.priority)
     for number, control in enumerate(snapshot.controls):
         np.save(temporary / f"probabilities-{number}.npy", control.probabilities)
-        np.savez(temporary / f"extension-{number}.npz", **dict(control.extension))
+        arrays: Any = dict(control.extension)
+        np.savez(temporary / f"extension-{number}.npz", **arrays)
     meta = {"version": snapshot.version, "labels_key": snapshot.labels_key, "controls": len(snapshot.controls)}
     (temporary / "meta.json").write_text(json.dumps(meta))
     if folder.exists():  # left by a job that died after this step; it says the same

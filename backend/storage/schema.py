@@ -67,6 +67,8 @@ class Project(Base):
         Boolean, default=False
     )  # a person chose the serving version: training never moves it
     trained_annotations: Mapped[int] = mapped_column(Integer, default=0)  # annotated tasks at the last training
+    ordered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when the last order read the annotations
+    ordered_tasks: Mapped[int] = mapped_column(Integer, default=0)  # embedded tasks that the last order knew
     synced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 

@@ -1,0 +1,27 @@
+"""`web`: only the web server; `serve` starts one by itself."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from backend.cli.logs import configure_logging
+from backend.cli.parent import end_with_parent
+from backend.settings import load_settings
+
+
+def web(
+    port: Annotated[int | None, typer.Option(help="Port to listen on; overrides PORT.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; overrides HOST.")] = None,
+    follow_parent: Annotated[bool, typer.Option(help="End when the process that started this one is gone.")] = False,
+) -> None:
+    """Answer Label Studio on HOST:PORT, without the job worker. For workers on machines of their own."""
+    from backend.api.server import WebServer
+
+    overrides = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
+    settings = load_settings(**overrides)
+    configure_logging(settings)
+    if follow_parent:
+        end_with_parent()
+    WebServer(settings).run()
