@@ -16,6 +16,8 @@ ML_TIMEOUT_SECONDS = 100.0
 # Columns of the tab that say nothing about the order; every tab has a column menu to bring them back.
 HIDDEN_COLUMNS = (
     "tasks:inner_id",
+    "tasks:completed_at",
+    "tasks:annotators",
     "tasks:annotations_results",
     "tasks:annotations_ids",
     "tasks:predictions_model_versions",
