@@ -96,3 +96,29 @@ def normalised(graph: sparse.csr_matrix) -> sparse.csr_matrix:
     scaling = sparse.diags(inverse.astype(np.float32), format="csr", dtype=np.float32)
     scaled: sparse.csr_matrix = (scaling @ graph @ scaling).tocsr()
     return scaled
+
+
+def join_neighbours(
+    neighbours: NDArray[np.int32],
+    similarities: FloatArray,
+    new_neighbours: NDArray[np.int32],
+    new_similarities: FloatArray,
+) -> tuple[NDArray[np.int32], FloatArray]:
+    """Append new rows [m, j] to a graph [n, j]; old rows that a new one is nearer to take it in for their farthest."""
+    old, count = neighbours.shape
+    neighbours = np.concatenate([neighbours, new_neighbours])
+    similarities = np.concatenate([similarities, new_similarities])
+    to_old = (new_neighbours >= 0) & (new_neighbours < old)
+    source, place = np.nonzero(to_old)
+    target = new_neighbours[source, place]
+    cosine = new_similarities[source, place]
+    farthest = np.where(neighbours[target, -1] < 0, -np.inf, similarities[target, -1])
+    nearer = cosine > farthest
+    touched = np.unique(target[nearer])
+    for row in touched:
+        mine = nearer & (target == row)
+        rows = np.concatenate([neighbours[row], (old + source[mine]).astype(np.int32)])
+        values = np.concatenate([similarities[row], cosine[mine]])
+        best = np.argsort(np.where(rows < 0, np.inf, -values), kind="stable")[:count]
+        neighbours[row], similarities[row] = rows[best], values[best]
+    return neighbours, similarities

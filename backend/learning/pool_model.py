@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from backend.learning.knn_graph import NeighbourIndex, affinity, normalised, without_self
+from backend.learning.knn_graph import NeighbourIndex, affinity, join_neighbours, normalised, without_self
 from backend.learning.linear import LinearModel, fit_ridge
 from backend.learning.propagation import spread
-from backend.learning.space import Space, fit_space
+from backend.learning.space import Space, fit_space, unit_rows
 
 FloatArray = NDArray[np.float32]
+
+REFIT_UP_TO = 50_000
+"""Pools up to this size are projected and linked anew once they have doubled; larger ones hold a fair sample already."""
+
+EXTENSION_ROWS = 20_000
+"""Most images of the pool that an exported extension carries."""
 
 
 @dataclass(frozen=True)
@@ -58,21 +66,36 @@ class PoolModel:
     ) -> None:
         self.options = options or GraphOptions()
         self.prior: FloatArray = rows_to_one(prior)
-        self._features_space: Space = fit_space(
-            embeddings, dimension=self.options.dimension, whitening=self.options.whitening, seed=seed
+        self._seed = seed
+        self._annotated: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
+        self._fit(embeddings)
+
+    def _fit(self, embeddings: NDArray[np.floating]) -> None:
+        options = self.options
+        self._projection: Space = fit_space(
+            embeddings, dimension=options.dimension, whitening=options.whitening, seed=self._seed
         )
-        self._graph_space = self._features_space.leading(self.options.graph_dimension)
-        self.features: FloatArray = self._features_space.project(embeddings)
-        self.space: FloatArray = self._graph_space.project(embeddings)
-        self._index = NeighbourIndex.build(self.space, seed=seed)
-        found = self._index.search(self.space, self.options.neighbours + 1)
+        self._features: FloatArray = self._projection.project(embeddings)
+        self.space: FloatArray = self._leading(self._features)
+        self._index = NeighbourIndex.build(self.space, seed=self._seed)
         self.neighbours, self.similarities = without_self(
-            *found, np.arange(self.n, dtype=np.int32), self.options.neighbours
+            *self._index.search(self.space, options.neighbours + 1),
+            np.arange(self.n, dtype=np.int32),
+            options.neighbours,
         )
+        # Kept only while a refit may come.
+        self._embeddings: NDArray[np.floating] | None = embeddings if self.n <= REFIT_UP_TO else None
+        self._fitted_on = self.n
+        self._forget()
+
+    def _forget(self) -> None:
         self._graph: sparse.csr_matrix | None = None
         self._state: FloatArray | None = None
-        self.spread_labels: FloatArray = self.prior
+        self._spread_labels: FloatArray = self.prior
         self._linear: LinearModel | None = None
+
+    def _leading(self, features: FloatArray) -> FloatArray:
+        return unit_rows(features[:, : self.options.graph_dimension])
 
     @property
     def n(self) -> int:
@@ -91,65 +114,161 @@ class PoolModel:
             self._graph = normalised(affinity(self.neighbours, self.similarities, power=self.options.affinity_power))
         return self._graph
 
+    def add(self, embeddings: NDArray[np.floating], prior: FloatArray) -> None:
+        """Append images [m, d] with prior [m, L]: linked to the pool without building its graph anew.
+
+        A small pool that has doubled since its projection was fitted is fitted anew. The next `propagate` counts.
+        """
+        if embeddings.shape[0] == 0:
+            return
+        first = self.n
+        self.prior = np.concatenate([self.prior, rows_to_one(prior)])
+        if self._embeddings is not None:
+            self._embeddings = np.concatenate([self._embeddings, embeddings])
+            if self.n >= 2 * self._fitted_on:
+                self._fit(self._embeddings)
+                return
+        features = self._projection.project(embeddings)
+        self._features = np.concatenate([self._features, features])
+        space = self._leading(features)
+        self.space = np.concatenate([self.space, space])
+        self._index.add(space)
+        self.neighbours, self.similarities = join_neighbours(
+            self.neighbours,
+            self.similarities,
+            *without_self(
+                *self._index.search(space, self.options.neighbours + 1),
+                np.arange(first, self.n, dtype=np.int32),
+                self.options.neighbours,
+            ),
+        )
+        self._forget()
+
     def propagate(self, rows: NDArray[np.integer], targets: FloatArray) -> FloatArray:
         """Spread the annotations `targets` [m, L] of `rows` [m]: probabilities float32 [n, L], rows sum to 1.
 
         Label columns are divided by their count, so that a class with many annotations does not flood its
-        neighbours. How much label mass arrives at an image is its evidence; the prior weighs against it.
+        neighbours. How much label mass arrives at an image is its evidence; the prior weighs against it. A linear
+        model is fitted on what arrived, and the two halves are averaged.
         """
         rows = np.asarray(rows, dtype=np.intp)
         targets = np.asarray(targets, dtype=np.float32)
+        self._annotated = rows
         if rows.size == 0:
-            self.spread_labels, self._linear = self.prior, None
-            return self.prior
+            self._spread_labels, self._linear, self._state = self.prior, None, None
+            return self.prior.copy()
+        options = self.options
         seeds = np.zeros((self.n, self.n_labels + 1), dtype=np.float32)
         np.add.at(seeds[:, :-1], rows, targets)
         seeds[:, :-1] /= np.maximum(seeds[:, :-1].sum(axis=0), 1.0)
         seeds[rows, -1] = 1.0
-        start = self._state if self._state is not None and self._state.shape == seeds.shape else None
-        self._state = spread(
-            self.graph, seeds, alpha=self.options.alpha, iterations=self.options.iterations, start=start
-        )
-        evidence = self._state[:, -1:] / np.float32(1.0 - self.options.alpha)
-        spread_labels = rows_to_one(self._state[:, :-1], otherwise=self.prior)
-        spread_labels = rows_to_one(evidence * spread_labels + np.float32(self.options.prior_evidence) * self.prior)
-        own = rows_to_one(targets, otherwise=spread_labels[rows])
-        spread_labels[rows] = own
-        self.spread_labels = spread_labels
-        trust = spread_labels.max(axis=1)
-        trust[rows] *= np.float32(self.options.label_trust)
-        hard = np.zeros_like(spread_labels)
-        hard[np.arange(self.n), spread_labels.argmax(axis=1)] = 1.0
-        hard[rows] = own
-        self._linear = fit_ridge(self.features, hard, trust)
-        beliefs = self._together(spread_labels, self._linear.probabilities(self.features))
+        self._state = spread(self.graph, seeds, alpha=options.alpha, iterations=options.iterations, start=self._state)
+        del seeds
+        labels = rows_to_one(self._state[:, :-1], otherwise=self.prior)
+        labels *= self._state[:, -1:] / np.float32(1.0 - options.alpha)
+        labels += np.float32(options.prior_evidence) * self.prior
+        labels = rows_to_one(labels)
+        own = rows_to_one(targets, otherwise=labels[rows])
+        labels[rows] = own
+        self._spread_labels = labels
+        trust = labels.max(axis=1)
+        trust[rows] *= np.float32(options.label_trust)
+        likeliest = np.zeros_like(labels)
+        likeliest[np.arange(self.n), labels.argmax(axis=1)] = 1.0
+        likeliest[rows] = own
+        self._linear = fit_ridge(self._features, likeliest, trust)
+        del likeliest
+        beliefs = together(labels, self._linear.probabilities(self._features))
         beliefs[rows] = own
         return beliefs
 
     def extend(self, embeddings: NDArray[np.floating], prior: FloatArray) -> FloatArray:
         """Probabilities float32 [m, L] of images outside the pool, from the last `propagate`."""
+        prior = rows_to_one(prior)
         if self._linear is None:
-            return rows_to_one(prior)
-        queries = self._graph_space.project(embeddings)
-        neighbours, similarities = self._index.search(queries, self.options.neighbours)
-        weights = np.maximum(similarities, 0.0) ** np.float32(self.options.affinity_power)
-        weights[neighbours < 0] = 0.0
-        mixed = np.einsum("mj,mjl->ml", weights, self.spread_labels[neighbours])
-        nearby = rows_to_one(mixed, otherwise=rows_to_one(prior))
-        return self._together(nearby, self._linear.probabilities(self._features_space.project(embeddings)))
+            return prior
+        features = self._projection.project(embeddings)
+        neighbours, similarities = self._index.search(self._leading(features), self.options.neighbours)
+        nearby = _from_neighbours(
+            neighbours, similarities, self._spread_labels, prior, power=self.options.affinity_power
+        )
+        return together(nearby, self._linear.probabilities(features))
 
-    @staticmethod
-    def _together(spread_labels: FloatArray, linear: FloatArray) -> FloatArray:
-        """Geometric mean of the two halves, each floored so that neither can veto: rows sum to 1."""
-        floor = np.float32(1e-2)
-        return rows_to_one(np.sqrt((spread_labels + floor) * (linear + floor)) - floor)
+    def export_extension(self) -> dict[str, NDArray[Any]]:
+        """All that `extend_from` needs, without the pool: at most `EXTENSION_ROWS` of its images, annotated ones first."""
+        if self._linear is None:
+            return {"annotated": np.zeros(0, dtype=np.int64)}
+        kept: NDArray[np.intp] = np.arange(self.n)
+        if self.n > EXTENSION_ROWS:
+            others = np.random.default_rng(self._seed).permutation(self.n)
+            kept = np.concatenate([self._annotated, others[~np.isin(others, self._annotated)]])[:EXTENSION_ROWS]
+        return {
+            "annotated": self._annotated,
+            "mean": self._projection.mean,
+            "projection": self._projection.projection,
+            "space": self.space[kept].astype(np.float16),
+            "labels": self._spread_labels[kept].astype(np.float16),
+            "weights": self._linear.weights,
+            "bias": self._linear.bias,
+            "sharpness": np.array(self._linear.sharpness),
+            "neighbours": np.array(self.options.neighbours),
+            "affinity_power": np.array(self.options.affinity_power),
+        }
+
+
+def extend_from(arrays: Mapping[str, NDArray[Any]], embeddings: NDArray[np.floating], prior: FloatArray) -> FloatArray:
+    """Probabilities float32 [m, L] of images outside the pool, from `PoolModel.export_extension`."""
+    prior = rows_to_one(prior)
+    if arrays["annotated"].size == 0 or embeddings.shape[0] == 0:
+        return prior
+    features = Space(arrays["mean"], arrays["projection"]).project(embeddings)
+    reference = arrays["space"].astype(np.float32)
+    cosines = unit_rows(features[:, : reference.shape[1]]) @ reference.T
+    count = min(int(arrays["neighbours"]), reference.shape[0])
+    neighbours = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
+    nearby = _from_neighbours(
+        neighbours,
+        np.take_along_axis(cosines, neighbours, axis=1),
+        arrays["labels"].astype(np.float32),
+        prior,
+        power=float(arrays["affinity_power"]),
+    )
+    linear = LinearModel(arrays["weights"], arrays["bias"], float(arrays["sharpness"]))
+    return together(nearby, linear.probabilities(features))
+
+
+def together(spread_labels: FloatArray, linear: FloatArray) -> FloatArray:
+    """Geometric mean of the two halves [n, L], each floored so that neither can veto: rows sum to 1."""
+    floor = np.float32(1e-2)
+    mixed = spread_labels + floor
+    mixed *= linear + floor
+    np.sqrt(mixed, out=mixed)
+    mixed -= floor
+    return rows_to_one(mixed)
 
 
 def rows_to_one(values: FloatArray, *, otherwise: FloatArray | None = None) -> FloatArray:
     """Non-negative rows scaled to sum to 1; a row without mass becomes `otherwise` (uniform by default)."""
-    clean = np.nan_to_num(np.asarray(values, dtype=np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-    clean = np.maximum(clean, 0.0)
-    total = clean.sum(axis=1, keepdims=True)
-    fallback = np.full_like(clean, 1.0 / max(clean.shape[1], 1)) if otherwise is None else otherwise.copy()
-    scaled: FloatArray = np.divide(clean, total, out=fallback, where=total > 1e-20)
-    return scaled
+    clean = np.array(values, dtype=np.float32)
+    clean[~np.isfinite(clean)] = 0.0
+    np.maximum(clean, 0.0, out=clean)
+    total = clean.sum(axis=1)
+    empty = total <= 1e-20
+    clean /= np.where(empty, np.float32(1.0), total)[:, None]
+    if empty.any():
+        clean[empty] = np.float32(1.0 / max(clean.shape[1], 1)) if otherwise is None else otherwise[empty]
+    return clean
+
+
+def _from_neighbours(
+    neighbours: NDArray[np.integer],
+    similarities: FloatArray,
+    labels: FloatArray,
+    prior: FloatArray,
+    *,
+    power: float,
+) -> FloatArray:
+    weights = np.maximum(similarities, 0.0) ** np.float32(power)
+    weights[neighbours < 0] = 0.0
+    mixed = np.einsum("mj,mjl->ml", weights, labels[neighbours])
+    return rows_to_one(mixed, otherwise=prior)

@@ -10,12 +10,12 @@ from backend.priority import measures
 from backend.priority.coverage import SubtreeCoverage
 from backend.priority.disagreement import disagreement
 from backend.priority.greedy import lazy_greedy
-from backend.priority.influence import Influence, reach_matrix
+from backend.priority.influence import Influence, Reach
 from backend.priority.options import OrderOptions
 from backend.priority.pool_view import BoolArray, FloatArray, IntArray, PoolView
 
-COVERAGE_STRENGTH = 0.5
-UNKNOWN_STRENGTH = 0.25
+COVERAGE_STRENGTH = 0.25
+UNKNOWN_STRENGTH = 0.1
 RELEVANT_FROM = 0.5
 
 
@@ -35,26 +35,25 @@ class Ranked:
 
 
 def uncertainty(view: PoolView) -> FloatArray:
-    """Least confidence, raised where the trained head disagrees: float32 [n] in [0, 1], 1 = most uncertain.
+    """Margin, raised where the trained head disagrees: float32 [n] in [0, 1], 1 = most uncertain.
 
-    1 - (1 - least confidence) (1 - disagreement): certain only where the model is sure and both halves agree.
+    1 - (1 - margin) (1 - disagreement): certain only where the model is sure and both halves agree.
     """
-    doubt: FloatArray = measures.least_confidence(view.probabilities)
+    doubt: FloatArray = measures.margin(view.probabilities)
     if view.head_probabilities is not None:
         agreement = 1.0 - disagreement(view.probabilities, view.head_probabilities)
         doubt = (1.0 - (1.0 - doubt) * agreement).astype(np.float32)
     return doubt
 
 
-def rank_default(view: PoolView, candidates: BoolArray, options: OrderOptions) -> Ranked:
-    """Rank the candidates (bool [n]) of a view that is in digest order.
+def rank_default(view: PoolView, candidates: BoolArray, taught: IntArray, options: OrderOptions) -> Ranked:
+    """Rank the candidates (bool [n]) of a view that is in digest order; `taught` are the rows learned from.
 
     score(j | Q) = influence(j | Q) (1 + a coverage(j | Q)) (1 + b unknown(j)) relevance(j), with every factor shrinking or
     constant while the queue Q grows, so that the lazy greedy is exact.
     """
     doubt = uncertainty(view) ** np.float32(options.weight("uncertainty"))
-    reach = reach_matrix(view)
-    influence = Influence(reach, doubt, view.labelled_rows)
+    influence = Influence(Reach(view), doubt, taught)
     coverage = SubtreeCoverage(view.membership, view.probabilities.shape[1])
     annotated = view.annotated_probabilities
     coverage.add(view.probabilities[view.labelled] if annotated is None else annotated)
@@ -67,19 +66,20 @@ def rank_default(view: PoolView, candidates: BoolArray, options: OrderOptions) -
 
     novelty_before = 1.0 - influence.covered
     coverage_before = coverage.gains(view.probabilities)
-    typicality = np.asarray(reach.sum(axis=1)).ravel() - 1.0
+    gains_before, crowd = influence.gains()
+    typicality = crowd - crowd.min(initial=np.inf) if crowd.size else crowd
     typicality /= max(float(typicality.max(initial=0.0)), 1e-12)
     known = {
         "uncertainty": doubt,
         "novelty": novelty_before,
         "coverage": coverage_before,
-        "typicality": typicality.astype(np.float32),
+        "typicality": typicality,
         "unknown": np.zeros(view.n, np.float32) if view.unknown is None else view.unknown,
         "relevance": relevance,
     }
 
     wanted = candidates & (relevance >= RELEVANT_FROM) if options.weight("relevance") > 0 else candidates
-    bounds = influence.gains() * (1.0 + strength * coverage_before) * constant
+    bounds = gains_before * (1.0 + strength * coverage_before) * constant
     largest = max(float(bounds[wanted].max(initial=0.0)), 1e-12)
     bounds[~wanted] = -np.inf
 
@@ -94,7 +94,7 @@ def rank_default(view: PoolView, candidates: BoolArray, options: OrderOptions) -
     chosen, gains = lazy_greedy(bounds, gain, take, options.window)
     rest = np.flatnonzero(candidates)
     rest = rest[~np.isin(rest, chosen)]
-    later = (influence.gains() * (1.0 + strength * coverage.gains(view.probabilities)) * constant)[rest]
+    later = (influence.gains()[0] * (1.0 + strength * coverage.gains(view.probabilities)) * constant)[rest]
     sinking = ~wanted[rest]
     rest_order = np.lexsort((rest, -later, sinking))
     rows = np.concatenate([chosen, rest[rest_order]])

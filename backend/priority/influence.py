@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -9,22 +11,65 @@ from scipy import sparse
 from backend.learning.knn_graph import NeighbourIndex, without_self
 from backend.priority.pool_view import FloatArray, IntArray, PoolView
 
+KEPT_UP_TO = 50_000
+"""Pools up to this size keep the whole reach matrix; of larger ones its rows are made when they are asked for."""
 
-def reach_matrix(view: PoolView, *, neighbours: int = 10) -> sparse.csr_matrix:
-    """How far a label of one image speaks for another: csr float32 [n, n], symmetric, cosine on kNN edges, 1 on itself."""
+_BLOCK = 16_384
+
+
+class Reach:
+    """How far a label of one image speaks for another, over at most two steps of the kNN graph.
+
+    With A the symmetric matrix of cosines on kNN edges and 1 on the diagonal, reach(i, j) = (A A)_ij / sqrt((A A)_ii (A A)_jj):
+    the cosine between the neighbourhoods of i and j. [0, 1], 1 on the image itself and its copies. Two steps reach a
+    whole small cluster where one step would see its nearest rim only, whatever the density of the pool.
+    """
+
+    def __init__(self, view: PoolView, *, neighbours: int = 10) -> None:
+        one_step = _one_step(view, neighbours)
+        scale = 1.0 / np.sqrt(np.asarray(one_step.multiply(one_step).sum(axis=1)).ravel())
+        self.n: int = view.n
+        self._steps: sparse.csr_matrix = (sparse.diags(scale.astype(np.float32)) @ one_step).tocsr()
+        self._steps_back: sparse.csr_matrix = self._steps.T.tocsr()
+        self._kept: sparse.csr_matrix | None = self._product(0, self.n) if self.n <= KEPT_UP_TO else None
+
+    def _product(self, first: int, last: int) -> sparse.csr_matrix:
+        block = (self._steps[first:last] @ self._steps_back).tocsr()
+        block.sort_indices()
+        np.minimum(block.data, np.float32(1.0), out=block.data)
+        return block
+
+    def row(self, row: int) -> tuple[NDArray[np.integer], FloatArray]:
+        """Images that one speaks for, ascending, and how far: int [m] and float32 [m]."""
+        block = self._kept if self._kept is not None else self._product(row, row + 1)
+        place = row if self._kept is not None else 0
+        edges = slice(block.indptr[place], block.indptr[place + 1])
+        return block.indices[edges], block.data[edges]
+
+    def blocks(self) -> Iterator[tuple[int, int, sparse.csr_matrix]]:
+        """(first row, last row + 1, those rows) over the whole matrix; no row is empty."""
+        if self._kept is not None:
+            yield 0, self.n, self._kept
+            return
+        for first in range(0, self.n, _BLOCK):
+            last = min(first + _BLOCK, self.n)
+            yield first, last, self._product(first, last)
+
+
+def _one_step(view: PoolView, neighbours: int) -> sparse.csr_matrix:
     found, similarities = view.neighbours, view.similarities
     if found is None or similarities is None:
         index = NeighbourIndex.build(view.space, seed=view.rng_seed)
         own = np.arange(view.n, dtype=np.int32)
         found, similarities = without_self(*index.search(view.space, neighbours + 1), own, neighbours)
     n = view.n
+    found, similarities = found[:, :neighbours], similarities[:, :neighbours]
     valid = (found >= 0) & (similarities > 0)
     sources = np.broadcast_to(np.arange(n, dtype=np.int32)[:, None], found.shape)
-    weights = np.minimum(similarities[valid], np.float32(1.0))
+    weights = np.minimum(similarities[valid], np.float32(1.0)).astype(np.float32)
     directed = sparse.csr_matrix((weights, (sources[valid], found[valid])), shape=(n, n), dtype=np.float32)
-    # Every row has its own entry, so that no row of the matrix is empty.
-    reach: sparse.csr_matrix = (directed.maximum(directed.T) + sparse.identity(n, dtype=np.float32)).tocsr()
-    return reach
+    both: sparse.csr_matrix = (directed.maximum(directed.T) + sparse.identity(n, dtype=np.float32)).tocsr()
+    return both
 
 
 class Influence:
@@ -38,10 +83,8 @@ class Influence:
         covered: float32 [n] in [0, 1], the best reach from anything annotated or queued; novelty is 1 minus it.
     """
 
-    def __init__(self, reach: sparse.csr_matrix, uncertainty: FloatArray, taken: IntArray) -> None:
-        self._starts: NDArray[np.integer] = reach.indptr
-        self._columns: NDArray[np.integer] = reach.indices
-        self._reach: FloatArray = reach.data
+    def __init__(self, reach: Reach, uncertainty: FloatArray, taken: IntArray) -> None:
+        self._reach = reach
         self._uncertainty = uncertainty
         self.covered: FloatArray = np.zeros(uncertainty.size, dtype=np.float32)
         for row in taken:
@@ -49,25 +92,24 @@ class Influence:
 
     def take(self, row: int) -> None:
         """Count an image as annotated or queued."""
-        edges = slice(self._starts[row], self._starts[row + 1])
-        columns = self._columns[edges]
-        self.covered[columns] = np.maximum(self.covered[columns], self._reach[edges])
+        columns, values = self._reach.row(row)
+        self.covered[columns] = np.maximum(self.covered[columns], values)
 
     def gain(self, row: int) -> float:
         """f(Q + row) - f(Q), at least 0."""
-        edges = slice(self._starts[row], self._starts[row + 1])
-        columns = self._columns[edges]
-        news = self._reach[edges] - self.covered[columns]
+        columns, values = self._reach.row(row)
+        news = values - self.covered[columns]
         return float(np.maximum(news, 0.0) @ self._uncertainty[columns])
 
-    def gains(self) -> FloatArray:
-        """The gain of every image: float32 [n]."""
-        out = np.zeros(self.covered.size, dtype=np.float32)
-        step = 65_536
-        for first in range(0, out.size, step):
-            last = min(first + step, out.size)
-            edges = slice(self._starts[first], self._starts[last])
-            columns = self._columns[edges]
-            news = np.maximum(self._reach[edges] - self.covered[columns], 0.0) * self._uncertainty[columns]
-            out[first:last] = np.add.reduceat(news, self._starts[first:last] - self._starts[first])
-        return out
+    def gains(self) -> tuple[FloatArray, FloatArray]:
+        """The gain of every image, and its total reach: float32 [n] each."""
+        gains = np.zeros(self.covered.size, dtype=np.float32)
+        totals = np.zeros(self.covered.size, dtype=np.float32)
+        for first, last, block in self._reach.blocks():
+            news = block.data - self.covered[block.indices]
+            np.maximum(news, 0.0, out=news)
+            news *= self._uncertainty[block.indices]
+            if block.shape[0]:
+                gains[first:last] = np.add.reduceat(news, block.indptr[:-1])
+                totals[first:last] = np.add.reduceat(block.data, block.indptr[:-1])
+        return gains, totals

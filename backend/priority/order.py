@@ -56,10 +56,11 @@ def order_pool(view: PoolView, options: OrderOptions | None = None) -> Order:
         raise SettingsError(f"strategy: unknown query strategy {options.strategy!r}{hint}")
     view, original = _in_digest_order(view)
     names = view.digests or [str(row) for row in original]
-    held_out = evaluation_mask(names, options.evaluation_share) & ~view.labelled
+    in_sample = evaluation_mask(names, options.evaluation_share)
+    held_out = in_sample & ~view.labelled
     candidates = ~view.labelled & ~held_out
     if options.strategy == "default":
-        ranked = rank_default(view, candidates, options)
+        ranked = rank_default(view, candidates, _taught(view, in_sample), options)
     else:
         ranked = _rank_by_strategy(view, candidates, options)
     sample = np.flatnonzero(held_out)
@@ -104,6 +105,14 @@ def _rank_by_strategy(view: PoolView, candidates: BoolArray, options: OrderOptio
         np.minimum.accumulate(np.clip(all_scores, 0.0, 1.0)).astype(np.float32),
         components,
     )
+
+
+def _taught(view: PoolView, in_sample: BoolArray) -> IntArray:
+    """Labelled rows that taught something: not those kept for evaluation, nor those that were skipped."""
+    taught = view.labelled & ~in_sample
+    if view.annotated_probabilities is not None:
+        taught[view.labelled_rows[view.annotated_probabilities.sum(axis=1) <= 0.0]] = False
+    return np.flatnonzero(taught)
 
 
 def _in_digest_order(view: PoolView) -> tuple[PoolView, IntArray]:
