@@ -12,7 +12,6 @@ from scipy import sparse
 from backend.labels.controls import Label
 from backend.labels.wordnet import WordNet
 
-
 TOPMOST_DEPTH = 4
 
 
