@@ -19,6 +19,7 @@ from backend.cli.connect import connect
 from backend.cli.console import messages
 from backend.cli.demo import demo
 from backend.cli.doctor import doctor
+from backend.cli.export import export
 from backend.cli.models import models
 from backend.cli.order import order
 from backend.cli.serve import serve
@@ -38,6 +39,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     connect,
     doctor,
     order,
+    export,
     backbones,
     strategies,
     settings,

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.cli.runtime import open_database
 from backend.errors import ImageError, LabelConfigError, NotFoundError
 from backend.features import Backbone, embed_stream, open_backbone
 from backend.images import find_images
@@ -19,7 +20,6 @@ from backend.priority import Order, OrderOptions, PoolView, order_pool
 from backend.priority.unknown import unknown_score
 from backend.service.pool import softmax
 from backend.settings import Settings
-from backend.storage.database import Database
 from backend.storage.feature_store import FeatureStore
 
 TOP = 5
@@ -90,12 +90,8 @@ def order_folder(
         inception_weights=settings.inception_weights,
         threads=settings.inference_threads,
     )
-    database = Database(settings.resolved_database_url)
-    try:
-        database.migrate()
+    with open_database(settings) as database:
         embedded, unreadable = _embed(paths, backbone, FeatureStore(database.engine), settings, progress)
-    finally:
-        database.close()
     if not embedded.paths:
         first, error = unreadable[0]
         raise NotFoundError(

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from backend.cli.console import output, table
-from backend.settings import load_settings
-
-if TYPE_CHECKING:
-    from backend.service.runtime import Runtime
+from backend.cli.runtime import open_runtime
 
 Project = Annotated[int, typer.Option("--project", help="Number of the project in Label Studio.")]
 Version = Annotated[str, typer.Argument(help="Name of a version, as `models list` shows it.")]
@@ -28,7 +23,7 @@ def list_all(project: Project) -> None:
     from backend.service.models import list_versions
     from backend.service.projects import find_project
 
-    with _runtime() as runtime:
+    with open_runtime() as runtime:
         serving = find_project(runtime, project)
         versions = list_versions(runtime, project)
     rows = table("version", "status", "annotations", "accuracy", "parent", "made", "note")
@@ -52,7 +47,7 @@ def show(version: Version, project: Project) -> None:
     """All that is known of a version."""
     from backend.service.models import describe_version, find_version
 
-    with _runtime() as runtime:
+    with open_runtime() as runtime:
         output().print_json(data=describe_version(find_version(runtime, project, version)))
 
 
@@ -64,7 +59,7 @@ def compare(
     from backend.service.models import compare as figures_of
     from backend.service.models import find_version
 
-    with _runtime() as runtime:
+    with open_runtime() as runtime:
         figures = figures_of(find_version(runtime, project, first), find_version(runtime, project, second))
     rows = table("figure", first, second, "difference")
     for row in figures:
@@ -77,7 +72,7 @@ def promote(version: Version, project: Project) -> None:
     """Let this version serve from now on, whatever training brings."""
     from backend.service.models import promote as serve_version
 
-    with _runtime() as runtime:
+    with open_runtime() as runtime:
         job = serve_version(runtime, project, version)
     output().print(f"{version} serves project {project}; the queue is made anew by job {job}.", markup=False)
 
@@ -87,7 +82,7 @@ def rollback(project: Project) -> None:
     """Go back to the parent of the version that serves."""
     from backend.service.models import rollback as serve_parent
 
-    with _runtime() as runtime:
+    with open_runtime() as runtime:
         version, job = serve_parent(runtime, project)
     output().print(f"{version} serves project {project} again; the queue is made anew by job {job}.", markup=False)
 
@@ -97,24 +92,9 @@ def unpin(project: Project) -> None:
     """Let training choose the serving version again."""
     from backend.service.models import unpin as let_training_choose
 
-    with _runtime() as runtime:
+    with open_runtime() as runtime:
         let_training_choose(runtime, project)
     output().print(f"Training chooses the serving version of project {project} again.", markup=False)
-
-
-@contextmanager
-def _runtime() -> Iterator[Runtime]:
-    from backend.jobs.queue import JobQueue
-    from backend.service.runtime import Runtime
-    from backend.storage.database import Database
-
-    settings = load_settings()
-    database = Database(settings.resolved_database_url)
-    try:
-        database.migrate()
-        yield Runtime(settings, database, JobQueue(settings, database).enqueue)
-    finally:
-        database.close()
 
 
 def _accuracy(evaluation: dict[str, Any]) -> str:

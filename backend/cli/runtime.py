@@ -1,0 +1,50 @@
+"""The product's resources for commands that work on the state of a server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from backend.errors import SettingsError
+from backend.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from backend.service.runtime import Runtime
+    from backend.storage.database import Database
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator[Database]:
+    """The database of the settings, migrated; its connections are given back at the end.
+
+    Raises:
+        SettingsError: it cannot be reached or used.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from backend.storage.database import Database
+
+    try:
+        database = Database(settings.resolved_database_url)
+        database.migrate()
+    except (SQLAlchemyError, ImportError, OSError) as error:
+        raise SettingsError(
+            f"DATABASE_URL or STATE_DIR: the database cannot be used: {str(error).splitlines()[0]}. "
+            "`python -m backend doctor` looks closer."
+        ) from None
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def open_runtime() -> Iterator[Runtime]:
+    """A runtime over the settings' database; jobs it asks for run in the server's worker."""
+    from backend.jobs.queue import JobQueue
+    from backend.service.runtime import Runtime
+
+    settings = load_settings()
+    with open_database(settings) as database:
+        yield Runtime(settings, database, JobQueue(settings, database).enqueue)
