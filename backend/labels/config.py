@@ -14,7 +14,7 @@ from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
 
 from backend.errors import ImageError, LabelConfigError
 from backend.labels.controls import CONTROLS, Choice, Control, ControlHandler, ControlKind
-from backend.labels.controls.base import build_labels, make_choice
+from backend.labels.controls.label import build_labels, make_choice
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ def _control(element: Element, handler: ControlHandler, images: Mapping[str, str
             raise LabelConfigError(f"{what} is for single regions or items ({attribute}), not for whole images")
     if attributes.get("apiurl"):
         raise LabelConfigError(f"{what} loads its choices from apiUrl: write them into the config instead")
-    labels = build_labels(tuple(_choices(element)), handler)
+    labels = build_labels(_choices(element), handler.value_of)
     dynamic = _variable(attributes.get("value", ""))
     if not labels and dynamic is None:
         raise LabelConfigError(f"{what} has no Choice: add some, or a value such as $options")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from backend.labels.controls.base import Choice, Control, ControlHandler, ControlKind, Label
+from backend.labels.controls.base import Control, ControlHandler, ControlKind
 from backend.labels.controls.choices import ChoicesHandler
+from backend.labels.controls.label import Choice, Label
 from backend.labels.controls.taxonomy import TaxonomyHandler
 
 CONTROLS: Mapping[ControlKind, ControlHandler] = MappingProxyType(

@@ -1,10 +1,9 @@
-"""What a label and a control tag are, and how annotation results are written and read."""
+"""What a control tag is, and how annotation results are written and read."""
 
 from __future__ import annotations
 
 import logging
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,48 +12,11 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from backend.labels.controls.label import Label, StoredPath, build_labels, choices_from_data
+
 logger = logging.getLogger(__name__)
 
 ControlKind = Literal["choices", "taxonomy"]
-StoredPath = tuple[str, ...]
-
-_IRRELEVANT_TITLE = re.compile(
-    r"(not|non|ir)[\s_-]*relevant|off[\s_-]*topic|out[\s_-]*of[\s_-]*scope|unrelated|other|others|junk|"
-    r"none|none of (these|the above)|n/?a|unusable|does ?n[o']t belong"
-)
-
-
-@dataclass(frozen=True)
-class Label:
-    """One class that a control can give.
-
-    Attributes:
-        value: unique within the control. Choices: the string that Label Studio stores (the alias where there is
-            one). Taxonomy: the stored path joined by "/" (a "/" inside a name is written "\\/").
-        path: the stored names from the topmost choice down to this one.
-        title: the name that people see.
-        synsets: WordNet ids from the `synset` attribute ("n00445055" or "tennis.n.01"); empty: found by the title.
-        branch: the names that people see of the choices above this one, topmost first.
-        relevant: False for labels such as "Not relevant", or where the config says `relevant="false"`.
-    """
-
-    value: str
-    path: StoredPath
-    title: str
-    synsets: tuple[str, ...] = ()
-    branch: tuple[str, ...] = ()
-    relevant: bool = True
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A `<Choice>` with the choices inside it, from XML or from task data."""
-
-    stored: str
-    title: str
-    synsets: tuple[str, ...] = ()
-    relevant: bool | None = None
-    children: tuple[Choice, ...] = ()
 
 
 class ControlHandler(Protocol):
@@ -170,7 +132,7 @@ class Control:
             options: the task data under `dynamic_key`: a list of names, or of `{"value", "alias", "synset",
                 "relevant", "children"}`. Labels that are known keep their index; new ones come after them.
         """
-        found = build_labels(choices_from_data(options), self.handler)
+        found = build_labels(choices_from_data(options), self.handler.value_of)
         known = {label.value for label in self.labels}
         added = tuple(label for label in found if label.value not in known)
         return replace(self, labels=self.labels + added) if added else self
@@ -216,73 +178,6 @@ class Control:
         # A leaf wins over an inner choice of the same name, and stored names over those only shown.
         merged = {**shown, **inner, **exact}
         return {key: tuple(dict.fromkeys(positions)) for key, positions in merged.items()}
-
-
-def build_labels(choices: Sequence[Choice], handler: ControlHandler) -> tuple[Label, ...]:
-    """The leaves below `choices` in document order, each value once."""
-    labels: dict[str, Label] = {}
-
-    def walk(choice: Choice, path: StoredPath, branch: tuple[str, ...], relevant: bool | None) -> None:
-        path = (*path, choice.stored)
-        relevant = choice.relevant if choice.relevant is not None else relevant
-        if choice.children:
-            for child in choice.children:
-                walk(child, path, (*branch, choice.title), relevant)
-            return
-        value = handler.value_of(path)
-        if value in labels:
-            logger.warning("label %r is there twice in the label config; the first one counts", value)
-            return
-        if relevant is None:
-            relevant = not _IRRELEVANT_TITLE.fullmatch(choice.title.strip().lower())
-        labels[value] = Label(value, path, choice.title, choice.synsets, branch, relevant)
-
-    for choice in choices:
-        walk(choice, (), (), None)
-    return tuple(labels.values())
-
-
-def make_choice(
-    value: str,
-    *,
-    alias: str | None = None,
-    synset: str | None = None,
-    relevant: str | None = None,
-    children: tuple[Choice, ...] = (),
-) -> Choice:
-    """A choice from the attributes of its tag."""
-    return Choice(
-        stored=alias if alias else value,
-        title=value,
-        synsets=tuple(re.split(r"[\s,]+", synset.strip())) if synset and synset.strip() else (),
-        relevant=None if relevant is None else relevant.strip().lower() not in ("false", "0", "no"),
-        children=children,
-    )
-
-
-def choices_from_data(options: object) -> tuple[Choice, ...]:
-    """Choices from task data; what is neither a name nor a choice is left out."""
-    if not isinstance(options, Sequence) or isinstance(options, str | bytes):
-        return ()
-    choices: list[Choice] = []
-    for option in options:
-        if isinstance(option, str) and option:
-            choices.append(make_choice(option))
-        elif isinstance(option, Mapping) and isinstance(option.get("value"), str) and option["value"]:
-            choices.append(
-                make_choice(
-                    option["value"],
-                    alias=_text(option.get("alias")),
-                    synset=_text(option.get("synset")),
-                    relevant=_text(option.get("relevant")),
-                    children=choices_from_data(option.get("children")),
-                )
-            )
-    return tuple(choices)
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
 
 
 def _stored_paths(stored: object) -> Iterator[StoredPath]:

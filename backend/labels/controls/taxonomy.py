@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from backend.labels.controls.base import ControlKind, Label, StoredPath
+from backend.labels.controls.base import ControlKind
+from backend.labels.controls.label import Label, StoredPath
 
 
 class TaxonomyHandler:
