@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from typing import Any
 
-from huey import RedisHuey, SqliteHuey
-from huey.api import Huey
+from huey.api import Huey, RedisHuey, SqliteHuey
 from huey.registry import Message
 from huey.serializer import Serializer
 
@@ -47,3 +47,12 @@ def open_huey(settings: Settings) -> Huey:
     path = url.removeprefix("sqlite:///") or str(settings.state_dir / "queue.sqlite3")
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     return SqliteHuey(QUEUE_NAME, filename=path, results=False, serializer=JsonSerializer(), fsync=False)
+
+
+def queue_faults(settings: Settings) -> tuple[type[Exception], ...]:
+    """What sending a message raises while the queue is out of reach."""
+    if not settings.queue_url.startswith("redis"):
+        return (OSError, sqlite3.Error)
+    from redis.exceptions import RedisError
+
+    return (OSError, RedisError)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
 from huey.api import Huey
-from redis.exceptions import RedisError
 
-from backend.jobs.huey_queue import open_huey
+from backend.jobs.huey_queue import open_huey, queue_faults
 from backend.jobs.ledger import JobLedger
 from backend.settings import Settings
 from backend.storage.database import Database
@@ -24,6 +22,7 @@ class JobQueue:
     def __init__(self, settings: Settings, database: Database) -> None:
         self.ledger = JobLedger(database)
         self.huey: Huey = open_huey(settings)
+        self._out_of_reach = queue_faults(settings)
         # The body runs in the worker, which sets `run_job`; a process that only asks for jobs leaves it None.
         self.run_job: Any = None
         self._message = self.huey.task(name="run_job")(self._received)
@@ -43,5 +42,5 @@ class JobQueue:
         """Wake a worker for this job. If the queue is out of reach the job waits in the ledger for the next sweep."""
         try:
             self._message(job_id)
-        except (OSError, RedisError, sqlite3.Error) as error:
+        except self._out_of_reach as error:
             log.warning("the job queue is out of reach (%s): job %s waits for the next sweep", error, job_id)

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
-from sklearn.metrics import precision_recall_fscore_support
 
 from backend.learning.calibration import reliability
 
@@ -124,6 +122,8 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
     """Wilson's score interval for a share; (0, 1) when nothing was tried."""
     if trials == 0:
         return 0.0, 1.0
+    from scipy.stats import binomtest  # loads for seconds: only where it is used
+
     interval = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
     return float(interval.low), float(interval.high)
 
@@ -145,6 +145,8 @@ def _label_scores(annotated: NDArray[np.bool_], predicted: NDArray[np.bool_]) ->
     present = np.flatnonzero((annotated | predicted).any(axis=0))
     if len(present) == 0:
         return ()
+    from sklearn.metrics import precision_recall_fscore_support  # loads for seconds: only where it is used
+
     columns = precision_recall_fscore_support(annotated[:, present], predicted[:, present], zero_division=0)
     return tuple(
         LabelScore(int(label), float(precision), float(recall), float(f1), int(support))

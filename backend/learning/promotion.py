@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 MINIMUM_PHOTOS = 20
 
@@ -78,6 +77,8 @@ def decide(serving: Candidate, challengers: Sequence[Candidate], *, minimum: int
 def _verdict(candidate: Candidate, winner: Candidate, serving: Candidate, photos: int, minimum: int) -> Verdict:
     better = int((candidate.scores > winner.scores).sum())
     worse = int((candidate.scores < winner.scores).sum())
+    from scipy.stats import binomtest  # loads for seconds: only where it is used
+
     p_value = float(binomtest(better, better + worse).pvalue) if better + worse else 1.0
     behind = winner.mean - candidate.mean
     return Verdict(

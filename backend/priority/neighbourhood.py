@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import MiniBatchKMeans
 
 from backend.learning.knn_graph import EXACT_UP_TO, NeighbourIndex, without_self
 from backend.priority.pool_view import FloatArray, IntArray, PoolView
@@ -35,6 +34,8 @@ def cluster(space: FloatArray, clusters: int, rng: np.random.Generator) -> tuple
         return np.arange(n), space.copy()
     if clusters <= 1:
         return np.zeros(n, dtype=np.intp), space.mean(axis=0, keepdims=True)
+    from sklearn.cluster import MiniBatchKMeans  # loads for seconds: only where it is used
+
     model = MiniBatchKMeans(
         n_clusters=clusters,
         batch_size=max(1024, 4 * clusters),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.cluster import AgglomerativeClustering
 
 from backend.priority import measures
 from backend.priority.candidates import batch_size, candidate_rows, usable_space
@@ -35,6 +34,8 @@ def cluster_margin(
     groups = [uncertain]
     if 1 < wanted < uncertain.size <= largest:
         space = usable_space(view, candidates[uncertain])
+        from sklearn.cluster import AgglomerativeClustering  # loads for seconds: only where it is used
+
         labels = AgglomerativeClustering(n_clusters=wanted, linkage="average").fit_predict(space)
         groups = [uncertain[labels == label] for label in range(wanted)]
         groups.sort(key=len)
