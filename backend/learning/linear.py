@@ -28,12 +28,18 @@ class LinearModel:
 
     def probabilities(self, space: FloatArray) -> FloatArray:
         """float32 [n, L] of rows [n, k]; rows sum to 1."""
-        scores = space @ self.weights + self.bias
-        scores -= scores.max(axis=1, keepdims=True)
+        scores = space @ self.weights
+        scores += self.bias
         scores *= np.float32(self.sharpness)
-        np.exp(scores, out=scores)
-        scores /= scores.sum(axis=1, keepdims=True)
-        return scores
+        return softmax(scores)
+
+
+def softmax(scores: FloatArray) -> FloatArray:
+    """Row-wise softmax, in place: float32 [n, L] in [0, 1], rows sum to 1."""
+    scores -= scores.max(axis=1, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=1, keepdims=True)
+    return scores
 
 
 def fit_ridge(space: FloatArray, targets: FloatArray, weight: FloatArray, *, penalty: float = 0.3) -> LinearModel:

@@ -151,9 +151,9 @@ class PoolModel:
         neighbours. How much label mass arrives at an image is its evidence; the prior weighs against it. A linear
         model is fitted on what arrived, and the two halves are averaged.
         """
-        rows = np.asarray(rows, dtype=np.intp)
+        rows = np.array(rows, dtype=np.intp)
         targets = np.asarray(targets, dtype=np.float32)
-        self._annotated = rows
+        self._annotated = np.array(rows, dtype=np.intp)
         if rows.size == 0:
             self._spread_labels, self._linear, self._state = self.prior, None, None
             return self.prior.copy()

@@ -50,10 +50,7 @@ def order_pool(view: PoolView, options: OrderOptions | None = None) -> Order:
         SettingsError: the strategy is not known.
     """
     options = options or OrderOptions()
-    if options.strategy != "default" and options.strategy not in STRATEGIES:
-        close = difflib.get_close_matches(options.strategy, ["default", *STRATEGIES], n=1)
-        hint = f", did you mean {close[0]}?" if close else f"; known: default, {', '.join(STRATEGIES)}"
-        raise SettingsError(f"strategy: unknown query strategy {options.strategy!r}{hint}")
+    check_strategy(options)
     view, original = _in_digest_order(view)
     names = view.digests or [str(row) for row in original]
     in_sample = evaluation_mask(names, options.evaluation_share)
@@ -105,6 +102,14 @@ def _rank_by_strategy(view: PoolView, candidates: BoolArray, options: OrderOptio
         np.minimum.accumulate(np.clip(all_scores, 0.0, 1.0)).astype(np.float32),
         components,
     )
+
+
+def check_strategy(options: OrderOptions) -> None:
+    """Raises SettingsError where the strategy is neither `default` nor in the registry."""
+    if options.strategy != "default" and options.strategy not in STRATEGIES:
+        close = difflib.get_close_matches(options.strategy, ["default", *STRATEGIES], n=1)
+        hint = f", did you mean {close[0]}?" if close else f"; known: default, {', '.join(STRATEGIES)}"
+        raise SettingsError(f"strategy: unknown query strategy {options.strategy!r}{hint}")
 
 
 def _taught(view: PoolView, in_sample: BoolArray) -> IntArray:

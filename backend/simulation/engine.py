@@ -3,51 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
+from sklearn.preprocessing import normalize
 
 from backend.learning.pool_model import PoolModel
-from backend.priority import OrderOptions, PoolView, order_pool
-from backend.priority.evaluation_sample import evaluation_mask, sample_position
+from backend.priority import OrderOptions, PoolView, evaluation_mask, order_pool
+from backend.simulation.photos import DISTRACTOR, Hierarchy, Photos
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.intp]
 
 RANDOM_HEAD = "random+head"
-"""The baseline: random order, logistic regression on the embeddings of the labelled images only."""
+"""The baseline: random order, logistic regression on the embeddings of the labelled photos alone."""
 
 CHECKPOINTS = (100, 300, 600, 1000)
 
 
 @dataclass(frozen=True)
-class Photos:
-    """Embedded photos of a pool or test set.
-
-    Attributes:
-        embeddings: float16 [n, d].
-        labels: int [n], true label; -1 = a distractor, which the annotator answers with `Not relevant`.
-        digests: sha-256 of each image.
-        prior: float32 [n, L], beliefs before any annotation.
-        relevance: float32 [n] in [0, 1], 1 = relevant, from ImageNet; None where no filter is set.
-        unknown: float32 [n] in [0, 1], 1 = most unlike ImageNet; None where it was not computed.
-    """
-
-    embeddings: NDArray[np.float16]
-    labels: IntArray
-    digests: Sequence[str]
-    prior: FloatArray
-    relevance: FloatArray | None = None
-    unknown: FloatArray | None = None
-
-
-@dataclass(frozen=True)
 class CurvePoint:
-    """Accuracy after so many labels."""
+    """How good the predictions for the test photos are after so many labels."""
 
     strategy: str
     seed: int
@@ -58,10 +39,177 @@ class CurvePoint:
 
 @dataclass
 class Run:
-    """One strategy played with one seed."""
+    """One strategy played with one seed.
+
+    Attributes:
+        points: the curve, ascending in labels.
+        seconds: wall time, measuring included.
+        order_seconds: mean wall time of one re-ranking (propagate, score, choose).
+        distractors_asked: distractors among the first 100, 200, … questions.
+    """
 
     strategy: str
     seed: int
     points: list[CurvePoint] = field(default_factory=list)
     seconds: float = 0.0
-    asked_distractors: dict[int, int] = field(default_factory=dict)
+    order_seconds: float = 0.0
+    distractors_asked: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is played.
+
+    Attributes:
+        pool: photos that may be asked about.
+        test: photos that accuracy is measured on; their labels are used for nothing else.
+        classes: readable names of the classes.
+        hierarchy: above the labels.
+        budget: most labels.
+        batch: labels between two re-rankings.
+        evaluation_share: share of the pool that is labelled for evaluation only, never learned from.
+    """
+
+    pool: Photos
+    test: Photos
+    classes: tuple[str, ...]
+    hierarchy: Hierarchy = field(default_factory=Hierarchy)
+    budget: int = 1000
+    batch: int = 10
+    evaluation_share: float = 0.0
+
+    @property
+    def n_classes(self) -> int:
+        """Classes, without `Not relevant`."""
+        return len(self.classes)
+
+    @property
+    def n_labels(self) -> int:
+        """Labels L: the classes, and `Not relevant` last where the pool holds distractors."""
+        return self.n_classes + int(bool((self.pool.labels == DISTRACTOR).any()))
+
+    def measured_at(self) -> tuple[int, ...]:
+        """Label counts at which the curve has a point: the first hundred by tens, every 50th, the checkpoints."""
+        budget = min(self.budget, len(self.pool))
+        marks = {*range(10, min(budget, 100) + 1, 10), *range(50, budget + 1, 50), *CHECKPOINTS, budget}
+        return tuple(sorted(mark for mark in marks if 0 < mark <= budget))
+
+
+def play(setting: Setting, strategy: str, seed: int, progress: Callable[[float], None] = lambda share: None) -> Run:
+    """Label the pool in the order of one strategy, learning as the server does; `progress` hears the share done."""
+    if strategy == RANDOM_HEAD:
+        return play_random_head(setting, seed, progress)
+    started = time.perf_counter()
+    pool, run = setting.pool, Run(strategy, seed)
+    answers = answer_vectors(setting)
+    prior = beliefs_before(setting.pool, setting.n_labels)
+    test_prior = beliefs_before(setting.test, setting.n_labels)
+    model = PoolModel(pool.embeddings, prior, seed=seed)
+    held_out = evaluation_mask(pool.digests, setting.evaluation_share)
+    labelled = np.zeros(len(pool), dtype=bool)
+    asked: list[int] = []
+    marks = setting.measured_at()
+    ordering: list[float] = []
+    while len(asked) < marks[-1]:
+        begun = time.perf_counter()
+        count = min([setting.batch, *(mark - len(asked) for mark in marks if mark > len(asked))])
+        learned = np.array([row for row in asked if not held_out[row]], dtype=np.intp)
+        probabilities = model.propagate(learned, answers[learned])
+        options = OrderOptions(strategy=strategy, window=count, evaluation_share=setting.evaluation_share, seed=seed)
+        view = pool_view(setting, model, probabilities, labelled, answers, seed)
+        rows = order_pool(view, options).rows[:count]
+        ordering.append(time.perf_counter() - begun)
+        asked.extend(int(row) for row in rows)
+        labelled[rows] = True
+        if len(asked) in marks:
+            learned = np.array([row for row in asked if not held_out[row]], dtype=np.intp)
+            model.propagate(learned, answers[learned])
+            predicted = model.extend(setting.test.embeddings, test_prior).argmax(axis=1)
+            run.points.append(measured(run, len(asked), predicted, setting.test.labels))
+        progress(len(asked) / marks[-1])
+    is_distractor = pool.labels[np.array(asked)] == DISTRACTOR
+    run.distractors_asked = {mark: int(is_distractor[:mark].sum()) for mark in CHECKPOINTS if mark <= len(asked)}
+    run.order_seconds = float(np.mean(ordering))
+    run.seconds = time.perf_counter() - started
+    return run
+
+
+def pool_view(
+    setting: Setting,
+    model: PoolModel,
+    probabilities: FloatArray,
+    labelled: NDArray[np.bool_],
+    answers: FloatArray,
+    seed: int,
+) -> PoolView:
+    """The pool as the order sees it."""
+    pool = setting.pool
+    relevance = pool.relevance
+    if setting.n_labels > setting.n_classes:
+        belongs = 1.0 - probabilities[:, setting.n_classes :].sum(axis=1)
+        relevance = belongs if relevance is None else relevance * belongs
+    return PoolView(
+        space=model.space,
+        probabilities=probabilities,
+        labelled=labelled,
+        digests=pool.digests,
+        membership=setting.hierarchy.membership,
+        node_names=setting.hierarchy.node_names,
+        label_names=setting.classes,
+        relevance=relevance,
+        unknown=pool.unknown,
+        annotated_probabilities=answers[labelled],
+        neighbours=model.neighbours,
+        similarities=model.similarities,
+        rng_seed=seed,
+    )
+
+
+def play_random_head(setting: Setting, seed: int, progress: Callable[[float], None] = lambda share: None) -> Run:
+    """The baseline: a random order; at each mark a logistic head is trained on the labelled photos alone."""
+    started = time.perf_counter()
+    run = Run(RANDOM_HEAD, seed)
+    asked = np.random.default_rng(seed).permutation(len(setting.pool))
+    answers = np.where(setting.pool.labels == DISTRACTOR, setting.n_classes, setting.pool.labels)
+    features = normalize(setting.pool.embeddings.astype(np.float32))
+    test = normalize(setting.test.embeddings.astype(np.float32))
+    marks = setting.measured_at()
+    for mark in marks:
+        rows = asked[:mark]
+        known = np.unique(answers[rows])
+        if known.size == 1:
+            predicted = np.full(len(setting.test), known[0])
+        else:
+            with warnings.catch_warnings():
+                # With about as many classes as photos, scikit-learn wonders whether this is a regression.
+                warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
+                head = LogisticRegression(C=20.0, tol=1e-3, max_iter=200).fit(features[rows], answers[rows])
+            predicted = head.predict(test)
+        run.points.append(measured(run, mark, predicted, setting.test.labels))
+        progress(mark / marks[-1])
+    is_distractor = setting.pool.labels[asked] == DISTRACTOR
+    run.distractors_asked = {mark: int(is_distractor[:mark].sum()) for mark in CHECKPOINTS if mark <= marks[-1]}
+    run.seconds = time.perf_counter() - started
+    return run
+
+
+def answer_vectors(setting: Setting) -> FloatArray:
+    """What the annotator would say of each photo of the pool: float32 [n, L], one-hot."""
+    labels = np.where(setting.pool.labels == DISTRACTOR, setting.n_classes, setting.pool.labels)
+    answers: FloatArray = np.zeros((len(setting.pool), setting.n_labels), dtype=np.float32)
+    answers[np.arange(len(setting.pool)), labels] = 1.0
+    return answers
+
+
+def beliefs_before(photos: Photos, n_labels: int) -> FloatArray:
+    """The prior of the photos, uniform where they have none: float32 [n, L]."""
+    if photos.prior is not None:
+        return photos.prior
+    return np.full((len(photos), n_labels), 1.0 / n_labels, dtype=np.float32)
+
+
+def measured(run: Run, labels: int, predicted: IntArray, truth: IntArray) -> CurvePoint:
+    """A point of the curve."""
+    accuracy = float((predicted == truth).mean())
+    macro = float(f1_score(truth, predicted, average="macro", labels=np.unique(truth), zero_division=0.0))
+    return CurvePoint(run.strategy, run.seed, labels, accuracy, macro)
