@@ -153,7 +153,7 @@ def _run_trunk(
     done = 0
     for images in batches:
         pixels = (images.astype(np.float32) - np.float32(backbone.mean)) / np.float32(backbone.scale)
-        parts.append(np.asarray(trunk(pixels, training=False)).astype(np.float16))
+        parts.append(trunk.predict_on_batch(pixels).astype(np.float16))
         done += len(images)
         report(0.5 * min(done / count, 1), f"Read {done} of {count} annotated photos")
     if done != count:

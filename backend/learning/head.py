@@ -16,7 +16,7 @@ from backend.learning.folds import stratified_folds
 from backend.learning.head_inference import Head, HeadLayers
 from backend.learning.head_network import Examples, Fitted, calibrated_loss, fit_network, prototype_layers
 from backend.learning.head_options import HeadOptions
-from backend.learning.transform import FeatureTransform, Floats, fit_whitening
+from backend.learning.transform import FeatureTransform, Floats, fit_centring
 
 __all__ = ["Head", "HeadOptions", "train_head"]
 
@@ -47,8 +47,8 @@ def train_head(
         progress: called with the part done in [0, 1] and a sentence.
         prior: zero-annotation probabilities [m, L] of the same photos; their mean stands in for labels without
             annotations when `predict` is given no prior.
-        transform: feature transform, usually whitening fitted on the whole pool (`fit_whitening`) or a learnt
-            projection; by default that of `warm_start`, else whitening fitted on `embeddings`.
+        transform: feature transform, best fitted on the whole pool (`fit_centring`), or a learnt projection; by
+            default that of `warm_start`, else centring on `embeddings`.
         weights: [m] importance of each photo, > 0. Photos below 1 (pseudo-labels) are learnt from, never judged by.
 
     A label counts as annotated when some photo has a target of 0.5 or more for it. Training has a fixed seed: the
@@ -67,7 +67,7 @@ def train_head(
         raise BackendError(
             "No photo is annotated with a label of the config: label some first", reason="no_annotations"
         )
-    transform = transform or _default_transform(embeddings, warm_start, options)
+    transform = transform or _default_transform(embeddings, warm_start)
     importance = np.ones(len(targets), dtype=np.float32) if weights is None else weights.astype(np.float32)
     examples = _examples(transform.apply(embeddings), targets, importance, annotated, options)
     held_out = None
@@ -140,9 +140,16 @@ def _fit_cross_validated(examples: Examples, options: HeadOptions, report: Progr
         )
         best_epochs.append(fitted.epochs)
         logits[folds == fold] = fitted.layers.logits(outside.features)
-    epochs = int(np.median(best_epochs)) if best_epochs else options.patience
+    start = prototype_layers(examples, options)
+    if best_epochs:
+        epochs = int(np.median(best_epochs))
+    else:  # nothing can be held out; without pseudo-labels to learn from, prototypes are the least overconfident
+        epochs = options.patience if start is None or (examples.weights < 1).any() else 0
     report(options.folds / runs, f"Training on all annotations for {epochs} epochs")
-    fitted = fit_network(examples, options, prototype_layers(examples, options), epochs=epochs)
+    if start is not None and epochs == 0:
+        fitted = Fitted(start, 0, None)
+    else:
+        fitted = fit_network(examples, options, start, epochs=epochs)
     judged = folds >= 0
     return _calibrated(fitted, epochs, logits[judged], examples.targets[judged], options)
 
@@ -165,13 +172,10 @@ def _examples(
     return Examples(features[known], cut[known] / mass[known, None], weights[known])
 
 
-def _default_transform(
-    embeddings: NDArray[np.floating], warm_start: Head | None, options: HeadOptions
-) -> FeatureTransform:
-    dim = embeddings.shape[1]
-    if warm_start is not None and warm_start.transform.input_dim == dim:
+def _default_transform(embeddings: NDArray[np.floating], warm_start: Head | None) -> FeatureTransform:
+    if warm_start is not None and warm_start.transform.input_dim == embeddings.shape[1]:
         return warm_start.transform
-    return fit_whitening(embeddings, components=options.components, whitening=options.whitening, seed=options.seed)
+    return fit_centring(embeddings)
 
 
 def _warm_layers(

@@ -29,8 +29,6 @@ class HeadOptions:
     hidden: int = 512  # units of the mlp's hidden layer
     dropout: float = 0.2  # [0, 1), mlp only
     scale: float = 16.0  # logit of a cosine of 1; also scales the prototypes a head starts from
-    components: int = 512  # principal components kept
-    whitening: float = 0.0  # [0, 1]: 0 = plain principal components, 1 = full whitening
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -47,8 +45,6 @@ class HeadOptions:
             "hidden": (1, 65536),
             "dropout": (0, 0.999),
             "scale": (1e-3, 1e3),
-            "components": (1, 65536),
-            "whitening": (0, 1),
         }
         for name, (lowest, highest) in limits.items():
             value = getattr(self, name)

@@ -85,6 +85,14 @@ class FeatureTransform:
         )
 
 
+def fit_centring(embeddings: NDArray[np.floating]) -> FeatureTransform:
+    """Subtract the mean of embeddings [n, d], then unit length: costs next to nothing and keeps every dimension.
+
+    Source: Wang et al., "SimpleShot: Revisiting nearest-neighbor classification for few-shot learning" (2019).
+    """
+    return FeatureTransform(embeddings.mean(axis=0, dtype=np.float32))
+
+
 def fit_whitening(
     embeddings: NDArray[np.floating], *, components: int = 256, whitening: float = 0.5, seed: int = 0
 ) -> FeatureTransform:
