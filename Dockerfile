@@ -16,10 +16,9 @@ COPY pyproject.toml uv.lock README.md ./
 RUN uv sync --frozen --all-extras --no-dev --no-cache
 COPY backend ./backend
 ARG BACKBONE=auto
-ENV WEIGHTS_DIR=/opt/models \
-    NLTK_DATA=/opt/models/nltk_data \
-    STATE_DIR=/tmp/state
-RUN BACKBONE="${BACKBONE}" /app/.venv/bin/python -m backend setup && rm -rf /tmp/state
+RUN BACKBONE="${BACKBONE}" WEIGHTS_DIR=/opt/models STATE_DIR=/tmp/state /app/.venv/bin/python -m backend setup \
+    && mv /tmp/state/wordnet /opt/nltk_data \
+    && rm -rf /tmp/state
 
 
 FROM python:3.12-slim
@@ -29,6 +28,7 @@ WORKDIR /app
 COPY --from=build /app/.venv /app/.venv
 # Compiled models are looked up, and those of further backbones added, here.
 COPY --from=build --chown=backend:backend /opt/models /opt/models
+COPY --from=build /opt/nltk_data /opt/nltk_data
 COPY backend ./backend
 COPY examples ./examples
 COPY label_config.xml LICENSE ./
@@ -37,7 +37,7 @@ ENV PATH=/app/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     BACKBONE=${BACKBONE} \
     WEIGHTS_DIR=/opt/models \
-    NLTK_DATA=/opt/models/nltk_data \
+    NLTK_DATA=/opt/nltk_data \
     STATE_DIR=/data \
     HOST=0.0.0.0 \
     PORT=9090

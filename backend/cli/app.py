@@ -25,6 +25,7 @@ from backend.cli.order import order
 from backend.cli.serve import serve
 from backend.cli.settings import settings
 from backend.cli.setup import setup
+from backend.cli.simulate import simulate
 from backend.cli.strategies import strategies
 from backend.cli.web import web
 from backend.cli.worker import worker
@@ -40,6 +41,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     doctor,
     order,
     export,
+    simulate,
     backbones,
     strategies,
     settings,
