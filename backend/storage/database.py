@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event, make_url
-from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from backend.storage.schema import Base
+from backend.storage.upsert import insert_into
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
+    from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -48,11 +48,7 @@ class Database:
 
     def insert(self, table: type[Base]) -> SqliteInsert | PostgresqlInsert:
         """An INSERT that knows ON CONFLICT, in the dialect of this database."""
-        if self.is_sqlite:
-            return sqlite_insert(table)
-        from sqlalchemy.dialects.postgresql import insert as postgresql_insert  # brings a driver along
-
-        return postgresql_insert(table)
+        return insert_into(table, self.url.get_backend_name())
 
     def migrate(self) -> None:
         """Bring the schema up to date; nothing happens where it is."""

@@ -8,9 +8,9 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Engine, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from backend.storage.schema import Feature
+from backend.storage.upsert import insert_into
 
 Embeddings = npt.NDArray[np.float16]
 
@@ -24,8 +24,7 @@ class FeatureStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
-        statement = insert(Feature)
+        statement = insert_into(Feature, engine.dialect.name)
         self._upsert = statement.on_conflict_do_update(
             index_elements=[Feature.digest, Feature.backbone], set_={"embedding": statement.excluded.embedding}
         )

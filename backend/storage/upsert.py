@@ -1,0 +1,22 @@
+"""An INSERT that knows ON CONFLICT, in the dialect of the database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from backend.storage.schema import Base
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
+
+
+def insert_into(table: type[Base], dialect: str) -> SqliteInsert | PostgresqlInsert:
+    """INSERT for `table`; `dialect` is the engine's name of its database, sqlite or postgresql."""
+    if dialect != "postgresql":
+        return sqlite_insert(table)
+    from sqlalchemy.dialects.postgresql import insert as postgresql_insert  # brings a driver along
+
+    return postgresql_insert(table)
