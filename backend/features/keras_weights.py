@@ -10,6 +10,7 @@ import queue
 import tempfile
 import threading
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -159,8 +160,11 @@ def load_into(model: keras.Model, weights: Path) -> None:
         WeightsError: the file is damaged, holds no weights, or those of another architecture.
     """
     try:
-        model.load_weights(weights)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        with warnings.catch_warnings():
+            # Keras only warns where a file lacks a layer, and would leave that layer random.
+            warnings.filterwarnings("error", message="(?s).*(nested container|could not be loaded|freshly-initialized)")
+            model.load_weights(weights)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, UserWarning) as error:
         raise WeightsError(
             f"Weights file {weights} cannot be loaded into {model.name}: {error}. It must be a whole Keras weights "
             "file of this architecture, ImageNet classifier included (not *_notop)."

@@ -90,6 +90,18 @@ def test_files_that_are_no_weights_of_inception_are_refused(tmp_path: Path) -> N
             BACKBONES["inception_v3"].build_network(path)
 
 
+def test_a_file_that_lacks_a_layer_is_refused(tmp_path: Path) -> None:
+    import h5py
+    import keras
+
+    path = tmp_path / "partial.weights.h5"
+    keras.applications.MobileNet((128, 128, 3), alpha=0.25, weights=None).save_weights(path)
+    with h5py.File(path, "r+") as file:
+        del file["layers/depthwise_conv2d_5"]
+    with pytest.raises(WeightsError, match=r"partial\.weights\.h5 cannot be loaded"):
+        BACKBONES["mobilenet_0.25_128"].build_network(path)
+
+
 def test_mobilenet_matches_keras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import h5py
     import keras
