@@ -1,0 +1,71 @@
+"""Nothing that a person can set, run or call is left undocumented."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from backend.api.app import create_app
+from backend.cli.app import COMMANDS, GROUPS, build_app
+from backend.cli.settings import settings_page
+from backend.jobs.queue import JobQueue
+from backend.service.runtime import Runtime
+from backend.settings import load_settings, setting_names
+from backend.storage.database import Database
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_the_settings_page_is_the_one_that_the_settings_make() -> None:
+    assert read("docs/settings.md") == settings_page(), "run `make docs`"
+
+
+def test_every_setting_has_a_row() -> None:
+    rows = set(re.findall(r"^\| `([A-Z_]+)` \|", read("docs/settings.md"), flags=re.M))
+    assert rows == set(setting_names())
+
+
+def test_every_command_is_in_the_readme() -> None:
+    table = "\n".join(line for line in read("README.md").splitlines() if line.startswith("| `"))
+    commands = {command.__name__ for command in COMMANDS} | set(GROUPS)
+    assert commands == set(get_command(build_app()).commands)
+    missing = {name for name in commands if f"`{name}`" not in table}
+    assert not missing
+
+
+def test_every_command_and_option_has_help() -> None:
+    def check(command: object, path: str) -> None:
+        assert command.help, path
+        for parameter in command.params:
+            assert parameter.help, f"{path} {parameter.name}"
+        for name, child in getattr(command, "commands", {}).items():
+            check(child, f"{path} {name}")
+
+    check(get_command(build_app()), "backend")
+
+
+def test_every_endpoint_is_documented(tmp_path: Path) -> None:
+    settings = load_settings(state_dir=tmp_path)
+    database = Database(settings.resolved_database_url)
+    jobs = JobQueue(settings, database)
+    app = create_app(Runtime(settings, database, jobs.enqueue), jobs)
+    documented = set(re.findall(r"`(?:GET|POST|, )+ (/[^`]*)`", read("docs/api.md")))
+    rules = {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint != "static"}
+    database.close()
+    assert rules == documented
+
+
+@pytest.mark.parametrize("page", sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("*.md")))
+def test_links_and_pictures_lead_to_files(page: str) -> None:
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", read(page))
+    missing = [target for target in targets if not (ROOT / target).exists()]
+    assert not missing
