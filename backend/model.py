@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -48,9 +49,16 @@ class Engine:
                 self._runner.run(job_id)
 
 
-@functools.cache
 def process_engine() -> Engine:
-    """The engine of this process, made at the first call from the settings."""
+    """The engine of this process, made at the first call from the settings.
+
+    1.0.9 forks a process for each event: what the parent had open is of no use there, so each process has its own.
+    """
+    return _engine_of(os.getpid())
+
+
+@functools.cache
+def _engine_of(_pid: int) -> Engine:
     return Engine(load_settings())
 
 

@@ -108,9 +108,8 @@ def test_label_studio_serves_the_published_order_and_every_annotation_changes_it
         served = _next(client, project)
         assert served == expected[0]
         annotated.append(int(client.annotate(served, _choice("cat"))["id"]))
-        before = expected
         backend.wait_for(
-            lambda before=before, served=served: served not in [i["task"] for i in backend.queue(project)],
+            lambda served=served: served not in [i["task"] for i in backend.queue(project)],
             "the annotated task to leave the window",
         )
         backend.wait_until_idle(project)
@@ -227,8 +226,10 @@ def test_retrieve_predictions_stores_one_for_each_task(
 ) -> None:
     client.transport.call(
         "POST",
-        f"/api/dm/actions?id=retrieve_tasks_predictions&project={project}",
-        {"selectedItems": {"all": True, "excluded": []}},
+        "/api/dm/actions",
+        params={"id": "retrieve_tasks_predictions", "project": project},
+        json={"selectedItems": {"all": True, "excluded": []}},
+        timeout=120,
     )
     end = time.monotonic() + 60
     version = backend.version(project)
