@@ -36,6 +36,7 @@ class GraphOptions:
         affinity_power: exponent of the cosine on an edge.
         alpha: how far labels travel, (0, 1).
         iterations: most spreading steps.
+        prior_alpha: how far the prior travels, (0, 1).
         prior_evidence: weight of the prior against the evidence that one annotation of the image itself would be.
         label_trust: weight of an annotated image against a confident spread label in the linear half.
     """
@@ -47,7 +48,8 @@ class GraphOptions:
     affinity_power: float = 3.0
     alpha: float = 0.9
     iterations: int = 40
-    prior_evidence: float = 0.005
+    prior_alpha: float = 0.7
+    prior_evidence: float = 0.15
     label_trust: float = 5.0
 
 
@@ -91,7 +93,8 @@ class PoolModel:
     def _forget(self) -> None:
         self._graph: sparse.csr_matrix | None = None
         self._state: FloatArray | None = None
-        self._spread_labels: FloatArray = self.prior
+        self._smoothed: FloatArray | None = None
+        self._spread_labels: FloatArray | None = None
         self._linear: LinearModel | None = None
 
     def _leading(self, features: FloatArray) -> FloatArray:
@@ -113,6 +116,25 @@ class PoolModel:
         if self._graph is None:
             self._graph = normalised(affinity(self.neighbours, self.similarities, power=self.options.affinity_power))
         return self._graph
+
+    @property
+    def smoothed_prior(self) -> FloatArray:
+        """The prior, evened out over the graph: float32 [n, L], rows sum to 1; what is believed with no annotation.
+
+        Neighbours share what they know, and columns are divided by the root of their mass, so that a few labels
+        that the prior sees everywhere do not swallow the others.
+        """
+        if self._smoothed is None:
+            mass = spread(self.graph, self.prior, alpha=self.options.prior_alpha, iterations=15)
+            self._smoothed = rows_to_one(mass / np.sqrt(np.maximum(mass.sum(axis=0), 1e-6)), otherwise=self.prior)
+        return self._smoothed
+
+    def smooth(self, values: FloatArray) -> FloatArray:
+        """Values of the pool [n] averaged with their neighbours', as far as the prior travels: float32 [n]."""
+        columns = np.stack([np.nan_to_num(values), np.ones(self.n)], axis=1).astype(np.float32)
+        mass = spread(self.graph, columns, alpha=self.options.prior_alpha, iterations=15)
+        averaged: FloatArray = mass[:, 0] / np.maximum(mass[:, 1], np.float32(1e-12))
+        return averaged
 
     def add(self, embeddings: NDArray[np.floating], prior: FloatArray) -> None:
         """Append images [m, d] with prior [m, L]: linked to the pool without building its graph anew.
@@ -155,8 +177,8 @@ class PoolModel:
         targets = np.asarray(targets, dtype=np.float32)
         self._annotated = np.array(rows, dtype=np.intp)
         if rows.size == 0:
-            self._spread_labels, self._linear, self._state = self.prior, None, None
-            return self.prior.copy()
+            self._spread_labels, self._linear, self._state = self.smoothed_prior, None, None
+            return self.smoothed_prior.copy()
         options = self.options
         seeds = np.zeros((self.n, self.n_labels + 1), dtype=np.float32)
         np.add.at(seeds[:, :-1], rows, targets)
@@ -164,9 +186,9 @@ class PoolModel:
         seeds[rows, -1] = 1.0
         self._state = spread(self.graph, seeds, alpha=options.alpha, iterations=options.iterations, start=self._state)
         del seeds
-        labels = rows_to_one(self._state[:, :-1], otherwise=self.prior)
+        labels = rows_to_one(self._state[:, :-1], otherwise=self.smoothed_prior)
         labels *= self._state[:, -1:] / np.float32(1.0 - options.alpha)
-        labels += np.float32(options.prior_evidence) * self.prior
+        labels += np.float32(options.prior_evidence) * self.smoothed_prior
         labels = rows_to_one(labels)
         own = rows_to_one(targets, otherwise=labels[rows])
         labels[rows] = own
@@ -185,18 +207,18 @@ class PoolModel:
     def extend(self, embeddings: NDArray[np.floating], prior: FloatArray) -> FloatArray:
         """Probabilities float32 [m, L] of images outside the pool, from the last `propagate`."""
         prior = rows_to_one(prior)
-        if self._linear is None:
+        if self._spread_labels is None:
             return prior
         features = self._projection.project(embeddings)
         neighbours, similarities = self._index.search(self._leading(features), self.options.neighbours)
         nearby = _from_neighbours(
             neighbours, similarities, self._spread_labels, prior, power=self.options.affinity_power
         )
-        return together(nearby, self._linear.probabilities(features))
+        return nearby if self._linear is None else together(nearby, self._linear.probabilities(features))
 
     def export_extension(self) -> dict[str, NDArray[Any]]:
         """All that `extend_from` needs, without the pool: at most `EXTENSION_ROWS` of its images, annotated ones first."""
-        if self._linear is None:
+        if self._linear is None or self._spread_labels is None:
             return {"annotated": np.zeros(0, dtype=np.int64)}
         kept: NDArray[np.intp] = np.arange(self.n)
         if self.n > EXTENSION_ROWS:

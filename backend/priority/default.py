@@ -15,8 +15,19 @@ from backend.priority.options import OrderOptions
 from backend.priority.pool_view import BoolArray, FloatArray, IntArray, PoolView
 
 COVERAGE_STRENGTH = 0.25
+"""How much more a photo counts when all that it could be is untouched."""
+
 UNKNOWN_STRENGTH = 0.1
+"""How much more a photo counts when it is unlike anything the backbone was trained on."""
+
 RELEVANT_FROM = 0.5
+"""Photos that less probably belong sink to the end."""
+
+RELEVANCE_POWER = 1.5
+"""How steeply doubt about relevance counts against a photo."""
+
+DOUBTFUL_EVERY = 50
+"""One question in so many goes to a photo that sank, the most telling of the doubtful ones: is it rightly there?"""
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,89 @@ class Ranked:
     components: dict[str, FloatArray]
 
 
+def rank_default(view: PoolView, candidates: BoolArray, taught: IntArray, options: OrderOptions) -> Ranked:
+    """Rank the candidates (bool [n]) of a view that is in digest order; `taught` are the rows learned from.
+
+    The window is chosen by exact lazy greedy on `Teaching.gain`; what follows is sorted by what it would still gain.
+    """
+    teaching = Teaching(view, taught, options)
+    relevant = candidates & (teaching.relevance >= RELEVANT_FROM)
+    wanted = relevant if options.weight("relevance") > 0 else candidates
+    before = teaching.gains()
+    largest = max(float(before[wanted].max(initial=0.0)), 1e-12)
+    chosen, gains = lazy_greedy(np.where(wanted, before, -np.inf), teaching.gain, teaching.take, options.window)
+    after = teaching.gains()
+    rest = np.flatnonzero(candidates)
+    rest = rest[~np.isin(rest, chosen)]
+    rest = rest[np.lexsort((rest, -after[rest], ~wanted[rest]))]
+    rows = np.concatenate([chosen, rest])
+    scores = np.minimum.accumulate(np.clip(np.concatenate([gains, after[rest]]) / largest, 0.0, 1.0))
+    if view.relevance is not None and options.weight("relevance") > 0:
+        sunk = rest[~wanted[rest]]
+        doubt = 1.0 - np.abs(2.0 * teaching.relevance[sunk] - 1.0)
+        telling = sunk[np.lexsort((sunk, -doubt * teaching.influence.gains()[sunk]))]
+        rows = _with_doubtful(rows, telling, options.window, int(view.labelled.sum()))
+    return Ranked(rows, scores.astype(np.float32), teaching.components)
+
+
+class Teaching:
+    """What a label of each photo would teach, given what is annotated and queued.
+
+    gain(j | Q) = influence(j | Q) (1 + a coverage(j | Q)) (1 + b unknown(j)) relevance(j)^c, every factor shrinking or
+    constant while the queue Q grows, so that the lazy greedy is exact.
+
+    Attributes:
+        relevance: float32 [n] in [0, 1], 1 = belongs.
+        components: name -> float32 [n] in [0, 1], before anything is queued.
+    """
+
+    def __init__(self, view: PoolView, taught: IntArray, options: OrderOptions) -> None:
+        self._probabilities = view.probabilities
+        relevance: FloatArray = np.ones(view.n, dtype=np.float32)
+        if view.relevance is not None:
+            relevance = np.clip(np.nan_to_num(view.relevance, nan=1.0), 0.0, 1.0).astype(np.float32)
+        self.relevance = relevance
+        weighed = relevance ** np.float32(RELEVANCE_POWER * options.weight("relevance"))
+        doubt = uncertainty(view)
+        # Being unsure about photos that don't belong is no loss.
+        matters = doubt ** np.float32(options.weight("uncertainty")) * weighed
+        reach = Reach(view, others=options.weight("typicality"))
+        self.influence = Influence(reach, matters, taught, novelty=options.weight("novelty"))
+        self._coverage = SubtreeCoverage(view.membership, view.probabilities.shape[1])
+        annotated = view.annotated_probabilities
+        self._coverage.add(view.probabilities[view.labelled] if annotated is None else annotated)
+        self._breadth = COVERAGE_STRENGTH * options.weight("coverage")
+        unknown = np.zeros(view.n, np.float32) if view.unknown is None else np.nan_to_num(view.unknown)
+        self._constant = weighed * (1.0 + np.float32(UNKNOWN_STRENGTH * options.weight("unknown")) * unknown)
+        self.components: dict[str, FloatArray] = {
+            "uncertainty": doubt,
+            "novelty": 1.0 - self.influence.covered,
+            "coverage": self._coverage.gains(view.probabilities),
+            "typicality": reach.crowd(),
+            "unknown": unknown,
+            "relevance": relevance,
+        }
+
+    def gains(self) -> FloatArray:
+        """The gain of every photo now: float32 [n], at least 0."""
+        gains = self.influence.gains() * self._constant
+        if self._breadth:
+            gains *= 1.0 + np.float32(self._breadth) * self._coverage.gains(self._probabilities)
+        return gains
+
+    def gain(self, row: int) -> float:
+        """The gain of one photo now."""
+        gain = self.influence.gain(row) * float(self._constant[row])
+        if self._breadth and gain > 0.0:
+            gain *= 1.0 + self._breadth * float(self._coverage.gains(self._probabilities[row : row + 1])[0])
+        return gain
+
+    def take(self, row: int) -> None:
+        """Count a photo as queued."""
+        self.influence.take(row)
+        self._coverage.add(self._probabilities[row : row + 1])
+
+
 def uncertainty(view: PoolView) -> FloatArray:
     """Margin, raised where the trained head disagrees: float32 [n] in [0, 1], 1 = most uncertain.
 
@@ -46,58 +140,10 @@ def uncertainty(view: PoolView) -> FloatArray:
     return doubt
 
 
-def rank_default(view: PoolView, candidates: BoolArray, taught: IntArray, options: OrderOptions) -> Ranked:
-    """Rank the candidates (bool [n]) of a view that is in digest order; `taught` are the rows learned from.
-
-    score(j | Q) = influence(j | Q) (1 + a coverage(j | Q)) (1 + b unknown(j)) relevance(j), with every factor shrinking or
-    constant while the queue Q grows, so that the lazy greedy is exact.
-    """
-    doubt = uncertainty(view) ** np.float32(options.weight("uncertainty"))
-    influence = Influence(Reach(view), doubt, taught)
-    coverage = SubtreeCoverage(view.membership, view.probabilities.shape[1])
-    annotated = view.annotated_probabilities
-    coverage.add(view.probabilities[view.labelled] if annotated is None else annotated)
-    constant = np.ones(view.n, dtype=np.float32)
-    if view.unknown is not None:
-        constant += np.float32(UNKNOWN_STRENGTH * options.weight("unknown")) * np.nan_to_num(view.unknown)
-    relevance = np.ones(view.n, np.float32) if view.relevance is None else np.nan_to_num(view.relevance, nan=1.0)
-    constant *= relevance ** np.float32(options.weight("relevance"))
-    strength = COVERAGE_STRENGTH * options.weight("coverage")
-
-    novelty_before = 1.0 - influence.covered
-    coverage_before = coverage.gains(view.probabilities)
-    gains_before, crowd = influence.gains()
-    typicality = crowd - crowd.min(initial=np.inf) if crowd.size else crowd
-    typicality /= max(float(typicality.max(initial=0.0)), 1e-12)
-    known = {
-        "uncertainty": doubt,
-        "novelty": novelty_before,
-        "coverage": coverage_before,
-        "typicality": typicality,
-        "unknown": np.zeros(view.n, np.float32) if view.unknown is None else view.unknown,
-        "relevance": relevance,
-    }
-
-    wanted = candidates & (relevance >= RELEVANT_FROM) if options.weight("relevance") > 0 else candidates
-    bounds = gains_before * (1.0 + strength * coverage_before) * constant
-    largest = max(float(bounds[wanted].max(initial=0.0)), 1e-12)
-    bounds[~wanted] = -np.inf
-
-    def gain(row: int) -> float:
-        broad = float(coverage.gains(view.probabilities[row : row + 1])[0]) if strength else 0.0
-        return influence.gain(row) * (1.0 + strength * broad) * float(constant[row])
-
-    def take(row: int) -> None:
-        influence.take(row)
-        coverage.add(view.probabilities[row : row + 1])
-
-    chosen, gains = lazy_greedy(bounds, gain, take, options.window)
-    rest = np.flatnonzero(candidates)
-    rest = rest[~np.isin(rest, chosen)]
-    later = (influence.gains()[0] * (1.0 + strength * coverage.gains(view.probabilities)) * constant)[rest]
-    sinking = ~wanted[rest]
-    rest_order = np.lexsort((rest, -later, sinking))
-    rows = np.concatenate([chosen, rest[rest_order]])
-    scores = np.concatenate([gains, later[rest_order]]) / largest
-    scores = np.minimum.accumulate(np.clip(scores, 0.0, 1.0)).astype(np.float32)
-    return Ranked(rows, scores, known)
+def _with_doubtful(rows: IntArray, telling: IntArray, window: int, labelled: int) -> IntArray:
+    """Move the first of `telling` to every `DOUBTFUL_EVERY`-th question of the window, counted from the first label."""
+    places = np.arange(min(window, rows.size))
+    places = places[(labelled + places) % DOUBTFUL_EVERY == DOUBTFUL_EVERY - 1]
+    moved = telling[: places.size]
+    others = rows[~np.isin(rows, moved)]
+    return np.insert(others, places[: moved.size] - np.arange(moved.size), moved)

@@ -23,9 +23,15 @@ class Reach:
     With A the symmetric matrix of cosines on kNN edges and 1 on the diagonal, reach(i, j) = (A A)_ij / sqrt((A A)_ii (A A)_jj):
     the cosine between the neighbourhoods of i and j. [0, 1], 1 on the image itself and its copies. Two steps reach a
     whole small cluster where one step would see its nearest rim only, whatever the density of the pool.
+
+    Args:
+        view: the pool.
+        neighbours: edges of each image that count.
+        others: factor on what an image says of others; 0 = it speaks for itself only, which is plain uncertainty.
     """
 
-    def __init__(self, view: PoolView, *, neighbours: int = 10) -> None:
+    def __init__(self, view: PoolView, *, neighbours: int = 10, others: float = 1.0) -> None:
+        self._others = np.float32(others)
         one_step = _one_step(view, neighbours)
         scale = 1.0 / np.sqrt(np.asarray(one_step.multiply(one_step).sum(axis=1)).ravel())
         self.n: int = view.n
@@ -36,6 +42,10 @@ class Reach:
     def _product(self, first: int, last: int) -> sparse.csr_matrix:
         block = (self._steps[first:last] @ self._steps_back).tocsr()
         block.sort_indices()
+        if self._others != 1.0:
+            block.data *= self._others
+            own = block.indices == np.repeat(np.arange(first, last), np.diff(block.indptr))
+            block.data[own] = 1.0
         np.minimum(block.data, np.float32(1.0), out=block.data)
         return block
 
@@ -45,6 +55,16 @@ class Reach:
         place = row if self._kept is not None else 0
         edges = slice(block.indptr[place], block.indptr[place + 1])
         return block.indices[edges], block.data[edges]
+
+    def crowd(self) -> FloatArray:
+        """How many images one speaks for, over the largest of the pool: float32 [n] in [0, 1], 1 = the most typical."""
+        totals = np.zeros(self.n, dtype=np.float32)
+        for first, last, block in self.blocks():
+            if last > first:
+                totals[first:last] = np.add.reduceat(block.data, block.indptr[:-1])
+        totals -= totals.min(initial=np.inf) if self.n else 0.0
+        largest = float(totals.max(initial=0.0))
+        return totals / np.float32(largest) if largest > 0 else totals
 
     def blocks(self) -> Iterator[tuple[int, int, sparse.csr_matrix]]:
         """(first row, last row + 1, those rows) over the whole matrix; no row is empty."""
@@ -83,8 +103,10 @@ class Influence:
         covered: float32 [n] in [0, 1], the best reach from anything annotated or queued; novelty is 1 minus it.
     """
 
-    def __init__(self, reach: Reach, uncertainty: FloatArray, taken: IntArray) -> None:
+    def __init__(self, reach: Reach, uncertainty: FloatArray, taken: IntArray, *, novelty: float = 1.0) -> None:
+        """`novelty` is the factor on what is covered already: 0 = crowds count however often they were asked about."""
         self._reach = reach
+        self._novelty = np.float32(novelty)
         self._uncertainty = uncertainty
         self.covered: FloatArray = np.zeros(uncertainty.size, dtype=np.float32)
         for row in taken:
@@ -98,18 +120,16 @@ class Influence:
     def gain(self, row: int) -> float:
         """f(Q + row) - f(Q), at least 0."""
         columns, values = self._reach.row(row)
-        news = values - self.covered[columns]
+        news = values - self._novelty * self.covered[columns]
         return float(np.maximum(news, 0.0) @ self._uncertainty[columns])
 
-    def gains(self) -> tuple[FloatArray, FloatArray]:
-        """The gain of every image, and its total reach: float32 [n] each."""
+    def gains(self) -> FloatArray:
+        """The gain of every image: float32 [n]."""
         gains = np.zeros(self.covered.size, dtype=np.float32)
-        totals = np.zeros(self.covered.size, dtype=np.float32)
         for first, last, block in self._reach.blocks():
-            news = block.data - self.covered[block.indices]
+            news = block.data - self._novelty * self.covered[block.indices]
             np.maximum(news, 0.0, out=news)
             news *= self._uncertainty[block.indices]
-            if block.shape[0]:
+            if last > first:
                 gains[first:last] = np.add.reduceat(news, block.indptr[:-1])
-                totals[first:last] = np.add.reduceat(block.data, block.indptr[:-1])
-        return gains, totals
+        return gains

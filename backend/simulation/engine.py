@@ -14,6 +14,7 @@ from sklearn.metrics import f1_score
 from sklearn.preprocessing import normalize
 
 from backend.learning.pool_model import PoolModel
+from backend.learning.relevance import learn_relevance
 from backend.priority import OrderOptions, PoolView, evaluation_mask, order_pool
 from backend.simulation.photos import DISTRACTOR, Hierarchy, Photos
 
@@ -116,7 +117,7 @@ def play(setting: Setting, strategy: str, seed: int, progress: Callable[[float],
         learned = np.array([row for row in asked if not held_out[row]], dtype=np.intp)
         probabilities = model.propagate(learned, answers[learned])
         options = OrderOptions(strategy=strategy, window=count, evaluation_share=setting.evaluation_share, seed=seed)
-        view = pool_view(setting, model, probabilities, labelled, answers, seed)
+        view = pool_view(setting, model, probabilities, labelled, learned, answers, seed)
         rows = order_pool(view, options).rows[:count]
         ordering.append(time.perf_counter() - begun)
         asked.extend(int(row) for row in rows)
@@ -139,15 +140,18 @@ def pool_view(
     model: PoolModel,
     probabilities: FloatArray,
     labelled: NDArray[np.bool_],
+    learned: IntArray,
     answers: FloatArray,
     seed: int,
 ) -> PoolView:
     """The pool as the order sees it."""
     pool = setting.pool
-    relevance = pool.relevance
+    signals = [] if pool.relevance is None else [pool.relevance]
+    relevance = None
     if setting.n_labels > setting.n_classes:
-        belongs = 1.0 - probabilities[:, setting.n_classes :].sum(axis=1)
-        relevance = belongs if relevance is None else relevance * belongs
+        signals.append(1.0 - model.prior[:, -1])
+    if signals:
+        relevance = learn_relevance(model, signals, learned, setting.pool.labels[learned] != DISTRACTOR)
     return PoolView(
         space=model.space,
         probabilities=probabilities,
