@@ -18,7 +18,7 @@ DEMO_FLAGS ?=
 # Further options of pytest, e.g. PYTEST_FLAGS="-k queue -x".
 PYTEST_FLAGS ?=
 # One benchmark by its file name (make bench BENCH=strategies), or all of them.
-BENCH ?= $(basename $(notdir $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))))
+BENCH ?= $(basename $(notdir $(shell grep -l __main__ benchmarks/*.py)))
 
 UV := .tools/bin/uv
 RUN := .venv/bin/python
