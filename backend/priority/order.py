@@ -11,7 +11,7 @@ import numpy as np
 
 from backend.errors import SettingsError
 from backend.priority import measures
-from backend.priority.candidates import in_digest_order
+from backend.priority.candidates import in_digest_order, usable_space
 from backend.priority.coverage import UntouchedBranches
 from backend.priority.default import Ranked, rank_default
 from backend.priority.evaluation_sample import evaluation_mask, interleave, sample_position, stratified_order
@@ -51,7 +51,7 @@ def order_pool(view: PoolView, options: OrderOptions | None = None) -> Order:
     """
     options = options or OrderOptions()
     check_strategy(options)
-    view, original = _in_digest_order(view)
+    view, original = _in_digest_order(_usable(view))
     names = view.digests or [str(row) for row in original]
     in_sample = evaluation_mask(names, options.evaluation_share)
     held_out = in_sample & ~view.labelled
@@ -118,6 +118,28 @@ def _taught(view: PoolView, in_sample: BoolArray) -> IntArray:
     if view.annotated_probabilities is not None:
         taught[view.labelled_rows[view.annotated_probabilities.sum(axis=1) <= 0.0]] = False
     return np.flatnonzero(taught)
+
+
+def _usable(view: PoolView) -> PoolView:
+    """The view without NaN and infinity: such a row looks like nothing, and nothing is known of it."""
+    changes: dict[str, Any] = {}
+    if not _is_finite(view.space):
+        changes["space"] = usable_space(view, np.arange(view.n))
+    for name in ("probabilities", "head_probabilities"):
+        beliefs = getattr(view, name)
+        if beliefs is not None and not (_is_finite(beliefs) and bool((beliefs.sum(axis=1) > 0).all())):
+            changes[name] = measures.usable_probabilities(beliefs)
+    for name, unsaid in (("relevance", 1.0), ("unknown", 0.0), ("similarities", 0.0)):
+        values = getattr(view, name)
+        if values is not None and not _is_finite(values):
+            changes[name] = np.nan_to_num(values, nan=unsaid, posinf=unsaid, neginf=unsaid)
+    return replace(view, **changes) if changes else view
+
+
+def _is_finite(values: FloatArray) -> bool:
+    # A sum is NaN or infinite if any of its terms is, and needs no array of its own.
+    with np.errstate(invalid="ignore", over="ignore"):
+        return bool(np.isfinite(values.sum(dtype=np.float64)))
 
 
 def _in_digest_order(view: PoolView) -> tuple[PoolView, IntArray]:

@@ -53,7 +53,8 @@ def _torn(probabilities: FloatArray, label_names: tuple[str, ...]) -> str:
     if probabilities.size < 2:
         return "the model is unsure"
     second, best = np.argsort(probabilities, kind="stable")[-2:]
-    if probabilities[best] < 2.0 / probabilities.size:
+    pair = float(probabilities[best] + probabilities[second])
+    if pair < 0.2 or probabilities[best] <= 1.01 / probabilities.size:
         return "the model has no idea what it is"
     return f"model torn between {_name(int(best), label_names)} and {_name(int(second), label_names)}"
 

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from backend.learning.space import finite_rows, fit_space, unit_rows
+
+pytestmark = pytest.mark.unit
+
+
+def correlated(n: int = 400, width: int = 12) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return (rng.normal(size=(n, width)) * np.linspace(5, 0.5, width)) @ np.linalg.qr(rng.normal(size=(width, width)))[0]
+
+
+@pytest.mark.parametrize("whitening", [0.0, 0.5, 1.0])
+def test_variances_are_evened_out_as_far_as_whitening_says(whitening: float) -> None:
+    rows = correlated()
+    space = fit_space(rows, dimension=12, whitening=whitening)
+    projected = (rows - space.mean) @ space.projection
+    variances = np.sort(np.linalg.eigvalsh(np.cov(rows.T, bias=True)))[::-1]
+    assert projected.var(axis=0) == pytest.approx(
+        variances / (variances + 1e-3 * variances.mean()) ** whitening, rel=1e-3
+    )
+    assert np.corrcoef(projected.T) == pytest.approx(np.eye(12), abs=1e-3)
+
+
+def test_rows_are_unit_and_broken_rows_are_zero() -> None:
+    rows = correlated().astype(np.float16)
+    rows[0], rows[1, 3] = 0, np.nan
+    projected = fit_space(rows, dimension=5).project(rows)
+    norms = np.linalg.norm(projected, axis=1)
+    assert norms[:2].tolist() == [0.0, 0.0]
+    assert norms[2:] == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_tiny_pools_have_a_space(n: int) -> None:
+    rows = correlated()[:n]
+    assert fit_space(rows, dimension=5).project(rows).shape[0] == n
+
+
+def test_large_pools_are_fitted_on_a_fair_sample() -> None:
+    rows = correlated(4000)
+    whole, sampled = (fit_space(rows, dimension=12, sample=size).project(rows[:200]) for size in (10_000, 2000))
+    assert np.abs(whole @ whole.T - sampled @ sampled.T).max() < 0.05
+    assert not np.array_equal(whole, sampled)
+
+
+def test_helpers() -> None:
+    assert finite_rows(np.array([[1, np.inf], [1, 2]])).tolist() == [[0, 0], [1, 2]]
+    assert unit_rows(np.array([[3, 4], [0, 0]], dtype=np.float32)) == pytest.approx(np.array([[0.6, 0.8], [0, 0]]))

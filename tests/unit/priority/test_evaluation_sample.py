@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.priority.evaluation_sample import evaluation_mask, interleave, sample_position, stratified_order
+
+pytestmark = pytest.mark.unit
+
+DIGESTS = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(20_000)]
+
+
+def test_about_the_share_is_held_out_and_larger_shares_hold_the_smaller() -> None:
+    tenth, fifth = evaluation_mask(DIGESTS, 0.1), evaluation_mask(DIGESTS, 0.2)
+    assert tenth.mean() == pytest.approx(0.1, abs=0.01)
+    assert fifth.mean() == pytest.approx(0.2, abs=0.01)
+    assert not (tenth & ~fifth).any()
+    assert not evaluation_mask(DIGESTS, 0.0).any()
+
+
+def test_membership_depends_on_the_digest_alone() -> None:
+    mask = evaluation_mask(DIGESTS[:50], 0.3)
+    assert evaluation_mask(DIGESTS[:50][::-1], 0.3)[::-1].tolist() == mask.tolist()
+    assert sample_position(["a"])[0] == sample_position(["b", "a"])[1]
+    # A fixed value: the sample must not change with a release, or what was measured becomes training data.
+    expected = int.from_bytes(hashlib.blake2b(b"evaluation:a", digest_size=8).digest(), "big") / 2**64
+    assert sample_position(["a"])[0] == expected
+
+
+def test_every_beginning_holds_each_stratum_in_proportion() -> None:
+    strata = np.repeat([0, 1, 2], [60, 30, 10])
+    order = stratified_order(np.random.default_rng(0).random(100), strata)
+    for beginning in (10, 20, 50):
+        counts = np.bincount(strata[order[:beginning]], minlength=3)
+        assert np.abs(counts - beginning * np.array([0.6, 0.3, 0.1])).max() <= 1
+    assert sorted(order) == list(range(100))
+
+
+def test_within_a_stratum_the_position_decides() -> None:
+    assert stratified_order(np.array([0.9, 0.1, 0.5]), np.zeros(3, dtype=int)).tolist() == [1, 2, 0]
+
+
+@given(training=st.integers(0, 60), evaluation=st.integers(0, 20), share=st.sampled_from([0.05, 0.1, 0.25, 0.5]))
+def test_interleaving_loses_nothing_keeps_both_orders_and_is_even(training: int, evaluation: int, share: float) -> None:
+    first, second = np.arange(training), 1000 + np.arange(evaluation)
+    rows, is_evaluation = interleave(first, second, share)
+    assert rows[~is_evaluation].tolist() == first.tolist()
+    assert rows[is_evaluation].tolist() == second.tolist()
+    both = min(int(evaluation / share), int(training / (1 - share)))
+    for end in range(1, both):
+        assert abs(is_evaluation[:end].sum() - share * end) <= 1.0
+
+
+def test_one_in_ten_is_the_fifth_of_each_ten() -> None:
+    _, is_evaluation = interleave(np.arange(90), np.arange(100, 110), 0.1)
+    assert (
+        np.flatnonzero(is_evaluation).tolist() == list(range(4, 100, 10))
+        or is_evaluation.reshape(10, 10).sum(axis=1).tolist() == [1] * 10
+    )

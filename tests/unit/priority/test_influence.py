@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.priority import influence as module
+from backend.priority.influence import Influence, Reach
+from tests.unit.priority.views import random_view
+
+pytestmark = pytest.mark.unit
+
+# A path 0 - 1 - 2 with cosine 1/2 on both edges, and 3 on its own.
+PATH = random_view(
+    4,
+    digests=None,
+    neighbours=np.array([[1, -1], [0, 2], [1, -1], [-1, -1]], dtype=np.int32),
+    similarities=np.array([[0.5, 0], [0.5, 0.5], [0.5, 0], [0, 0]], dtype=np.float32),
+)
+
+
+def dense(reach: Reach) -> np.ndarray:
+    return np.vstack([block.toarray() for _, _, block in reach.blocks()])
+
+
+def test_hand_computed_reach() -> None:
+    steps = np.array([[1, 0.5, 0, 0], [0.5, 1, 0.5, 0], [0, 0.5, 1, 0], [0, 0, 0, 1]])
+    squared = steps @ steps
+    expected = squared / np.sqrt(np.outer(np.diag(squared), np.diag(squared)))
+    found = dense(Reach(PATH))
+    assert found == pytest.approx(expected, abs=1e-6)
+    assert found[0, 1] == pytest.approx(1 / np.sqrt(1.25 * 1.5), abs=1e-6)
+    assert found[0, 2] == pytest.approx(0.25 / 1.25, abs=1e-6)
+    assert Reach(PATH).crowd() == pytest.approx((expected.sum(axis=1) - 1) / (expected.sum(axis=1) - 1).max(), abs=1e-5)
+
+
+def test_hand_computed_gain() -> None:
+    reach = Reach(PATH)
+    table = dense(reach)
+    doubt = np.array([0.5, 1.0, 0.25, 1.0], dtype=np.float32)
+    influence = Influence(reach, doubt, np.array([0]))
+    assert influence.covered == pytest.approx(table[0])
+    for row in range(4):
+        expected = (np.maximum(table[row] - table[0], 0) * doubt).sum()
+        assert influence.gain(row) == pytest.approx(expected, abs=1e-6)
+    assert influence.gains() == pytest.approx([influence.gain(row) for row in range(4)], abs=1e-6)
+    assert influence.gain(0) == 0.0
+
+
+def test_rows_made_on_demand_are_those_that_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    view = random_view(300, seed=3)
+    kept = Reach(view)
+    monkeypatch.setattr(module, "KEPT_UP_TO", 10)
+    monkeypatch.setattr(module, "_BLOCK", 64)
+    made = Reach(view)
+    assert dense(made) == pytest.approx(dense(kept))
+    columns, values = made.row(17)
+    assert np.array_equal(columns, kept.row(17)[0])
+    assert values == pytest.approx(kept.row(17)[1])
+    assert made.crowd() == pytest.approx(kept.crowd())
+
+
+def test_without_others_an_image_speaks_for_itself_only() -> None:
+    assert dense(Reach(PATH, others=0.0)) == pytest.approx(np.eye(4))
+
+
+@given(seed=st.integers(0, 1000))
+def test_gains_only_shrink(seed: int) -> None:
+    view = random_view(40, seed=seed)
+    doubt = np.random.default_rng(seed).random(40).astype(np.float32)
+    influence = Influence(Reach(view, neighbours=5), doubt, view.labelled_rows)
+    before = influence.gains()
+    for row in (3, 11, 29):
+        influence.take(row)
+        after = influence.gains()
+        assert (after <= before + 1e-6).all()
+        assert after[row] == pytest.approx(0.0, abs=1e-5)
+        before = after
