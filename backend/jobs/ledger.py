@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from backend.errors import NotFoundError
@@ -132,8 +132,14 @@ class JobLedger:
             )
 
     def finish(self, job_id: str, worker: WorkerName, *, result: Mapping[str, Any] | None, error: str | None) -> None:
-        """End a job of this worker: done with a result, or failed with a sentence that says why."""
+        """End a job of this worker: done with a result, or failed with a sentence that says why.
+
+        A `forgettable` result (a poll that found nothing new) takes the job's row along: people would find nothing else.
+        """
         with self.database.session() as session:
+            if not error and (result or {}).get("forgettable"):
+                session.execute(delete(Job).where(Job.id == job_id, Job.worker == str(worker)))
+                return
             values: dict[str, Any] = {"finished_at": now(), "status": "failed" if error else "done"}
             values["message"] = error or (result or {}).get("message", "done")
             if result is not None:

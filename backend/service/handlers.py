@@ -22,7 +22,7 @@ def job_handlers(runtime: Runtime) -> dict[str, Handler]:
     pools = PoolCache(runtime)
 
     def sync(job: Job, progress: Progress) -> Mapping[str, Any]:
-        return sync_project(runtime, job.project_id, progress)
+        return sync_project(runtime, job.project_id, progress, poll=bool(job.payload.get("poll")))
 
     def embed(job: Job, progress: Progress) -> Mapping[str, Any]:
         return embed_pending(runtime, job.project_id, progress)

@@ -27,11 +27,17 @@ def poll_projects(runtime: Runtime) -> None:
     if runtime.label_studio is None:
         return
     for project in list_projects(runtime):
-        runtime.enqueue("sync", project.id)
+        runtime.enqueue("sync", project.id, {"poll": True})
 
 
-def sync_project(runtime: Runtime, project_id: int, progress: Callable[[float, str], None]) -> dict[str, Any]:
-    """Take in the tasks and annotations that Label Studio has now. Returns counts and a `message`."""
+def sync_project(
+    runtime: Runtime, project_id: int, progress: Callable[[float, str], None], *, poll: bool = False
+) -> dict[str, Any]:
+    """Take in the tasks and annotations that Label Studio has now. Returns counts and a `message`.
+
+    Args:
+        poll: only the clock asked; a poll that finds nothing new leaves no trace among the jobs.
+    """
     client = runtime.label_studio
     if client is None:
         runtime.enqueue("embed", project_id)
@@ -64,7 +70,8 @@ def sync_project(runtime: Runtime, project_id: int, progress: Callable[[float, s
     else:
         _catch_up(runtime, project_id)
     message = f"{tasks} new or changed tasks, {annotations} changed annotations, {gone} deleted tasks"
-    return {"tasks": tasks, "annotations": annotations, "deleted_tasks": gone, "message": message}
+    result = {"tasks": tasks, "annotations": annotations, "deleted_tasks": gone, "message": message}
+    return result | {"forgettable": poll and not (tasks or annotations or gone)}
 
 
 def _take_in(

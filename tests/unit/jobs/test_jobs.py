@@ -157,3 +157,9 @@ def test_messages_pass_through_the_queue_as_json(settings: Settings, ledger: Job
     message = queue.huey.dequeue()
     queue.huey.execute(message)
     assert ran == [job_id]
+
+
+def test_a_poll_that_found_nothing_leaves_no_row(ledger: JobLedger) -> None:
+    job_id, _ = ledger.request("sync", 1, {"poll": True})
+    Runner(ledger, {"sync": lambda job, progress: {"forgettable": True}}, lambda job_id: None).run(job_id)
+    assert ledger.of_project(1) == []
