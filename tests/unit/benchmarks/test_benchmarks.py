@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +171,18 @@ def test_synthetic_tasks_have_distinct_digests_and_all_labels() -> None:
     assert embeddings.dtype == np.float16
     assert len(set(digests)) == 300
     assert set(labels.tolist()) == set(range(5))
+
+
+def test_groups_overlap_more_the_wider_they_spread() -> None:
+    def nearest_of_own_group(spread: float) -> float:
+        embeddings, labels, _ = scaling.synthetic(400, replace(PLAN, spread=spread))
+        rows = embeddings.astype(np.float32)
+        distances = np.linalg.norm(rows[:, None] - rows[None], axis=2)
+        np.fill_diagonal(distances, np.inf)
+        return float((labels[distances.argmin(axis=1)] == labels).mean())
+
+    assert nearest_of_own_group(0.1) == 1.0
+    assert nearest_of_own_group(3.0) < 0.9
 
 
 def test_recall_counts_what_the_graph_holds() -> None:
