@@ -124,6 +124,8 @@ class PoolModel:
         Neighbours share what they know, and columns are divided by the root of their mass, so that a few labels
         that the prior sees everywhere do not swallow the others.
         """
+        if self._smoothed is None and (self.prior == self.prior[:1]).all():
+            self._smoothed = self.prior
         if self._smoothed is None:
             mass = spread(self.graph, self.prior, alpha=self.options.prior_alpha, iterations=15)
             self._smoothed = rows_to_one(mass / np.sqrt(np.maximum(mass.sum(axis=0), 1e-6)), otherwise=self.prior)

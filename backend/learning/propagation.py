@@ -15,6 +15,9 @@ FloatArray = NDArray[np.float32]
 _PARALLEL_FROM = 4_000_000
 """Entries of the spread matrix from which row blocks are multiplied on several threads."""
 
+_LOOK_EVERY = 4
+"""Steps between two looks at whether anything still changes."""
+
 
 def spread(
     graph: sparse.csr_matrix,
@@ -40,19 +43,21 @@ def spread(
     scaled = [block * np.float32(alpha) for block in blocks]
     current = np.array(seeds if start is None else start, dtype=np.float32)
     with ThreadPoolExecutor(len(scaled)) as threads:
-        for _ in range(iterations):
+        for step in range(iterations):
             parts = list(threads.map(lambda block, now=current: block @ now, scaled))
             change = 0.0
             offset = 0
             largest = 0.0
+            looked_at = step % _LOOK_EVERY == _LOOK_EVERY - 1
             for part in parts:
                 rows = slice(offset, offset + part.shape[0])
                 part += kept[rows]
-                change = max(change, float(np.abs(part - current[rows]).max(initial=0.0)))
-                largest = max(largest, float(part.max(initial=0.0)))
+                if looked_at:
+                    change = max(change, float(np.abs(part - current[rows]).max(initial=0.0)))
+                    largest = max(largest, float(part.max(initial=0.0)))
                 offset += part.shape[0]
             current = parts[0] if len(parts) == 1 else np.concatenate(parts)
-            if change <= tolerance * max(largest, 1e-30):
+            if looked_at and change <= tolerance * max(largest, 1e-30):
                 break
     return current
 

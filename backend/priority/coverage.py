@@ -18,27 +18,30 @@ class SubtreeCoverage:
 
     Attributes:
         mass: float64 [T], m_t.
-        membership: csr float32 [L, T].
+        membership: float32 [L, T], 1 where a label lies below a node; None: each label is its own node.
+        labels_below: float64 [T].
     """
 
     def __init__(self, membership: object, n_labels: int) -> None:
-        if membership is None:
-            membership = sparse.identity(n_labels, format="csr", dtype=np.float32)
-        self.membership: sparse.csr_matrix = sparse.csr_matrix(membership, dtype=np.float32)
-        below = np.asarray(self.membership.sum(axis=0)).ravel()
+        self.membership: FloatArray | None = None
+        below: NDArray[np.float64] = np.ones(n_labels)
+        if membership is not None:
+            table = sparse.csr_matrix(membership).toarray()
+            self.membership = np.asarray(table, dtype=np.float32)
+            below = self.membership.sum(axis=0, dtype=np.float64)
+        self.labels_below = below
         self._node_weight = np.divide(1.0, np.sqrt(below), out=np.zeros_like(below), where=below > 0)
-        self.mass: NDArray[np.float64] = np.zeros(self.membership.shape[1])
+        self.mass: NDArray[np.float64] = np.zeros(below.size)
 
     def node_mass(self, probabilities: FloatArray) -> FloatArray:
         """Mass float32 [n, T] that label probabilities [n, L] put below each node."""
-        mass: FloatArray = np.asarray((self.membership.T @ probabilities.T).T, dtype=np.float32)
-        return mass
+        return probabilities if self.membership is None else probabilities @ self.membership
 
     def add(self, probabilities: FloatArray) -> None:
         """Count images with label probabilities [m, L] as covered."""
         if probabilities.shape[0]:
             total = probabilities.sum(axis=0, dtype=np.float64)
-            self.mass += np.asarray(self.membership.T @ total).ravel()
+            self.mass += total if self.membership is None else total @ self.membership
 
     def gains(self, probabilities: FloatArray) -> FloatArray:
         """f(Q + row) - f(Q) of each row [n, L]: float32 [n], divided by its value on an empty hierarchy.
@@ -66,7 +69,7 @@ class UntouchedBranches:
         covered.add(view.probabilities[view.labelled] if known is None else known)
         self._coverage = covered
         self._untouched = covered.mass < little
-        self._size = np.asarray(covered.membership.sum(axis=0)).ravel()
+        self._size = covered.labels_below
         self._names = view.node_names if view.membership is not None else view.label_names
 
     def name(self, row: int) -> str | None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from backend.learning.knn_graph import NeighbourIndex, without_self
-from backend.priority.pool_view import FloatArray, IntArray, PoolView
+from backend.priority.pool_view import BoolArray, FloatArray, IntArray, PoolView
 
 KEPT_UP_TO = 50_000
 """Pools up to this size keep the whole reach matrix; of larger ones its rows are made when they are asked for."""
@@ -40,40 +40,45 @@ class Reach:
         self._kept: sparse.csr_matrix | None = self._product(0, self.n) if self.n <= KEPT_UP_TO else None
 
     def _product(self, first: int, last: int) -> sparse.csr_matrix:
-        block = (self._steps[first:last] @ self._steps_back).tocsr()
-        block.sort_indices()
+        return self._limited((self._steps[first:last] @ self._steps_back).tocsr(), np.arange(first, last))
+
+    def _limited(self, block: sparse.csr_matrix, rows: IntArray) -> sparse.csr_matrix:
         if self._others != 1.0:
             block.data *= self._others
-            own = block.indices == np.repeat(np.arange(first, last), np.diff(block.indptr))
+            own = block.indices == np.repeat(rows, np.diff(block.indptr))
             block.data[own] = 1.0
         np.minimum(block.data, np.float32(1.0), out=block.data)
         return block
 
     def row(self, row: int) -> tuple[NDArray[np.integer], FloatArray]:
-        """Images that one speaks for, ascending, and how far: int [m] and float32 [m]."""
+        """Images that one speaks for, and how far: int [m] and float32 [m]."""
         block = self._kept if self._kept is not None else self._product(row, row + 1)
         place = row if self._kept is not None else 0
         edges = slice(block.indptr[place], block.indptr[place + 1])
         return block.indices[edges], block.data[edges]
 
+    def total(self, weights: FloatArray) -> FloatArray:
+        """Sum over all images of reach times weight, of each image: float32 [n]; two products with a vector."""
+        reached = self._steps @ (self._steps_back @ weights)
+        return np.asarray(weights + self._others * (reached - weights), dtype=np.float32)
+
     def crowd(self) -> FloatArray:
         """How many images one speaks for, over the largest of the pool: float32 [n] in [0, 1], 1 = the most typical."""
-        totals = np.zeros(self.n, dtype=np.float32)
-        for first, last, block in self.blocks():
-            if last > first:
-                totals[first:last] = np.add.reduceat(block.data, block.indptr[:-1])
+        totals = self.total(np.ones(self.n, dtype=np.float32))
         totals -= totals.min(initial=np.inf) if self.n else 0.0
         largest = float(totals.max(initial=0.0))
         return totals / np.float32(largest) if largest > 0 else totals
 
-    def blocks(self) -> Iterator[tuple[int, int, sparse.csr_matrix]]:
-        """(first row, last row + 1, those rows) over the whole matrix; no row is empty."""
-        if self._kept is not None:
-            yield 0, self.n, self._kept
-            return
-        for first in range(0, self.n, _BLOCK):
-            last = min(first + _BLOCK, self.n)
-            yield first, last, self._product(first, last)
+    def blocks(self, touching: BoolArray) -> Iterator[tuple[IntArray, sparse.csr_matrix]]:
+        """(rows, those rows of the matrix), for all images that reach one of `touching`, bool [n]; no row is empty."""
+        near = self._steps @ (self._steps_back @ touching.astype(np.float32)) > 0.0
+        rows = np.flatnonzero(near)
+        for start in range(0, rows.size, _BLOCK):
+            part = rows[start : start + _BLOCK]
+            if self._kept is not None:
+                yield part, self._kept[part]
+            else:
+                yield part, self._limited((self._steps[part] @ self._steps_back).tocsr(), part)
 
 
 def _one_step(view: PoolView, neighbours: int) -> sparse.csr_matrix:
@@ -124,12 +129,12 @@ class Influence:
         return float(np.maximum(news, 0.0) @ self._uncertainty[columns])
 
     def gains(self) -> FloatArray:
-        """The gain of every image: float32 [n]."""
-        gains = np.zeros(self.covered.size, dtype=np.float32)
-        for first, last, block in self._reach.blocks():
-            news = block.data - self._novelty * self.covered[block.indices]
-            np.maximum(news, 0.0, out=news)
-            news *= self._uncertainty[block.indices]
-            if last > first:
-                gains[first:last] = np.add.reduceat(news, block.indptr[:-1])
+        """The gain of every image: float32 [n]. Where nothing is covered it is a plain sum; the rest is looked at."""
+        gains = self._reach.total(self._uncertainty)
+        if self._novelty > 0:
+            for rows, block in self._reach.blocks(self.covered > 0):
+                news = block.data - self._novelty * self.covered[block.indices]
+                np.maximum(news, 0.0, out=news)
+                news *= self._uncertainty[block.indices]
+                gains[rows] = np.add.reduceat(news, block.indptr[:-1])
         return gains
