@@ -161,6 +161,7 @@ def test_scaling_measures_a_small_pool() -> None:
     cost = scaling.measure(500, PLAN)
     assert cost.tasks == 500
     assert cost.recall == 1.0
+    assert 1 <= cost.recall_at <= 15
     assert cost.typiclust_seconds is None
     assert min(cost.build_seconds, cost.rerank_seconds, cost.after_one_annotation_seconds, cost.peak_gb) > 0
 
