@@ -13,7 +13,7 @@ RUN pip install --no-cache-dir "uv==${UV_VERSION}"
 WORKDIR /app
 # The lock first: a change of the code does not install the dependencies anew.
 COPY pyproject.toml uv.lock README.md ./
-RUN uv sync --frozen --all-extras --no-dev --no-cache
+RUN uv sync --frozen --all-extras --no-dev --no-cache --compile-bytecode
 COPY backend ./backend
 ARG BACKBONE=auto
 RUN BACKBONE="${BACKBONE}" WEIGHTS_DIR=/opt/models STATE_DIR=/tmp/state /app/.venv/bin/python -m backend setup \

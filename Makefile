@@ -79,7 +79,7 @@ lock-check: $(UV_STAMP) ## The lock files say what pyproject.toml says
 ##@ Measure and show
 .PHONY: bench
 bench: setup ## Benchmarks, printed as ratios: make bench [BENCH=name]
-	@$(UV) sync --frozen --all-extras --group bench --inexact --quiet
+	@$(UV) sync --frozen --all-extras --group bench --inexact --compile-bytecode --quiet
 	@for name in $(BENCH); do echo "==> $$name"; $(RUN) -m benchmarks.$$name; done
 
 .PHONY: screenshots
@@ -126,7 +126,7 @@ $(UV_STAMP):
 # --inexact: what `make bench` added stays, so that the two do not undo each other.
 $(VENV_STAMP): uv.lock pyproject.toml $(UV_STAMP)
 	@echo "==> Python environment in .venv, exactly as locked"
-	@$(UV) sync --frozen --all-extras --inexact --python "$$(scripts/find-python.sh "$(PYTHON)")"
+	@$(UV) sync --frozen --all-extras --inexact --compile-bytecode --python "$$(scripts/find-python.sh "$(PYTHON)")"
 	@touch $@
 
 $(STATE_STAMP): $(VENV_STAMP)
@@ -139,5 +139,5 @@ $(LABEL_STUDIO_STAMP): requirements-label-studio.txt $(UV_STAMP)
 	@echo "==> Label Studio $(LABEL_STUDIO_VERSION) in .label-studio/venv"
 	@test -x .label-studio/venv/bin/python \
 		|| $(UV) venv --quiet --python "$$(scripts/find-python.sh "$(PYTHON)")" .label-studio/venv
-	@$(UV) pip sync --python .label-studio/venv/bin/python --require-hashes requirements-label-studio.txt
+	@$(UV) pip sync --compile-bytecode --python .label-studio/venv/bin/python --require-hashes requirements-label-studio.txt
 	@touch $@

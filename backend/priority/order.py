@@ -11,7 +11,7 @@ import numpy as np
 
 from backend.errors import SettingsError
 from backend.priority import measures
-from backend.priority.candidates import in_digest_order, usable_space
+from backend.priority.candidates import in_digest_order, only_rows, usable_space
 from backend.priority.coverage import UntouchedBranches
 from backend.priority.default import Ranked, rank_default
 from backend.priority.evaluation_sample import evaluation_mask, interleave, sample_position, stratified_order
@@ -85,9 +85,12 @@ def order_pool(view: PoolView, options: OrderOptions | None = None) -> Order:
 
 def _rank_by_strategy(view: PoolView, candidates: BoolArray, options: OrderOptions) -> Ranked:
     """The window by a published strategy; what follows it by least confidence."""
-    seen = replace(view, labelled=~candidates)
+    # Photos of the evaluation sample are left out, not marked as labelled: nobody said what they show.
+    kept = np.flatnonzero(candidates | view.labelled)
     rng = np.random.default_rng([options.seed, view.rng_seed, int(view.labelled.sum())])
-    chosen, scores = STRATEGIES[options.strategy](seen, rng, min(options.window, int(candidates.sum())))
+    count = min(options.window, int(candidates.sum()))
+    places, scores = STRATEGIES[options.strategy](only_rows(view, kept), rng, count)
+    chosen = kept[places]
     doubt = measures.least_confidence(view.probabilities)
     rest = np.flatnonzero(candidates)
     rest = rest[~np.isin(rest, chosen)]

@@ -47,6 +47,7 @@ def page(label_studio: LabelStudioProcess, login: tuple[str, str]) -> Iterator[P
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
         page = browser.new_page(viewport={"width": 1400, "height": 900})
         page.set_default_timeout(WAIT_MS)
+        expect.set_options(timeout=WAIT_MS)
         page.goto(f"{label_studio.url}/user/login/")
         page.fill("input[name=email]", login[0])
         page.fill("input[name=password]", login[1])
