@@ -24,7 +24,7 @@ class LinearModel:
 
     weights: FloatArray
     bias: FloatArray
-    sharpness: float = 8.0
+    sharpness: float = 16.0
 
     def probabilities(self, space: FloatArray) -> FloatArray:
         """float32 [n, L] of rows [n, k]; rows sum to 1."""
@@ -42,7 +42,7 @@ def softmax(scores: FloatArray) -> FloatArray:
     return scores
 
 
-def fit_ridge(space: FloatArray, targets: FloatArray, weight: FloatArray, *, penalty: float = 0.3) -> LinearModel:
+def fit_ridge(space: FloatArray, targets: FloatArray, weight: FloatArray, *, penalty: float = 1.0) -> LinearModel:
     """Weighted ridge regression with an intercept; one pass over the pool and one [k, k] solve.
 
     Args:
