@@ -1,0 +1,151 @@
+"""Training on real photos: what is promoted, what is kept and marked, what a person's choice means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from backend.errors import BackendError
+from backend.jobs.queue import JobQueue
+from backend.jobs.runner import Runner
+from backend.priority import evaluation_mask
+from backend.service.handlers import job_handlers
+from backend.service.models import find_version, list_versions, promote, rollback, unpin
+from backend.service.projects import find_project, set_up_project
+from backend.service.runtime import Runtime
+from backend.service.window import current_window
+from backend.settings import Settings
+from backend.storage.database import Database
+from backend.storage.schema import Annotation, Task
+
+pytestmark = pytest.mark.unit
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+LABELS = ("red", "green", "blue")
+CHOICES = "".join(f'<Choice value="{label}"/>' for label in LABELS)
+CONFIG = f'<View><Image name="i" value="$i"/><Choices name="c" toName="i">{CHOICES}</Choices></View>'
+PER_LABEL = 40
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A project with 120 coloured photos, three quarters of them annotated; everything ran once."""
+    folder = tmp_path_factory.mktemp("training")
+    rng = np.random.default_rng(0)
+    settings = Settings(
+        _env_file=None,
+        state_dir=folder / "state",
+        weights_dir=REPOSITORY / ".state" / "models",
+        wordnet_dir=REPOSITORY / ".state" / "wordnet",
+        backbone="efficientnet_lite2",
+        local_roots=(str(folder),),
+        evaluation_share=0.3,
+        retrain_every=1000,
+    )
+    database = Database(settings.resolved_database_url)
+    database.migrate()
+    jobs = JobQueue(settings, database)
+    runtime = Runtime(settings, database, jobs.enqueue)
+    set_up_project(runtime, 1, label_config=CONFIG, title="Colours")
+    with database.session() as session:
+        for number in range(3 * PER_LABEL):
+            pixels = rng.integers(0, 90, (64, 64, 3), dtype=np.uint8)
+            pixels[..., number % 3] += 150
+            path = folder / f"{number}.png"
+            Image.fromarray(pixels).save(path)
+            session.add(Task(project_id=1, task_id=number, data={"i": str(path)}, image=str(path)))
+    made = Trained(runtime, jobs)
+    made.run("embed")
+    made.annotate(range(90), wrong=False)
+    made.run("train")
+    return made
+
+
+class Trained:
+    """A project and the means to run its jobs here and now."""
+
+    def __init__(self, runtime: Runtime, jobs: JobQueue) -> None:
+        self.runtime = runtime
+        self.jobs = jobs
+        self._runner = Runner(jobs.ledger, job_handlers(runtime), send=lambda job_id: None)
+
+    def run(self, kind: str) -> dict[str, Any]:
+        """Run a job and those it asks for; the result of the first."""
+        job = self.runtime.enqueue(kind, 1)
+        while waiting := self.jobs.ledger.waiting(1):
+            for job_id in waiting:
+                self._runner.run(job_id)
+        done = self.jobs.ledger.get(job)
+        assert done.status == "done", done.message
+        return dict(done.result or {})
+
+    def annotate(self, tasks: range, *, wrong: bool) -> None:
+        """Annotate tasks rightly; or, wrongly, all that is not of the evaluation sample."""
+        with self.runtime.database.session() as session:
+            for number in tasks:
+                digest = session.get_one(Task, (1, number)).digest or ""
+                spoilt = wrong and not evaluation_mask([digest], 0.3)[0]
+                choice = {"choices": [LABELS[(number + spoilt) % 3]]}
+                result = [{"from_name": "c", "to_name": "i", "type": "choices", "value": choice}]
+                session.merge(Annotation(project_id=1, annotation_id=number, task_id=number, result=result))
+
+
+def test_every_challenger_is_kept_with_its_figures_and_a_sentence(trained: Trained) -> None:
+    versions = {item.version: item for item in list_versions(trained.runtime, 1)}
+    assert {"wordnet", "propagation", "head-1", "head-2"} <= set(versions)
+    for name in ("head-1", "head-2"):
+        head = versions[name]
+        assert head.annotations == 90
+        assert head.weights_digest
+        assert head.evaluation["photos"] >= 20
+        assert 0.0 <= head.evaluation["accuracy_low"] <= head.evaluation["accuracy"] <= 1.0
+        assert head.seconds > 0
+        assert name in head.note
+
+
+def test_a_version_that_is_not_better_never_serves(trained: Trained) -> None:
+    serving = find_project(trained.runtime, 1).serving_version or "propagation"
+    scores = {item.version: item.evaluation["accuracy"] for item in list_versions(trained.runtime, 1)}
+    assert scores[serving] == max(scores.values())
+
+
+def test_a_person_s_choice_serves_and_training_does_not_move_it(trained: Trained) -> None:
+    promote(trained.runtime, 1, "head-1")
+    trained.run("refresh")
+    project = find_project(trained.runtime, 1)
+    assert (project.serving_version, project.pinned) == ("head-1", True)
+    assert project.published_version.startswith("head-1.")
+    assert all(item.version == project.published_version for item in current_window(trained.runtime, project))
+    trained.run("train")
+    assert find_project(trained.runtime, 1).serving_version == "head-1"
+    parent, _ = rollback(trained.runtime, 1)
+    trained.run("refresh")
+    assert find_project(trained.runtime, 1).published_version.startswith(f"{parent}.")
+    unpin(trained.runtime, 1)
+    assert not find_project(trained.runtime, 1).pinned
+
+
+def test_a_head_trained_on_poisoned_labels_is_not_promoted(trained: Trained) -> None:
+    good = find_version(trained.runtime, 1, "head-1").evaluation["accuracy"]
+    promote(trained.runtime, 1, "head-1")
+    unpin(trained.runtime, 1)
+    trained.run("refresh")
+    trained.annotate(range(90), wrong=True)
+    result = trained.run("train")
+    assert result["promoted"] is None
+    assert find_project(trained.runtime, 1).serving_version == "head-1"
+    for name in result["versions"]:
+        poisoned = find_version(trained.runtime, 1, name)
+        assert poisoned.evaluation["accuracy"] < good
+        assert "less than head-1" in poisoned.note
+    trained.annotate(range(90), wrong=False)
+
+
+def test_a_version_without_a_parent_cannot_be_rolled_back(trained: Trained) -> None:
+    promote(trained.runtime, 1, "wordnet")
+    with pytest.raises(BackendError, match="no parent"):
+        rollback(trained.runtime, 1)
