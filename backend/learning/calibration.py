@@ -15,6 +15,8 @@ from scipy.special import log_softmax, softplus
 
 Floats = NDArray[np.floating]
 
+MINIMUM_PHOTOS = 20
+SMALLEST = 1e-6  # probability below which a label counts as impossible
 LOWEST_TEMPERATURE = 0.05
 HIGHEST_TEMPERATURE = 20.0
 
@@ -80,3 +82,23 @@ def fit_temperature(logits: Floats, targets: Floats, *, multiple: bool = False) 
         options={"xatol": 1e-4},
     )
     return float(np.exp(found.x))
+
+
+def calibrated(
+    probabilities: Floats, rows: NDArray[np.integer], targets: Floats, *, minimum: int = MINIMUM_PHOTOS
+) -> Floats:
+    """Probabilities [n, L], tempered so that they are right as often as they say on held-out photos.
+
+    p becomes p^(1/T), scaled to sum to 1, with the temperature T of `fit_temperature` on the held-out `rows` [e] and
+    their `targets` [e, L]. No ranking of labels within a photo changes. With fewer than `minimum` held-out photos
+    the probabilities stay as they are: their temperature would be noise.
+    """
+    if len(rows) < minimum:
+        return probabilities
+    logits = np.log(np.maximum(probabilities, np.float32(SMALLEST)))
+    temperature = fit_temperature(logits[rows], targets)
+    logits /= np.float32(temperature)
+    logits -= logits.max(axis=1, keepdims=True)
+    np.exp(logits, out=logits)
+    tempered: Floats = logits / logits.sum(axis=1, keepdims=True)
+    return tempered

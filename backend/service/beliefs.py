@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.learning.calibration import calibrated
 from backend.learning.evaluation import evaluate
 from backend.learning.head import Head
 from backend.priority import evaluation_mask
@@ -70,7 +71,7 @@ class ControlBelief:
 
     Attributes:
         served: of the version that serves, shown to annotators.
-        propagated: of the annotations spread over the graph.
+        propagated: of the annotations spread over the graph, calibrated on the evaluation sample.
         head: of the trained head; None where there is none.
         evaluation: how good each version is on the evaluation sample, by version; empty while nothing is held out.
     """
@@ -123,6 +124,8 @@ def _believe_control(
     rows, values = targets.train
     prior = control.model.prior
     propagated = control.model.propagate(rows, values)
+    if len(rows) and not control.space.control.multiple:
+        propagated = calibrated(propagated, *targets.held_out)
     by_head = None if head is None else head.predict(pool.embeddings, prior)
     served = prior if version == WORDNET else propagated
     if by_head is not None:
