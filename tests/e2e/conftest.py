@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 from ml_contract_server import MlContractServer
-from photo_variants import write_photo_variants
 
 from backend.cli.label_studio_process import LabelStudioProcess
+from backend.cli.sample_photos import write_sample_photos
 from backend.sync.client import LabelStudioClient
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -157,7 +157,7 @@ def django(label_studio: LabelStudioProcess) -> Callable[[str], Any]:
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Sixty JPEGs cut from the photographs of scikit-learn and scikit-image."""
-    return write_photo_variants(tmp_path_factory.mktemp("photos"), 60)
+    return write_sample_photos(tmp_path_factory.mktemp("photos"), 60)
 
 
 @pytest.fixture
