@@ -20,6 +20,10 @@ FloatArray = NDArray[np.float32]
 REFIT_UP_TO = 50_000
 """Pools up to this size are projected and linked anew once they have doubled; larger ones hold a fair sample already."""
 
+WARM_FROM = 4_000_000
+"""Beliefs (photos x labels) from which spreading starts from the last result; smaller pools start afresh, so that what is
+believed never depends on what was believed before."""
+
 EXTENSION_ROWS = 20_000
 """Most images of the pool that an exported extension carries."""
 
@@ -186,7 +190,13 @@ class PoolModel:
         np.add.at(seeds[:, :-1], rows, targets)
         seeds[:, :-1] /= np.maximum(seeds[:, :-1].sum(axis=0), 1.0)
         seeds[rows, -1] = 1.0
-        self._state = spread(self.graph, seeds, alpha=options.alpha, iterations=options.iterations, start=self._state)
+        self._state = spread(
+            self.graph,
+            seeds,
+            alpha=options.alpha,
+            iterations=options.iterations,
+            start=self._state if self.prior.size >= WARM_FROM else None,
+        )
         del seeds
         labels = rows_to_one(self._state[:, :-1], otherwise=self.smoothed_prior)
         labels *= self._state[:, -1:] / np.float32(1.0 - options.alpha)

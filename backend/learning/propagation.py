@@ -12,7 +12,7 @@ from scipy import sparse
 
 FloatArray = NDArray[np.float32]
 
-_PARALLEL_FROM = 4_000_000
+_PARALLEL_FROM = 500_000
 """Entries of the spread matrix from which row blocks are multiplied on several threads."""
 
 _LOOK_EVERY = 4

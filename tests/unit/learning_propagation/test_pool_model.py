@@ -101,9 +101,17 @@ def test_an_annotation_taken_back_leaves_no_trace() -> None:
     rows = one_each(truth)
     before = model.propagate(rows, EYE)
     model.propagate(np.append(rows, 50), np.vstack([EYE, EYE[:1]]))
+    assert np.array_equal(model.propagate(rows, EYE), before)
+
+
+def test_large_pools_start_from_what_was_spread_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    embeddings, truth, prior = clusters()
+    rows = one_each(truth)
+    before = PoolModel(embeddings, prior).propagate(rows, EYE)
+    monkeypatch.setattr(pool_model, "WARM_FROM", 1)
+    model = PoolModel(embeddings, prior)
+    model.propagate(np.append(rows, 50), np.vstack([EYE, EYE[:1]]))
     assert model.propagate(rows, EYE) == pytest.approx(before, abs=0.02)
-    model.propagate(np.zeros(0, dtype=int), np.zeros((0, 5), np.float32))
-    assert model.propagate(rows, EYE) == pytest.approx(before, abs=1e-6)
 
 
 def test_doubt_of_the_annotators_stays_in_the_belief() -> None:
