@@ -123,7 +123,7 @@ def _config(path: Path) -> str:
 
 def _backend_settings(settings: Settings, kept: DemoFolder, port: int, backend_port: int) -> dict[str, str]:
     """What the demo's backend runs with: its own state, the weights and WordNet of the set-up."""
-    wordnet = settings.state_dir.resolve() / "wordnet"
+    wordnet = settings.resolved_wordnet_dir.resolve()
     chosen = {
         "LABEL_STUDIO_URL": f"http://127.0.0.1:{port}",
         "LABEL_STUDIO_API_KEY": kept.login().token,

@@ -188,7 +188,7 @@ def _photos(directory: Path) -> list[Path]:
 
 
 def _wordnet_folder(settings: Settings) -> Path:
-    folder = settings.state_dir / "wordnet"
+    folder = settings.resolved_wordnet_dir
     ensure_wordnet(folder)
     return folder
 

@@ -90,7 +90,7 @@ def check_wordnet(settings: Settings) -> Check:
     from backend.labels import WordNet
     from backend.labels.wordnet_corpus import corpus_path
 
-    folder = settings.state_dir / "wordnet"
+    folder = settings.resolved_wordnet_dir
     try:
         WordNet.open(folder)
     except BackendError as error:

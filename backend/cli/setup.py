@@ -22,7 +22,7 @@ def setup(
     given = load_settings(**({"backbone": backbone} if backbone else {}))
     say = messages()
     with say.status("WordNet …"):
-        corpus = ensure_wordnet(given.state_dir / "wordnet")
+        corpus = ensure_wordnet(given.resolved_wordnet_dir)
     say.print(f"WordNet: {corpus}")
     with say.status(f"Backbone {given.backbone}: weights, then compiling (a minute or two the first time) …"):
         opened = open_backbone(

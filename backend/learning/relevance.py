@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from backend.learning.pool_model import PoolModel
 
@@ -52,6 +51,8 @@ def learn_relevance(
     rows = np.asarray(rows).astype(np.intp)
     if rows.size == 0 or (not signals and relevant.all()):
         return start.astype(np.float32)
+    from sklearn.linear_model import LogisticRegression  # loads for seconds: only where it is used
+
     features = np.hstack([model.space, (PRIOR_SLOPE * evidence[:, None]).astype(np.float32)])
     sample = np.unique(np.linspace(0, model.n - 1, PRIOR_SAMPLE).astype(np.intp))
     weight = PRIOR_WEIGHT / sample.size

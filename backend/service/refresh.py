@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import update
 
+from backend.learning.relevance import learn_relevance
 from backend.priority import Order, PoolView, order_pool
 from backend.service.beliefs import Annotated, ControlBelief, Targets, believe, read_annotations
 from backend.service.models import BUILT_IN, PROPAGATION, project_folder, record_version
@@ -81,7 +82,7 @@ def view_of(pool: ProjectPool, annotated: Annotated, beliefs: list[ControlBelief
         membership=tree.membership,
         node_names=tree.nodes,
         label_names=tuple(label.title for label in space.control.labels),
-        relevance=relevance_of(pool, belief),
+        relevance=relevance_of(pool, targets),
         unknown=pool.unknown,
         annotated_probabilities=_said(labelled, pool, targets),
         neighbours=control.model.neighbours,
@@ -99,15 +100,17 @@ def _said(labelled: NDArray[np.bool_], pool: ProjectPool, targets: Targets) -> N
     return known
 
 
-def relevance_of(pool: ProjectPool, belief: ControlBelief) -> NDArray[np.float32] | None:
-    """P(the photo belongs), float32 [n] in [0, 1]: the roots' ImageNet mass, less what `Not relevant` labels took."""
-    irrelevant = pool.controls[0].space.irrelevant
-    if pool.relevance is None and not irrelevant.any():
-        return None
-    relevant = np.ones(pool.n, dtype=np.float32) if pool.relevance is None else pool.relevance
+def relevance_of(pool: ProjectPool, targets: Targets) -> NDArray[np.float32] | None:
+    """P(the photo belongs), float32 [n] in [0, 1]: from the roots, the prior of `Not relevant` labels, and annotations."""
+    control = pool.controls[0]
+    irrelevant = control.space.irrelevant
+    signals = [] if pool.relevance is None else [pool.relevance]
     if irrelevant.any():
-        relevant = relevant * (1.0 - belief.propagated[:, irrelevant].sum(axis=1))
-    return np.clip(relevant, 0.0, 1.0).astype(np.float32)
+        signals.append(1.0 - control.model.prior[:, irrelevant].sum(axis=1))
+    if not signals:
+        return None
+    rows, values = targets.train
+    return learn_relevance(control.model, signals, rows, ~irrelevant[values.argmax(axis=1)])
 
 
 def _publish(

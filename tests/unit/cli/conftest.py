@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 from backend.cli.app import build_app
 from backend.cli.sample_photos import write_sample_photos
+from backend.features import open_backbone
 from backend.labels import ensure_wordnet
 from backend.settings import setting_names
 
@@ -47,7 +48,9 @@ def set_up(state: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     corpus = REPOSITORY / ".state" / "wordnet"
     ensure_wordnet(corpus)
     (state / "wordnet").symlink_to(corpus)
-    monkeypatch.setenv("WEIGHTS_DIR", str(REPOSITORY / ".cache" / "models"))
+    models = REPOSITORY / ".cache" / "models"
+    open_backbone("efficientnet_lite0", models_dir=models)  # compiles it if no other test did
+    monkeypatch.setenv("WEIGHTS_DIR", str(models))
     monkeypatch.setenv("BACKBONE", "efficientnet_lite0")
     return state
 
