@@ -22,6 +22,7 @@ from backend.storage.schema import Project, Task
 log = logging.getLogger(__name__)
 
 CHUNK = 8192
+MOST_POOLS = 16  # projects whose pools are kept in memory; the one unused longest makes room
 REBUILD_SHARE = 0.2  # once so many rows are of deleted tasks, the arrays are made anew
 
 
@@ -72,7 +73,7 @@ class PoolCache:
         """The pool with all tasks that are embedded by now; new ones join without a rebuild."""
         runtime = self._runtime
         labels = labels_of(runtime, project)
-        known = self._pools.get(project.id)
+        known = self._pools.pop(project.id, None)
         rows = _embedded_tasks(runtime, project.id)
         if known is not None and known.labels.key == labels.key and known.relevance_roots == relevance_roots:
             fresh = [(task, digest) for task, digest in rows if not _holds(known, task, digest)]
@@ -85,9 +86,14 @@ class PoolCache:
             if known.gone.sum() <= REBUILD_SHARE * known.n:
                 if fresh:
                     _extend(runtime, known, fresh)
-                return known
-        pool = _build(runtime, labels, relevance_roots, rows, seed)
-        self._pools[project.id] = pool
+                return self._keep(project.id, known)
+        return self._keep(project.id, _build(runtime, labels, relevance_roots, rows, seed))
+
+    def _keep(self, project_id: int, pool: ProjectPool) -> ProjectPool:
+        with self._guard:
+            self._pools[project_id] = pool
+            while len(self._pools) > MOST_POOLS:
+                self._pools.pop(next(iter(self._pools)))
         return pool
 
 

@@ -55,6 +55,8 @@ def set_up_project(
         created = session.execute(runtime_insert).rowcount == 1  # type: ignore[attr-defined]
         project = session.get_one(Project, project_id)
         before = (project.label_config, project.extra_params)
+        if project.missing_since is not None:
+            project.missing_since = None  # Label Studio speaks of it, so it is there
         if label_config:
             project.label_config = label_config
         if title:

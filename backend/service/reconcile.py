@@ -10,16 +10,20 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from backend.errors import BackendError
+from backend.errors import BackendError, LabelStudioError
 from backend.labels import LabelConfig, parse_label_config
 from backend.service.annotations import record_annotation, record_deletions
 from backend.service.projects import list_projects, set_up_project
 from backend.service.runtime import Runtime
 from backend.service.tasks import count_tasks, forget_tasks, record_tasks
 from backend.storage.schema import Annotation, Project, Task, now
+from backend.sync.client import LabelStudioClient
 from backend.sync.pull import PulledPage, pull_pages, tasks_gone
 
 log = logging.getLogger(__name__)
+
+# The next poll tries again by itself: such a fault is logged, and leaves no failed job behind each time.
+PASSING_FAULTS = ("label_studio_unreachable", "label_studio_timeout", "label_studio_failed")
 
 
 def poll_projects(runtime: Runtime) -> None:
@@ -27,7 +31,8 @@ def poll_projects(runtime: Runtime) -> None:
     if runtime.label_studio is None:
         return
     for project in list_projects(runtime):
-        runtime.enqueue("sync", project.id, {"poll": True})
+        if project.missing_since is None:
+            runtime.enqueue("sync", project.id, {"poll": True})
 
 
 def sync_project(
@@ -43,6 +48,21 @@ def sync_project(
         runtime.enqueue("embed", project_id)
         _catch_up(runtime, project_id)
         return {"message": "no access to Label Studio: LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY are not set"}
+    try:
+        return _sync_with(client, runtime, project_id, progress, poll=poll)
+    except LabelStudioError as error:
+        if error.reason == "label_studio_not_found":
+            _mark_missing(runtime, project_id)
+            return {"message": f"{error} The project is left alone until Label Studio calls about it again."}
+        if poll and error.reason in PASSING_FAULTS:
+            log.warning("project %s is not polled now: %s", project_id, error)
+            return {"forgettable": True, "message": str(error)}
+        raise
+
+
+def _sync_with(
+    client: LabelStudioClient, runtime: Runtime, project_id: int, progress: Callable[[float, str], None], *, poll: bool
+) -> dict[str, Any]:
     listed = client.project(project_id)
     project = set_up_project(runtime, project_id, label_config=listed["label_config"], title=listed["title"])
     config = parse_label_config(project.label_config)
@@ -72,6 +92,11 @@ def sync_project(
     message = f"{tasks} new or changed tasks, {annotations} changed annotations, {gone} deleted tasks"
     result = {"tasks": tasks, "annotations": annotations, "deleted_tasks": gone, "message": message}
     return result | {"forgettable": poll and not (tasks or annotations or gone)}
+
+
+def _mark_missing(runtime: Runtime, project_id: int) -> None:
+    with runtime.database.session() as session:
+        session.execute(update(Project).where(Project.id == project_id).values(missing_since=now()))
 
 
 def _take_in(

@@ -67,6 +67,7 @@ class Project(Base):
         Boolean, default=False
     )  # a person chose the serving version: training never moves it
     trained_annotations: Mapped[int] = mapped_column(Integer, default=0)  # annotated tasks at the last training
+    missing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)  # Label Studio no longer has the project
     ordered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when the last order read the annotations
     ordered_tasks: Mapped[int] = mapped_column(Integer, default=0)  # embedded tasks that the last order knew
     synced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -67,6 +67,7 @@ def upgrade() -> None:
         sa.Column("serving_version", sa.String(length=100), nullable=False),
         sa.Column("pinned", sa.Boolean(), nullable=False),
         sa.Column("trained_annotations", sa.Integer(), nullable=False),
+        sa.Column("missing_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ordered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ordered_tasks", sa.Integer(), nullable=False),
         sa.Column("synced_at", sa.DateTime(timezone=True), nullable=True),

@@ -1,0 +1,71 @@
+"""Polling: what a silent or a deleted project means, and what is caught up after a job died."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backend.errors import LabelStudioError
+from backend.jobs.queue import JobQueue
+from backend.service.projects import find_project, set_up_project
+from backend.service.reconcile import poll_projects, sync_project
+from backend.service.runtime import Runtime
+from backend.settings import Settings
+from backend.storage.database import Database
+from backend.storage.schema import Annotation, Project, now
+from tests.unit.service.samples import CONFIG
+from tests.unit.sync.scripted_server import Answer, ScriptedServer
+
+pytestmark = pytest.mark.unit
+
+TOKEN = "0" * 40
+
+
+def runtime_for(url: str, folder: Path) -> tuple[Runtime, JobQueue]:
+    settings = Settings(_env_file=None, state_dir=folder, label_studio_url=url, label_studio_api_key=TOKEN)
+    database = Database(settings.resolved_database_url)
+    database.migrate()
+    jobs = JobQueue(settings, database)
+    with database.session() as session:
+        session.add(Project(id=7, label_config=CONFIG, title="Sports"))
+    return Runtime(settings, database, jobs.enqueue), jobs
+
+
+def silent(_fraction: float, _message: str) -> None:
+    """No progress is shown."""
+
+
+def test_a_poll_of_a_silent_label_studio_leaves_no_failed_job_while_a_person_gets_the_error(tmp_path: Path) -> None:
+    runtime, _ = runtime_for("http://127.0.0.1:1", tmp_path)
+    assert sync_project(runtime, 7, silent, poll=True)["forgettable"] is True
+    with pytest.raises(LabelStudioError, match=r"127\.0\.0\.1:1"):
+        sync_project(runtime, 7, silent)
+
+
+def test_a_project_that_label_studio_deleted_is_polled_no_more_until_it_calls_again(tmp_path: Path) -> None:
+    with ScriptedServer(Answer(404, {"detail": "Not found."})) as server:
+        runtime, jobs = runtime_for(server.url, tmp_path)
+        assert "left alone" in sync_project(runtime, 7, silent, poll=True)["message"]
+    assert find_project(runtime, 7).missing_since is not None
+    poll_projects(runtime)
+    assert jobs.ledger.waiting(7) == []
+    set_up_project(runtime, 7, label_config=CONFIG)
+    poll_projects(runtime)
+    assert [jobs.ledger.get(job).kind for job in jobs.ledger.waiting(7)] == ["sync"]
+
+
+def test_an_annotation_that_no_order_has_seen_asks_for_a_refresh(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, state_dir=tmp_path)
+    database = Database(settings.resolved_database_url)
+    database.migrate()
+    jobs = JobQueue(settings, database)
+    runtime = Runtime(settings, database, jobs.enqueue)
+    with database.session() as session:
+        session.add(Project(id=7, label_config=CONFIG, ordered_at=now()))
+    sync_project(runtime, 7, silent)
+    assert [jobs.ledger.get(job).kind for job in jobs.ledger.waiting(7)] == ["embed"]
+    with database.session() as session:
+        session.add(Annotation(project_id=7, annotation_id=1, task_id=1))
+    sync_project(runtime, 7, silent)
+    assert sorted(jobs.ledger.get(job).kind for job in jobs.ledger.waiting(7)) == ["embed", "refresh"]
