@@ -122,7 +122,8 @@ def test_the_labelling_screen_shows_the_first_of_the_queue_with_its_pre_annotati
 ) -> None:
     first = backend.queue(project)[0]
     page.goto(f"{label_studio.url}/projects/{project}/data?labeling=1")
-    expect(page.get_by_text(re.compile(rf"#{first['task']}\b")).first).to_be_visible()
+    shown = page.locator(".lsf-current-task__task-id")
+    expect(shown).to_have_text(re.compile(rf"^{first['task']}\s*1 of 1$"))
     guess = first["result"][0]["value"]["choices"][0]
     expect(page.get_by_role("checkbox", name=re.compile(rf"^{guess}\b"))).to_be_checked()
     assert page.get_by_role("checkbox", checked=True).count() == 1
