@@ -268,12 +268,16 @@ def _check_alive(server: LabelStudioProcess, child: BackendProcess) -> None:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the demo as Ctrl-C does: everything that it started is stopped."""
+    """SIGTERM and SIGHUP end the demo as Ctrl-C does: everything that it started is stopped.
+
+    SIGINT is set too: a shell that starts a command in the background has it ignored.
+    """
 
     def end(number: int, _frame: object) -> None:
         raise SystemExit(128 + number)
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
