@@ -144,7 +144,7 @@ def test_a_team_is_served_from_the_window_only(
 from users.models import User
 from projects.models import Project, ProjectMember
 project = Project.objects.get(id={project})
-other, _ = User.objects.get_or_create(email="second@example.com", defaults=dict(username="second"))
+other, _ = User.objects.get_or_create(email="colleague@example.com", defaults=dict(username="colleague"))
 for user in (project.created_by, other):
     ProjectMember.objects.get_or_create(user=user, project=project)
 answer = ProjectMember.objects.filter(project=project).count()
