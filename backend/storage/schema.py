@@ -66,6 +66,12 @@ class Project(Base):
     pinned: Mapped[bool] = mapped_column(
         Boolean, default=False
     )  # a person chose the serving version: training never moves it
+    backbone: Mapped[str] = mapped_column(
+        String(100), default="", server_default=""
+    )  # a fine-tuned backbone that the project sees through; empty: BACKBONE's
+    projection: Mapped[str] = mapped_column(
+        String(100), default="", server_default=""
+    )  # the version whose projection its graph lives in; empty: none
     trained_annotations: Mapped[int] = mapped_column(Integer, default=0)  # annotated tasks at the last training
     missing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)  # Label Studio no longer has the project
     ordered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when the last order read the annotations
@@ -140,9 +146,12 @@ class ModelVersion(Base):
     project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
     version: Mapped[str] = mapped_column(String(100), primary_key=True)
     parent: Mapped[str | None] = mapped_column(String(100))
-    kind: Mapped[str] = mapped_column(String(32))  # wordnet | propagation | head | fine_tuned
+    kind: Mapped[str] = mapped_column(String(32))  # wordnet | propagation | head | adapted | fine_tuned
     status: Mapped[str] = mapped_column(String(32))  # serving | candidate | rejected | retired
     backbone: Mapped[str] = mapped_column(String(100))
+    projection: Mapped[str] = mapped_column(
+        String(100), default="", server_default=""
+    )  # as in Project, when it was made
     weights_digest: Mapped[str | None] = mapped_column(String(64))
     artifact: Mapped[str | None] = mapped_column(Text)  # folder below STATE_DIR
     annotations: Mapped[int] = mapped_column(Integer, default=0)
@@ -158,7 +167,7 @@ class Job(Base):
     __tablename__ = "job"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     project_id: Mapped[int] = mapped_column(Integer, index=True)
-    kind: Mapped[str] = mapped_column(String(32))  # sync | embed | refresh | train | embed
+    kind: Mapped[str] = mapped_column(String(32))  # sync | embed | refresh | train | fine_tune | reembed
     status: Mapped[str] = mapped_column(String(16), index=True)  # queued | running | done | failed
     progress: Mapped[float] = mapped_column(Float, default=0.0)  # [0, 1]
     message: Mapped[str] = mapped_column(Text, default="")
