@@ -65,12 +65,21 @@ class PoolModel:
         neighbours: int32 [n, j], nearest rows of `space`, most similar first; -1 = none.
         similarities: float32 [n, j], their cosines.
         prior: float32 [n, L], beliefs before any annotation; rows sum to 1.
+        projection: from embeddings to the features that graph and linear half read.
     """
 
     def __init__(
-        self, embeddings: NDArray[np.floating], prior: FloatArray, *, seed: int = 0, options: GraphOptions | None = None
+        self,
+        embeddings: NDArray[np.floating],
+        prior: FloatArray,
+        *,
+        seed: int = 0,
+        options: GraphOptions | None = None,
+        projection: Space | None = None,
     ) -> None:
+        """Build the graph; in a `projection` learnt from annotations where one is given, else in one fitted here."""
         self.options = options or GraphOptions()
+        self._learnt = projection
         self.prior: FloatArray = rows_to_one(prior)
         self._seed = seed
         self._annotated: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
@@ -78,10 +87,10 @@ class PoolModel:
 
     def _fit(self, embeddings: NDArray[np.floating]) -> None:
         options = self.options
-        self._projection: Space = fit_space(
+        self.projection: Space = self._learnt or fit_space(
             embeddings, dimension=options.dimension, whitening=options.whitening, seed=self._seed
         )
-        self._features: FloatArray = self._projection.project(embeddings)
+        self._features: FloatArray = self.projection.project(embeddings)
         self.space: FloatArray = self._leading(self._features)
         self._index = NeighbourIndex.build(self.space, seed=self._seed)
         self.neighbours, self.similarities = without_self(
@@ -156,7 +165,7 @@ class PoolModel:
             if self.n >= 2 * self._fitted_on:
                 self._fit(self._embeddings)
                 return
-        features = self._projection.project(embeddings)
+        features = self.projection.project(embeddings)
         self._features = np.concatenate([self._features, features])
         space = self._leading(features)
         self.space = np.concatenate([self.space, space])
@@ -221,7 +230,7 @@ class PoolModel:
         prior = rows_to_one(prior)
         if self._spread_labels is None:
             return prior
-        features = self._projection.project(embeddings)
+        features = self.projection.project(embeddings)
         neighbours, similarities = self._index.search(self._leading(features), self.options.neighbours)
         nearby = _from_neighbours(
             neighbours, similarities, self._spread_labels, prior, power=self.options.affinity_power
@@ -238,8 +247,8 @@ class PoolModel:
             kept = np.concatenate([self._annotated, others[~np.isin(others, self._annotated)]])[:EXTENSION_ROWS]
         return {
             "annotated": self._annotated,
-            "mean": self._projection.mean,
-            "projection": self._projection.projection,
+            "mean": self.projection.mean,
+            "projection": self.projection.projection,
             "space": self.space[kept].astype(np.float16),
             "labels": self._spread_labels[kept].astype(np.float16),
             "weights": self._linear.weights,
