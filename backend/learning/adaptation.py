@@ -26,7 +26,8 @@ class AdaptationOptions:
     """Hyper-parameters of `train_projection`.
 
     Attributes:
-        loss: softmax (steadier with few photos a label) or triplet (no prototype per label: suits many, rare labels).
+        loss: triplet (photos of one label closer than those of others; measured better) or softmax (one prototype for each
+            label).
         dimensions: length of the adapted embedding; more keeps more detail, fewer generalises sooner.
         steps: gradient steps; each sees one batch.
         labels_per_batch: labels in a batch; triplet needs at least 2.
@@ -40,7 +41,7 @@ class AdaptationOptions:
         seed: of batches and initial weights.
     """
 
-    loss: Literal["softmax", "triplet"] = "softmax"
+    loss: Literal["softmax", "triplet"] = "triplet"
     dimensions: int = 256
     steps: int = 300
     labels_per_batch: int = 16

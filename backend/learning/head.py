@@ -36,6 +36,7 @@ def train_head(
     prior: Floats | None = None,
     transform: FeatureTransform | None = None,
     weights: Floats | None = None,
+    epochs: int | None = None,
 ) -> Head:
     """Train a head on embeddings [m, d] and targets [m, L] (rows sum to 1; with `multiple` each entry in [0, 1]).
 
@@ -50,6 +51,7 @@ def train_head(
         transform: feature transform, best fitted on the whole pool (`fit_centring`), or a learnt projection; by
             default that of `warm_start`, else centring on `embeddings`.
         weights: [m] importance of each photo, > 0. Photos below 1 (pseudo-labels) are learnt from, never judged by.
+        epochs: train for exactly so many, nothing held out, uncalibrated: for comparisons of ways to learn.
 
     A label counts as annotated when some photo has a target of 0.5 or more for it. Training has a fixed seed: the
     same input gives the same head on the same machine.
@@ -77,6 +79,9 @@ def train_head(
     if annotated.sum() == 1 and not options.multiple:
         stopped_by = "single label"  # a softmax of one output is 1 whatever the weights are
         outcome = _Outcome(HeadLayers.zeros(transform.output_dim, 1), 0, 1.0, None)
+    elif epochs is not None:
+        stopped_by = "given epochs"
+        outcome = _fit_for(examples, options, epochs)
     elif held_out is not None and len(held_out.features) >= options.evaluation_minimum:
         start = _warm_layers(warm_start, annotated, transform, options, prototype_layers(examples, options))
         stopped_by = "evaluation"
@@ -111,6 +116,13 @@ class _Outcome:
     epochs: int
     temperature: float
     loss: float | None  # calibrated cross-entropy of photos that were held out; None: none could be
+
+
+def _fit_for(examples: Examples, options: HeadOptions, epochs: int) -> _Outcome:
+    start = prototype_layers(examples, options)
+    if start is not None and epochs == 0:
+        return _Outcome(start, 0, 1.0, None)
+    return _Outcome(fit_network(examples, options, start, epochs=max(epochs, 1)).layers, epochs, 1.0, None)
 
 
 def _fit_until_best(

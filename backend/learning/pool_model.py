@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,6 +144,10 @@ class PoolModel:
             mass = spread(self.graph, self.prior, alpha=self.options.prior_alpha, iterations=15)
             self._smoothed = rows_to_one(mass / np.sqrt(np.maximum(mass.sum(axis=0), 1e-6)), otherwise=self.prior)
         return self._smoothed
+
+    def fork(self) -> PoolModel:
+        """The same pool, so that annotations can be tried out without changing what this one believes; arrays are shared."""
+        return copy(self)
 
     def smooth(self, values: FloatArray) -> FloatArray:
         """Values of the pool [n] averaged with their neighbours', as far as the prior travels: float32 [n]."""

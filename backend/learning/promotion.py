@@ -49,11 +49,23 @@ class Decision:
     verdicts: tuple[Verdict, ...]
 
 
-def decide(serving: Candidate, challengers: Sequence[Candidate], *, minimum: int = MINIMUM_PHOTOS) -> Decision:
+def decide(
+    serving: Candidate,
+    challengers: Sequence[Candidate],
+    *,
+    minimum: int = MINIMUM_PHOTOS,
+    significance: float = 1.0,
+    photos_are: str = "evaluation photos",
+) -> Decision:
     """The serving version stays unless a challenger's mean score is higher on at least `minimum` photos.
 
     Of several better challengers the best one serves; of equals the first. A tie keeps what serves: a change of
     version costs a re-published queue and gains nothing measurable.
+
+    Args:
+        significance: largest p-value, (0, 1], of the sign test against the serving version with which a challenger may
+            win; 1 = any gain counts. Less than 1 is for photos that are no random sample, where small gains mean little.
+        photos_are: what the sentences call the photos.
 
     Raises:
         ValueError: the candidates were not scored on the same number of photos, or two have the same version.
@@ -67,60 +79,44 @@ def decide(serving: Candidate, challengers: Sequence[Candidate], *, minimum: int
     winner = serving
     if photos >= minimum:
         for challenger in challengers:
-            if challenger.scores.sum() > winner.scores.sum():
+            if challenger.scores.sum() > winner.scores.sum() and _sign_test(challenger, serving)[2] <= significance:
                 winner = challenger
     ordered = [winner, *(candidate for candidate in everyone if candidate is not winner)]
-    verdicts = tuple(_verdict(candidate, winner, serving, photos, minimum) for candidate in ordered)
+    verdicts = tuple(_verdict(candidate, winner, serving, minimum, photos_are) for candidate in ordered)
     return Decision(winner.version, winner is not serving, verdicts)
 
 
-def _verdict(candidate: Candidate, winner: Candidate, serving: Candidate, photos: int, minimum: int) -> Verdict:
-    better = int((candidate.scores > winner.scores).sum())
-    worse = int((candidate.scores < winner.scores).sum())
+def _sign_test(one: Candidate, other: Candidate) -> tuple[int, int, float]:
+    """Photos on which `one` is better, on which it is worse, and the exact two-sided p-value of that."""
     from scipy.stats import binomtest  # loads for seconds: only where it is used
 
-    p_value = float(binomtest(better, better + worse).pvalue) if better + worse else 1.0
-    behind = winner.mean - candidate.mean
-    return Verdict(
-        version=candidate.version,
-        score=candidate.mean,
-        behind=behind,
-        better=better,
-        worse=worse,
-        p_value=p_value,
-        sentence=_sentence(candidate, winner, serving, photos, minimum, behind, better, worse, p_value),
-    )
+    better, worse = int((one.scores > other.scores).sum()), int((one.scores < other.scores).sum())
+    return better, worse, float(binomtest(better, better + worse).pvalue) if better + worse else 1.0
 
 
-def _sentence(
-    candidate: Candidate,
-    winner: Candidate,
-    serving: Candidate,
-    photos: int,
-    minimum: int,
-    behind: float,
-    better: int,
-    worse: int,
-    p_value: float,
-) -> str:
-    if candidate is winner:
-        if winner is serving:
-            return f"{winner.version} keeps serving: {winner.mean:.3f} on {photos} evaluation photos"
+def _verdict(candidate: Candidate, winner: Candidate, serving: Candidate, minimum: int, photos_are: str) -> Verdict:
+    better, worse, p_value = _sign_test(candidate, winner)
+    photos = f"{len(candidate.scores)} {photos_are}"
+    if candidate is winner and winner is serving:
+        sentence = f"{winner.version} keeps serving: {winner.mean:.3f} on {photos}"
+    elif candidate is winner:
         gain = winner.mean - serving.mean
-        return (
-            f"{winner.version} serves from now on: {winner.mean:.3f} on {photos} evaluation photos, "
-            f"{gain:.3f} more than {serving.version}"
+        sentence = f"{winner.version} serves from now on: {winner.mean:.3f} on {photos}, {gain:.3f} more than {serving.version}"
+    elif len(candidate.scores) < minimum:
+        sentence = (
+            f"{candidate.version} is not promoted: {photos}, at least {minimum} are needed to compare it with "
+            f"{winner.version}"
         )
-    if photos < minimum:
-        return (
-            f"{candidate.version} is not promoted: {photos} evaluation photos, at least {minimum} are needed to "
-            f"compare it with {winner.version}"
-        )
+    else:
+        sentence = f"{candidate.version} is not promoted: {_against(candidate, winner, photos, better, worse, p_value)}"
+    return Verdict(candidate.version, candidate.mean, winner.mean - candidate.mean, better, worse, p_value, sentence)
+
+
+def _against(candidate: Candidate, winner: Candidate, photos: str, better: int, worse: int, p_value: float) -> str:
+    behind = winner.mean - candidate.mean
     if candidate.scores.sum() == winner.scores.sum():
-        return (
-            f"{candidate.version} is not promoted: it ties with {winner.version} at {winner.mean:.3f} ({photos} photos)"
-        )
-    return (
-        f"{candidate.version} is not promoted: {candidate.mean:.3f}, {behind:.3f} less than {winner.version} on "
-        f"{photos} evaluation photos (better on {better}, worse on {worse}, p = {p_value:.2g})"
-    )
+        return f"it ties with {winner.version} at {winner.mean:.3f} ({photos})"
+    counted = f"on {photos} (better on {better}, worse on {worse}, p = {p_value:.2g})"
+    if behind < 0:
+        return f"{candidate.mean:.3f}, {-behind:.3f} more than {winner.version} {counted}, which may be chance"
+    return f"{candidate.mean:.3f}, {behind:.3f} less than {winner.version} {counted}"

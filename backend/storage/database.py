@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
+# Held to the end of the transaction; the number is only a name that nothing else takes.
+_LOCK_SQLITE = "BEGIN IMMEDIATE"
+_LOCK_POSTGRESQL = "SELECT pg_advisory_xact_lock(7021945)"
+
 
 class Database:
     """One SQL database: SQLite in write-ahead mode on one machine, PostgreSQL for more."""
@@ -51,13 +55,14 @@ class Database:
         return insert_into(table, self.url.get_backend_name())
 
     def migrate(self) -> None:
-        """Bring the schema up to date; nothing happens where it is."""
+        """Bring the schema up to date; nothing happens where it is. Of processes that start together, one migrates."""
         from alembic import command  # loads for half a second, and only the process that starts the others migrates
         from alembic.config import Config
 
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         with self.engine.begin() as connection:
+            connection.exec_driver_sql(_LOCK_SQLITE if self.is_sqlite else _LOCK_POSTGRESQL)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 

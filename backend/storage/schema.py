@@ -147,6 +147,7 @@ class ModelVersion(Base):
     version: Mapped[str] = mapped_column(String(100), primary_key=True)
     parent: Mapped[str | None] = mapped_column(String(100))
     kind: Mapped[str] = mapped_column(String(32))  # wordnet | propagation | head | adapted | fine_tuned
+    recipe: Mapped[str] = mapped_column(String(64), default="", server_default="")  # how it learned, by name
     status: Mapped[str] = mapped_column(String(32))  # serving | candidate | rejected | retired
     backbone: Mapped[str] = mapped_column(String(100))
     projection: Mapped[str] = mapped_column(

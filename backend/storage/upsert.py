@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 
 def insert_into(table: type[Base], dialect: str) -> SqliteInsert | PostgresqlInsert:
-    """INSERT for `table`; `dialect` is the engine's name of its database, sqlite or postgresql."""
+    """INSERT for `table`; `dialect` is the engine's name of its database, sqlite or postgresql.
+
+    Its result has the `rowcount` of what was inserted or updated, which SQLAlchemy else leaves at -1 on PostgreSQL.
+    """
     if dialect != "postgresql":
-        return sqlite_insert(table)
+        return sqlite_insert(table).execution_options(preserve_rowcount=True)
     from sqlalchemy.dialects.postgresql import insert as postgresql_insert  # brings a driver along
 
-    return postgresql_insert(table)
+    return postgresql_insert(table).execution_options(preserve_rowcount=True)

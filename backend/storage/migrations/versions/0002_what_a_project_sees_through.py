@@ -11,14 +11,19 @@ branch_labels = None
 depends_on = None
 
 # Plain columns, added in place: a batch would make SQLite copy the table, and dropping the old one empties its children.
-COLUMNS = (("project", "backbone"), ("project", "projection"), ("model_version", "projection"))
+COLUMNS = (
+    ("project", "backbone", 100),
+    ("project", "projection", 100),
+    ("model_version", "projection", 100),
+    ("model_version", "recipe", 64),
+)
 
 
 def upgrade() -> None:
-    for table, name in COLUMNS:
-        op.add_column(table, sa.Column(name, sa.String(length=100), server_default="", nullable=False))
+    for table, name, length in COLUMNS:
+        op.add_column(table, sa.Column(name, sa.String(length=length), server_default="", nullable=False))
 
 
 def downgrade() -> None:
-    for table, name in reversed(COLUMNS):
+    for table, name, _ in reversed(COLUMNS):
         op.drop_column(table, name)
