@@ -1,10 +1,12 @@
 """From images to embeddings: the backbones, their weights, and the engines that run them."""
 
 from backend.features.backbone import Backbone
+from backend.features.compiled import backbone_id
 from backend.features.registry import BACKBONES
 from backend.features.selection import Choice, Engine, choose_backbone, open_backbone
 from backend.features.spec import BackboneSpec
 from backend.features.stream import Embedded, embed_stream
+from backend.features.tuned import build_tuned, parse_backbone_id
 
 __all__ = [
     "BACKBONES",
@@ -13,7 +15,10 @@ __all__ = [
     "Choice",
     "Embedded",
     "Engine",
+    "backbone_id",
+    "build_tuned",
     "choose_backbone",
     "embed_stream",
     "open_backbone",
+    "parse_backbone_id",
 ]

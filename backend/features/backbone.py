@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from backend.features.compiled import CompiledFiles
 from backend.features.runner import Runner, Session
 from backend.features.spec import BackboneSpec, Embeddings, Floats, Pixels
 
@@ -18,17 +19,18 @@ class Backbone:
     """A network that turns images into embeddings; its ImageNet layer turns those into logits.
 
     Attributes:
-        id: name and weights digest, e.g. "efficientnet_lite2-1a2b3c4d": equal ids give equal embeddings.
+        id: name and weights digest, e.g. "efficientnet_lite2-1a2b3c4d" (see `backbone_id`): equal ids give equal
+            embeddings.
         spec: its registry entry.
         reason: why this backbone was chosen, for people.
     """
 
     def __init__(
-        self, spec: BackboneSpec, digest: str, runner: Runner, classifier: tuple[Floats, Floats], reason: str
+        self, spec: BackboneSpec, files: CompiledFiles, runner: Runner, classifier: tuple[Floats, Floats], reason: str
     ) -> None:
         self.spec = spec
-        self.id = f"{spec.name}-{digest[:8]}"
-        self.digest = digest
+        self.id = files.id
+        self.digest = files.digest
         self.reason = reason
         self._runner = runner
         self._kernel, self._bias = classifier

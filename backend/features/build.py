@@ -1,6 +1,6 @@
 """The converting process: a Keras network to an OpenVINO graph that takes raw pixels.
 
-Run as `python -m backend.features.build NAME WEIGHTS OUTPUT`, so that TensorFlow never enters the serving process.
+Run as `python -m backend.features.build NAME WEIGHTS OUTPUT [--tuned WEIGHTS]`, so that TensorFlow never enters the serving process.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from backend.features.compiled import CLASSIFIER_FILE, FAULT_FILE, MODEL_FILE
 from backend.features.openvino_import import import_openvino
 from backend.features.registry import BACKBONES
 from backend.features.spec import BackboneSpec, ImageNetNetwork
+from backend.features.tuned import build_tuned
 
 
 def write_compiled(spec: BackboneSpec, network: ImageNetNetwork, output: Path) -> None:
@@ -43,10 +44,11 @@ def main() -> None:
     parser.add_argument("name", choices=sorted(BACKBONES))
     parser.add_argument("weights", type=Path)
     parser.add_argument("output", type=Path)
+    parser.add_argument("--tuned", type=Path, help="weights of a body that was fine-tuned")
     arguments = parser.parse_args()
     spec = BACKBONES[arguments.name]
     try:
-        network = spec.build_network(arguments.weights)
+        network = build_tuned(spec, arguments.weights, arguments.tuned)
     except WeightsError as error:
         (arguments.output / FAULT_FILE).write_text(str(error), encoding="utf-8")
         raise SystemExit(1) from error

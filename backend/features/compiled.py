@@ -1,5 +1,7 @@
 """Compiled backbones on disk: an OpenVINO graph, the ImageNet layer, and a manifest with their digests.
 
+A fine-tuned backbone has two weights files: those of the network that it came from, and `tuned`, those of its body.
+
 TensorFlow converts a network once, in a process of its own (`backend.features.build`); afterwards the folder is
 all that is needed. A folder is written under a temporary name and renamed, so a half-written one is never seen.
 """
@@ -35,6 +37,7 @@ CLASSIFIER_FILE = "classifier.npz"
 MANIFEST_FILE = "manifest.json"
 FAULT_FILE = "fault.txt"  # why the conversion failed, left by the converting process
 CONVERSION_SECONDS = 900
+TUNED = "-tuned"  # in the id of a fine-tuned backbone, behind its name
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,11 @@ class CompiledFiles:
 
     directory: Path
     digest: str  # hex sha-256 of weights and pre-processing
+
+    @property
+    def id(self) -> str:
+        """The backbone's id, which is the folder's name too."""
+        return self.directory.name
 
     @property
     def model(self) -> Path:
@@ -64,22 +72,40 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def model_digest(spec: BackboneSpec, weights: Path) -> str:
-    """Hex sha-256 of all that decides an embedding: the weights file and the pre-processing."""
-    try:
-        return hashlib.sha256(f"{FORMAT} {spec.fingerprint()} {file_digest(weights)}".encode()).hexdigest()
-    except OSError as error:
-        raise WeightsError(f"Weights file {weights} cannot be read: {error}") from error
+def model_digest(spec: BackboneSpec, weights: Path, tuned: Path | None = None) -> str:
+    """Hex sha-256 of all that decides an embedding: the weights files and the pre-processing."""
+    parts = [str(FORMAT), spec.fingerprint()]
+    for path in (weights, tuned):
+        if path is None:
+            continue
+        try:
+            parts.append(file_digest(path))
+        except OSError as error:
+            raise WeightsError(f"Weights file {path} cannot be read: {error}") from error
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
-def compiled_files(spec: BackboneSpec, weights: Path, models_dir: Path) -> CompiledFiles:
-    """The compiled form of `spec` with `weights`, converted now if it is not below `models_dir` yet.
+def backbone_id(spec: BackboneSpec, weights: Path, tuned: Path | None = None) -> str:
+    """Id of a backbone: `<name>-<digest>`, fine-tuned `<name>-tuned-<digest>`; the digest is cut to 8 characters.
+
+    Raises:
+        WeightsError: a weights file cannot be read.
+    """
+    return _id(spec, model_digest(spec, weights, tuned), tuned)
+
+
+def _id(spec: BackboneSpec, digest: str, tuned: Path | None) -> str:
+    return f"{spec.name}{TUNED if tuned else ''}-{digest[:8]}"
+
+
+def compiled_files(spec: BackboneSpec, weights: Path, models_dir: Path, tuned: Path | None = None) -> CompiledFiles:
+    """The compiled form of `spec` with its weights, converted now if it is not below `models_dir` yet.
 
     Raises:
         WeightsError: the weights are damaged or of another architecture.
     """
-    digest = model_digest(spec, weights)
-    directory = models_dir / f"{spec.name}-{digest[:8]}"
+    digest = model_digest(spec, weights, tuned)
+    directory = models_dir / _id(spec, digest, tuned)
     files = CompiledFiles(directory, digest)
     if _is_whole(files):
         return files
@@ -89,7 +115,7 @@ def compiled_files(spec: BackboneSpec, weights: Path, models_dir: Path) -> Compi
             if directory.exists():
                 logger.warning("Compiled backbone %s is damaged; it is converted again", directory)
                 shutil.rmtree(directory)
-            _convert(spec, weights, files)
+            _convert(spec, weights, tuned, files)
     return files
 
 
@@ -118,13 +144,15 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _convert(spec: BackboneSpec, weights: Path, files: CompiledFiles) -> None:
-    logger.info("Converting %s for OpenVINO (once; about half a minute)", spec.name)
+def _convert(spec: BackboneSpec, weights: Path, tuned: Path | None, files: CompiledFiles) -> None:
+    logger.info("Converting %s for OpenVINO (once; about half a minute)", files.id)
     with tempfile.TemporaryDirectory(dir=files.directory.parent, prefix=f".{files.directory.name}-") as temporary:
         output = Path(temporary) / "compiled"
         output.mkdir()
         source_root = Path(backend.__file__).parents[1]
         command = [sys.executable, "-m", "backend.features.build", spec.name, str(weights.resolve()), str(output)]
+        if tuned is not None:
+            command += ["--tuned", str(tuned.resolve())]
         environment = os.environ | {
             "CUDA_VISIBLE_DEVICES": "-1",
             "KERAS_BACKEND": "tensorflow",

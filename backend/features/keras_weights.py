@@ -153,8 +153,11 @@ def _download(published: PublishedWeights, directory: Path) -> Path:
     return target
 
 
-def load_into(model: keras.Model, weights: Path) -> None:
-    """Load a Keras weights file (.h5 of Keras 2, or .weights.h5) into `model`.
+WHOLE_NETWORK = "a whole Keras weights file of this architecture, ImageNet classifier included (not *_notop)"
+
+
+def load_into(model: keras.Model, weights: Path, expected: str = WHOLE_NETWORK) -> None:
+    """Load a Keras weights file (.h5 of Keras 2, or .weights.h5) into `model`; `expected` says what it must be.
 
     Raises:
         WeightsError: the file is damaged, holds no weights, or those of another architecture.
@@ -166,6 +169,5 @@ def load_into(model: keras.Model, weights: Path) -> None:
             model.load_weights(weights)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, UserWarning) as error:
         raise WeightsError(
-            f"Weights file {weights} cannot be loaded into {model.name}: {error}. It must be a whole Keras weights "
-            "file of this architecture, ImageNet classifier included (not *_notop)."
+            f"Weights file {weights} cannot be loaded into {model.name}: {error}. It must be {expected}."
         ) from error

@@ -72,6 +72,7 @@ def open_backbone(
     *,
     models_dir: Path,
     inception_weights: Path | None = None,
+    tuned: Path | None = None,
     threads: int = 0,
     latency: bool = False,
     engine: Engine = "openvino",
@@ -86,6 +87,7 @@ def open_backbone(
         name: `auto` or a key of BACKBONES.
         models_dir: folder for downloaded weights and compiled models.
         inception_weights: Keras weights file of Inception v3, instead of the download.
+        tuned: Keras weights file of the body after fine-tuning; the ImageNet layer stays that of the base.
         threads: cores for inference by OpenVINO; 0 = all.
         latency: one image at a time and little memory (a web process), instead of the highest throughput.
         engine: `tensorflow` runs it in this process by TensorFlow; `auto` does so only where that sees a GPU.
@@ -96,12 +98,13 @@ def open_backbone(
         WeightsError: weights are missing, damaged or of another architecture.
     """
     choice = choose_backbone(name, models_dir=models_dir, inception_weights=inception_weights, download=download)
-    files = compiled_files(choice.spec, choice.weights, models_dir)
+    files = compiled_files(choice.spec, choice.weights, models_dir, tuned)
     runner: Runner
     if engine == "tensorflow" or (engine == "auto" and sees_gpu()):
-        runner = TensorFlowRunner(choice.spec, choice.weights)
+        runner = TensorFlowRunner(choice.spec, choice.weights, tuned)
     else:
         runner = OpenVinoRunner(files, threads=threads, latency=latency)
-    backbone = Backbone(choice.spec, files.digest, runner, files.classifier(), choice.reason)
-    logger.info("Backbone %s on %s: %s", backbone.id, backbone.engine, choice.reason)
+    reason = f"fine-tuned: {tuned.name}" if tuned else choice.reason
+    backbone = Backbone(choice.spec, files, runner, files.classifier(), reason)
+    logger.info("Backbone %s on %s: %s", backbone.id, backbone.engine, reason)
     return backbone

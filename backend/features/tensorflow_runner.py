@@ -11,6 +11,7 @@ import numpy as np
 
 from backend.features.runner import Key
 from backend.features.spec import BackboneSpec, Floats, Pixels
+from backend.features.tuned import build_tuned
 
 GPU_DEVICE_FILES = (Path("/dev/nvidiactl"), Path("/dev/kfd"), Path("/dev/dxg"))  # NVIDIA, AMD, Windows' Linux
 
@@ -55,10 +56,10 @@ class TensorFlowSession(Generic[Key]):
 class TensorFlowRunner:
     """The Keras network of a backbone, compiled by TensorFlow for the best device that it sees."""
 
-    def __init__(self, spec: BackboneSpec, weights: Path, *, batch_size: int = 32) -> None:
+    def __init__(self, spec: BackboneSpec, weights: Path, tuned: Path | None = None, *, batch_size: int = 32) -> None:
         import tensorflow as tf
 
-        body = spec.build_network(weights).body
+        body = build_tuned(spec, weights, tuned).body
         self.batch_size = batch_size
         self._tf = tf
         self._infer = tf.function(
