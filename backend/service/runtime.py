@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Protocol
 
-from backend.features import Backbone, open_backbone
+from backend.features import Backbone
 from backend.images import ImageFetcher, ImagePolicy
 from backend.labels import WordNet, ensure_wordnet
+from backend.service.backbones import Backbones
 from backend.service.labels_cache import LabelsCache
 from backend.settings import Settings
 from backend.storage.database import Database
 from backend.storage.feature_store import FeatureStore
 from backend.sync.client import LabelStudioClient
-
-log = logging.getLogger(__name__)
 
 
 class Enqueue(Protocol):
@@ -35,8 +33,7 @@ class Runtime:
         self.enqueue = enqueue
         self.features = FeatureStore(database.engine)
         self.labels = LabelsCache()
-        self.low_latency = low_latency
-        self._backbone: Backbone | None = None
+        self._backbones = Backbones(settings, low_latency=low_latency)
         self._wordnet: WordNet | None = None
         self._opening = threading.Lock()
 
@@ -47,23 +44,21 @@ class Runtime:
         Raises:
             WeightsError: its weights are missing or damaged.
         """
-        with self._opening:
-            if self._backbone is None:
-                settings = self.settings
-                self._backbone = open_backbone(
-                    settings.backbone,
-                    models_dir=settings.resolved_weights_dir,
-                    inception_weights=settings.inception_weights,
-                    threads=settings.inference_threads,
-                    latency=self.low_latency,
-                )
-                log.info("backbone %s", self._backbone.id)
-            return self._backbone
+        return self._backbones.default
+
+    def backbone_of(self, backbone_id: str) -> Backbone:
+        """The backbone with this id, compiled; "" is that of the settings.
+
+        Raises:
+            WeightsError: its weights are gone, damaged, or no longer those that the id stands for.
+        """
+        return self._backbones.of(backbone_id)
 
     @property
     def backbone_id(self) -> str | None:
         """Id of the backbone if it is open; None while it is not. Never waits."""
-        return None if self._backbone is None else self._backbone.id
+        default = self._backbones.default_if_open
+        return None if default is None else default.id
 
     @property
     def wordnet(self) -> WordNet:

@@ -1,0 +1,144 @@
+"""The backbones that a process has open: that of the settings, and those that projects and versions name by id."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.errors import WeightsError
+from backend.features import (
+    BACKBONES,
+    Backbone,
+    BackboneSpec,
+    backbone_id,
+    build_tuned,
+    choose_backbone,
+    open_backbone,
+    parse_backbone_id,
+)
+from backend.learning.export.classifier import ExportBackbone
+from backend.settings import Settings
+
+log = logging.getLogger(__name__)
+
+MOST_OPEN = 3  # beside that of the settings; the one unused longest makes room
+SUFFIX = ".weights.h5"
+
+
+@dataclass(frozen=True)
+class BackboneFiles:
+    """The weights that a backbone is made of; `tuned` is None where it was not fine-tuned."""
+
+    spec: BackboneSpec
+    weights: Path
+    tuned: Path | None
+
+
+class Backbones:
+    """Opens backbones when they are first used, once, whichever thread asks first."""
+
+    def __init__(self, settings: Settings, *, low_latency: bool) -> None:
+        self._settings = settings
+        self._low_latency = low_latency
+        self._default: Backbone | None = None
+        self._others: dict[str, Backbone] = {}
+        self._opening_default = threading.Lock()
+        self._opening_other = threading.Lock()  # converting takes half a minute: the default is not kept waiting
+
+    @property
+    def default_if_open(self) -> Backbone | None:
+        """The backbone that the settings name; None while it is not open. Never waits."""
+        return self._default
+
+    @property
+    def default(self) -> Backbone:
+        """The backbone that the settings name, compiled.
+
+        Raises:
+            WeightsError: its weights are missing or damaged.
+        """
+        with self._opening_default:
+            if self._default is None:
+                self._default = self._open(self._settings.backbone, None)
+                log.info("backbone %s", self._default.id)
+            return self._default
+
+    def of(self, wanted: str) -> Backbone:
+        """The backbone with this id; "" is that of the settings. At most `MOST_OPEN` others stay in memory.
+
+        Raises:
+            WeightsError: its weights are gone, damaged, or no longer those that the id stands for.
+        """
+        if wanted in ("", self.default.id):
+            return self.default
+        with self._opening_other:
+            backbone = self._others.pop(wanted, None)
+            if backbone is None:
+                files = backbone_files(self._settings, wanted)
+                backbone = self._open(files.spec.name, files.tuned)
+            self._others[wanted] = backbone
+            while len(self._others) > MOST_OPEN:
+                self._others.pop(next(iter(self._others)))
+            return backbone
+
+    def _open(self, name: str, tuned: Path | None) -> Backbone:
+        settings = self._settings
+        return open_backbone(
+            name,
+            models_dir=settings.resolved_weights_dir,
+            inception_weights=settings.inception_weights,
+            tuned=tuned,
+            threads=settings.inference_threads,
+            latency=self._low_latency,
+        )
+
+
+def tuned_folder(settings: Settings, project_id: int) -> Path:
+    """Where the fine-tuned backbones of a project are."""
+    return settings.state_dir / "projects" / str(project_id) / "backbones"
+
+
+def backbone_files(settings: Settings, wanted: str) -> BackboneFiles:
+    """The files of the backbone with this id; fine-tuned ones may be those of any project.
+
+    Raises:
+        WeightsError: they are gone, or no longer those that the id stands for.
+    """
+    parsed = parse_backbone_id(wanted)
+    spec = BACKBONES.get(parsed.name)
+    if spec is None:
+        raise WeightsError(f"Backbone {wanted}: the registry has no {parsed.name}; it has: {', '.join(BACKBONES)}.")
+    tuned = None
+    if parsed.tuned:
+        found = [path for folder in _tuned_folders(settings) if (path := folder / f"{wanted}{SUFFIX}").is_file()]
+        if not found:
+            raise WeightsError(
+                f"Backbone {wanted} was fine-tuned, but {wanted}{SUFFIX} is no longer below {settings.state_dir}: "
+                "put the file back, roll back to a version of another backbone, or fine-tune anew."
+            )
+        tuned = found[0]
+    weights = choose_backbone(
+        spec.name, models_dir=settings.resolved_weights_dir, inception_weights=settings.inception_weights
+    ).weights
+    present = backbone_id(spec, weights, tuned)
+    if present != wanted:
+        raise WeightsError(f"Backbone {wanted} needs other weights than {tuned or weights}, which make {present}.")
+    return BackboneFiles(spec, weights, tuned)
+
+
+def keras_backbone(settings: Settings, wanted: str) -> ExportBackbone:
+    """The network of the backbone with this id, in Keras: to train it, or to export it.
+
+    Raises:
+        WeightsError: as `backbone_files`.
+    """
+    files = backbone_files(settings, wanted)
+    spec = files.spec
+    body = build_tuned(spec, files.weights, files.tuned).body
+    return ExportBackbone(wanted, body, spec.input_size, spec.mean, spec.scale, spec.fit)
+
+
+def _tuned_folders(settings: Settings) -> list[Path]:
+    return [settings.state_dir / "backbones", *sorted((settings.state_dir / "projects").glob("*/backbones"))]
