@@ -74,13 +74,13 @@ def _serving(runtime: Runtime, project: int) -> str:
 
 def _trained(runtime: Runtime, project: int, version: ModelVersion, control: str | None) -> tuple[LabelSpace, Head]:
     """The labels and the head of one control of a trained version."""
-    from backend.service.models import load_heads
+    from backend.service.artifacts import load_heads
     from backend.service.projects import find_project
     from backend.service.spaces import labels_of
 
     found = find_project(runtime, project)
     spaces = labels_of(runtime, found).spaces
-    heads = load_heads(runtime, found, version.version)
+    heads = load_heads(runtime, project, version.version)
     if heads is None:
         raise BackendError(
             f"Version {version.version} is no trained model (it needs the whole pool to predict): export a head instead.",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.learning.space import fit_space, unit_rows
+from backend.learning.space import Space, fit_space, unit_rows
 
 Floats = NDArray[np.float32]
 
@@ -60,6 +60,16 @@ class FeatureTransform:
         """This centring and matrix followed by a further linear map [k, j]; rows are scaled to length 1 once, at the end."""
         combined = matrix if self.matrix is None else self.matrix @ matrix
         return FeatureTransform(self.mean, np.ascontiguousarray(combined, dtype=np.float32), unit=True)
+
+    def as_space(self) -> Space:
+        """The same map as the space that a pool's graph lives in.
+
+        Raises:
+            ValueError: there is no matrix.
+        """
+        if self.matrix is None:
+            raise ValueError("the space of a graph needs a matrix")
+        return Space(self.mean, self.matrix)
 
     def same_as(self, other: FeatureTransform) -> bool:
         """Whether both give the same features."""

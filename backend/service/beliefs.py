@@ -15,7 +15,8 @@ from backend.learning.evaluation import evaluate
 from backend.learning.head import Head
 from backend.priority import evaluation_mask
 from backend.service.annotations import agreed_target, live_annotations
-from backend.service.models import PROPAGATION, WORDNET, load_heads, serving_version
+from backend.service.artifacts import load_heads
+from backend.service.models import PROPAGATION, WORDNET, serving_version
 from backend.service.pool import ControlPool, ProjectPool
 from backend.service.runtime import Runtime
 from backend.storage.schema import Project
@@ -106,20 +107,21 @@ def believe(
 ) -> tuple[str, list[ControlBelief]]:
     """Probabilities for every row of the pool, and the version that serves them."""
     version = serving_version(project, annotated.count)
-    heads = load_heads(runtime, project, version)
+    heads = load_heads(runtime, project.id, version)
+    propagated = project.projection or PROPAGATION
     if heads is not None and [head.n_labels for head in heads] != [item.space.n_labels for item in pool.controls]:
         heads = None
-    if version not in (WORDNET, PROPAGATION) and heads is None:
+    if version not in (WORDNET, propagated) and heads is None:
         log.warning("version %s of project %s was made for other labels: propagation serves", version, project.id)
-        version = PROPAGATION
+        version = propagated
     beliefs = []
     for number, (control, targets) in enumerate(zip(pool.controls, annotated.targets, strict=True)):
-        beliefs.append(_believe_control(version, control, targets, pool, heads[number] if heads else None))
+        beliefs.append(_believe_control(version, propagated, control, targets, pool, heads[number] if heads else None))
     return version, beliefs
 
 
 def _believe_control(
-    version: str, control: ControlPool, targets: Targets, pool: ProjectPool, head: Head | None
+    version: str, propagated_as: str, control: ControlPool, targets: Targets, pool: ProjectPool, head: Head | None
 ) -> ControlBelief:
     rows, values = targets.train
     prior = control.model.prior
@@ -130,7 +132,7 @@ def _believe_control(
     served = prior if version == WORDNET else propagated
     if by_head is not None:
         served = by_head
-    measured = {WORDNET: prior, PROPAGATION: propagated, **({version: by_head} if by_head is not None else {})}
+    measured = {WORDNET: prior, propagated_as: propagated, **({version: by_head} if by_head is not None else {})}
     held_rows, held_values = targets.held_out
     evaluation = {
         name: evaluate(probabilities[held_rows], held_values, multiple=control.space.control.multiple).to_json()

@@ -32,6 +32,6 @@ def job_handlers(runtime: Runtime) -> dict[str, Handler]:
         return refresh_project(runtime, pools, job.project_id, progress, republish=republish)
 
     def train(job: Job, progress: Progress) -> Mapping[str, Any]:
-        return train_project(runtime, pools, job.project_id, progress)
+        return train_project(runtime, pools, job.project_id, progress, adaptation=job.payload.get("adaptation"))
 
     return {"sync": sync, "embed": embed, "refresh": refresh, "train": train}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select, update
 
 from backend.errors import BackendError, NotFoundError
-from backend.learning.head import Head
+from backend.features import parse_backbone_id
 from backend.service.projects import find_project
 from backend.service.runtime import Runtime
 from backend.storage.schema import ModelVersion, Project
@@ -25,27 +24,6 @@ BUILT_IN = (WORDNET, PROPAGATION)
 def serving_version(project: Project, annotated_tasks: int) -> str:
     """The version that predicts: the promoted one, else propagation once there is an annotation, else WordNet."""
     return project.serving_version or (PROPAGATION if annotated_tasks else WORDNET)
-
-
-def project_folder(runtime: Runtime, project_id: int) -> Path:
-    """Where the files of a project are."""
-    return runtime.settings.state_dir / "projects" / str(project_id)
-
-
-def head_folder(runtime: Runtime, project_id: int, version: str) -> Path:
-    """Where a trained version is; one folder in it for each control."""
-    return project_folder(runtime, project_id) / "models" / version
-
-
-def load_heads(runtime: Runtime, project: Project, version: str) -> list[Head] | None:
-    """The heads of a trained version, one for each control; None where the version has none for these labels."""
-    if version in BUILT_IN:
-        return None
-    folder = head_folder(runtime, project.id, version)
-    parts = sorted(folder.glob("control-*"))
-    if not parts:
-        return None
-    return [Head.load(part) for part in parts]
 
 
 def record_version(runtime: Runtime, project_id: int, version: str, **values: Any) -> None:
@@ -86,7 +64,7 @@ def promote(runtime: Runtime, project_id: int, version: str) -> str:
     """
     find_project(runtime, project_id)
     chosen = find_version(runtime, project_id, version)
-    if chosen.backbone != runtime.backbone.id:
+    if not parse_backbone_id(chosen.backbone).tuned and chosen.backbone != runtime.backbone.id:
         raise BackendError(
             f"Version {version} was made with backbone {chosen.backbone}; this server runs {runtime.backbone.id}.",
             reason="other_backbone",
@@ -121,7 +99,9 @@ def unpin(runtime: Runtime, project_id: int) -> None:
 
 
 def serve(runtime: Runtime, project_id: int, version: str, *, pinned: bool) -> None:
-    """Make a version the serving one."""
+    """Make a version the serving one; the project sees its photos through what the version was made with."""
+    made = find_version(runtime, project_id, version)
+    lens = {"backbone": made.backbone if parse_backbone_id(made.backbone).tuned else "", "projection": made.projection}
     with runtime.database.session() as session:
         session.execute(
             update(ModelVersion)
@@ -133,8 +113,31 @@ def serve(runtime: Runtime, project_id: int, version: str, *, pinned: bool) -> N
             .where(ModelVersion.project_id == project_id, ModelVersion.version == version)
             .values(status="serving")
         )
-        session.execute(update(Project).where(Project.id == project_id).values(serving_version=version, pinned=pinned))
+        session.execute(
+            update(Project).where(Project.id == project_id).values(serving_version=version, pinned=pinned, **lens)
+        )
     log.info("project %s is served by %s%s", project_id, version, " (chosen by a person)" if pinned else "")
+
+
+def adopt_projection(runtime: Runtime, project_id: int, version: str) -> None:
+    """Let the graph of a project live in the projection that this version learnt; empty: in none."""
+    with runtime.database.session() as session:
+        session.execute(update(Project).where(Project.id == project_id).values(projection=version))
+    log.info("the graph of project %s lives in the projection of %s", project_id, version or "no version")
+
+
+def recipe_of(runtime: Runtime, project_id: int, version: str) -> str:
+    """Name of the recipe that made a version; empty for the built-in ones."""
+    query = select(ModelVersion.recipe).where(ModelVersion.project_id == project_id, ModelVersion.version == version)
+    with runtime.database.session() as session:
+        return session.scalar(query) or ""
+
+
+def update_version(runtime: Runtime, project_id: int, version: str, **values: Any) -> None:
+    """Change what is known of a version, if there is one of this name."""
+    query = update(ModelVersion).where(ModelVersion.project_id == project_id, ModelVersion.version == version)
+    with runtime.database.session() as session:
+        session.execute(query.values(**values))
 
 
 def describe_version(version: ModelVersion) -> dict[str, Any]:
@@ -145,6 +148,8 @@ def describe_version(version: ModelVersion) -> dict[str, Any]:
         "kind": version.kind,
         "status": version.status,
         "backbone": version.backbone,
+        "projection": version.projection,
+        "recipe": version.recipe,
         "weights_digest": version.weights_digest,
         "annotations": version.annotations,
         "evaluation": version.evaluation,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from backend.errors import SettingsError
+from backend.learning.adaptation import AdaptationOptions
 from backend.priority import OrderOptions
 from backend.priority.strategies import STRATEGIES
 from backend.settings import Settings
@@ -26,6 +27,9 @@ class ProjectOptions(BaseModel):
     weights: dict[str, float] = Field(default_factory=dict, description="Factor of each component of the order.")
     relevance: tuple[str, ...] = Field((), description="Roots of what is relevant: synsets, domain:…, labels.")
     retrain_every: int = Field(50, ge=1, description="New annotations after which a head is retrained.")
+    adaptation: Literal["triplet", "softmax", "off"] = Field(
+        "triplet", description="Loss of the projection that a training tries for the graph, or off."
+    )
     seed: int = Field(0, description="Seed of all that is drawn at random.")
 
     def order_options(self) -> OrderOptions:
@@ -44,6 +48,21 @@ class ProjectOptions(BaseModel):
             evaluation_share=self.evaluation_share,
             seed=self.seed,
         )
+
+
+def adaptation_options(loss: str, given: Mapping[str, Any] | None) -> AdaptationOptions | None:
+    """Hyper-parameters of a training's projection: those given, else the defaults with this loss; None where it is off.
+
+    Raises:
+        SettingsError: one is unknown or not allowed; the message names it.
+    """
+    values = {"loss": loss, **(given or {})}
+    if values["loss"] == "off":
+        return None
+    try:
+        return AdaptationOptions(**values)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"adaptation: {error}") from None
 
 
 def parse_extra_params(value: object) -> dict[str, Any]:
@@ -76,6 +95,7 @@ def project_options(settings: Settings, extra_params: Mapping[str, Any]) -> Proj
         "evaluation_share": settings.evaluation_share,
         "relevance": settings.relevance,
         "retrain_every": settings.retrain_every,
+        "adaptation": settings.adaptation,
     }
     try:
         options = ProjectOptions(**{**defaults, **extra_params})

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 from sqlalchemy import select
 
 from backend.labels import LabelSpace, relevance_mass
 from backend.learning.pool_model import PoolModel
+from backend.learning.space import Space
 from backend.priority.unknown import unknown_score
+from backend.service.artifacts import load_projection
 from backend.service.labels_cache import ProjectLabels
 from backend.service.runtime import Runtime
 from backend.service.spaces import labels_of
@@ -32,6 +35,7 @@ class ControlPool:
 
     space: LabelSpace
     model: PoolModel
+    learnt: Space | None = None  # the projection that the graph lives in, where one was learnt from annotations
 
 
 @dataclass
@@ -40,6 +44,8 @@ class ProjectPool:
 
     labels: ProjectLabels
     relevance_roots: tuple[str, ...]
+    backbone: str
+    projection: str
     task_ids: NDArray[np.int64]
     digests: list[str]
     embeddings: NDArray[np.float16]
@@ -75,7 +81,7 @@ class PoolCache:
         labels = labels_of(runtime, project)
         known = self._pools.pop(project.id, None)
         rows = _embedded_tasks(runtime, project.id)
-        if known is not None and known.labels.key == labels.key and known.relevance_roots == relevance_roots:
+        if known is not None and _still_fits(known, project, labels, relevance_roots):
             fresh = [(task, digest) for task, digest in rows if not _holds(known, task, digest)]
             present = {task for task, _ in rows}
             changed = {task for task, _ in fresh}
@@ -87,7 +93,7 @@ class PoolCache:
                 if fresh:
                     _extend(runtime, known, fresh)
                 return self._keep(project.id, known)
-        return self._keep(project.id, _build(runtime, labels, relevance_roots, rows, seed))
+        return self._keep(project.id, _build(runtime, project, labels, relevance_roots, rows, seed))
 
     def _keep(self, project_id: int, pool: ProjectPool) -> ProjectPool:
         with self._guard:
@@ -118,8 +124,14 @@ class _Rows:
     relevance: NDArray[np.float32] | None
 
 
-def _load(runtime: Runtime, labels: ProjectLabels, roots: tuple[str, ...], rows: Sequence[tuple[int, str]]) -> _Rows:
-    backbone = runtime.backbone
+def _load(
+    runtime: Runtime,
+    backbone_id: str,
+    labels: ProjectLabels,
+    roots: tuple[str, ...],
+    rows: Sequence[tuple[int, str]],
+) -> _Rows:
+    backbone = runtime.backbone_of(backbone_id)
     embeddings, found = runtime.features.matrix(
         [digest for _, digest in rows], backbone.id, backbone.spec.embedding_dim
     )
@@ -132,7 +144,7 @@ def _load(runtime: Runtime, labels: ProjectLabels, roots: tuple[str, ...], rows:
     for start in range(0, max(len(kept), 1), CHUNK):
         part = embeddings[start : start + CHUNK]
         logits = backbone.imagenet_logits(part)
-        probabilities = softmax(logits)
+        probabilities = softmax(logits, axis=1)
         unknown.append(unknown_score(logits))
         for collected, space in zip(priors, labels.spaces, strict=True):
             collected.append(space.prior(probabilities))
@@ -148,17 +160,30 @@ def _load(runtime: Runtime, labels: ProjectLabels, roots: tuple[str, ...], rows:
     )
 
 
+def _still_fits(pool: ProjectPool, project: Project, labels: ProjectLabels, roots: tuple[str, ...]) -> bool:
+    """Whether a pool in memory sees the project as it is now: its labels, its roots, and through what it sees photos."""
+    seen_through = (pool.backbone, pool.projection) == (project.backbone, project.projection)
+    return seen_through and pool.labels.key == labels.key and pool.relevance_roots == roots
+
+
 def _build(
-    runtime: Runtime, labels: ProjectLabels, roots: tuple[str, ...], rows: Sequence[tuple[int, str]], seed: int
+    runtime: Runtime,
+    project: Project,
+    labels: ProjectLabels,
+    roots: tuple[str, ...],
+    rows: Sequence[tuple[int, str]],
+    seed: int,
 ) -> ProjectPool:
-    loaded = _load(runtime, labels, roots, rows)
-    controls = [
-        ControlPool(space, PoolModel(loaded.embeddings, prior, seed=seed))
-        for space, prior in zip(labels.spaces, loaded.priors, strict=True)
-    ]
+    loaded = _load(runtime, project.backbone, labels, roots, rows)
+    controls = []
+    for number, (space, prior) in enumerate(zip(labels.spaces, loaded.priors, strict=True)):
+        learnt = _learnt_space(runtime, project, number, loaded.embeddings.shape[1])
+        controls.append(ControlPool(space, PoolModel(loaded.embeddings, prior, seed=seed, projection=learnt), learnt))
     return ProjectPool(
         labels=labels,
         relevance_roots=roots,
+        backbone=project.backbone,
+        projection=project.projection,
         task_ids=loaded.task_ids,
         digests=loaded.digests,
         embeddings=loaded.embeddings,
@@ -170,8 +195,21 @@ def _build(
     )
 
 
+def _learnt_space(runtime: Runtime, project: Project, control: int, width: int) -> Space | None:
+    """The projection of the project for embeddings of length `width`; None where it has none."""
+    if not project.projection:
+        return None
+    learnt = load_projection(runtime, project.id, project.projection, control)
+    if learnt is None or learnt.matrix is None or learnt.input_dim != width:
+        log.warning(
+            "the projection of %s does not fit project %s: its graph does without", project.projection, project.id
+        )
+        return None
+    return learnt.as_space()
+
+
 def _extend(runtime: Runtime, pool: ProjectPool, fresh: Sequence[tuple[int, str]]) -> None:
-    loaded = _load(runtime, pool.labels, pool.relevance_roots, fresh)
+    loaded = _load(runtime, pool.backbone, pool.labels, pool.relevance_roots, fresh)
     if not loaded.task_ids.size:
         return
     first = pool.n
@@ -186,10 +224,3 @@ def _extend(runtime: Runtime, pool: ProjectPool, fresh: Sequence[tuple[int, str]
     pool.gone = np.concatenate([pool.gone, np.zeros(loaded.task_ids.size, dtype=bool)])
     pool.row_of.update({int(task): first + row for row, task in enumerate(loaded.task_ids)})
     log.info("%d photos joined the pool of %d", loaded.task_ids.size, first)
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows of `logits` [n, C] as probabilities: float32 [n, C], rows sum to 1."""
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
-    probabilities: NDArray[np.float32] = (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
-    return probabilities

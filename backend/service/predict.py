@@ -11,16 +11,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 from sqlalchemy import select
 
 from backend.errors import ImageError
 from backend.learning.head import Head
 from backend.learning.pool_model import extend_from
 from backend.service import metrics
+from backend.service.artifacts import load_heads, project_folder
 from backend.service.embedding import embed_tasks
 from backend.service.labels_cache import ProjectLabels
-from backend.service.models import BUILT_IN, WORDNET, load_heads, project_folder
-from backend.service.pool import softmax
+from backend.service.models import BUILT_IN, WORDNET
 from backend.service.projects import find_project
 from backend.service.runtime import Runtime
 from backend.service.snapshot import Snapshot, read_snapshot
@@ -102,7 +103,7 @@ class Predictor:
             folder: Path = project_folder(self.runtime, project.id) / "snapshots" / project.snapshot
             name = project.snapshot.rsplit(".", 1)[0]
             served = Served(
-                read_snapshot(folder), None if name in BUILT_IN else load_heads(self.runtime, project, name)
+                read_snapshot(folder), None if name in BUILT_IN else load_heads(self.runtime, project.id, name)
             )
             kept = (project.snapshot, served)
             self._served[project.id] = kept
@@ -165,7 +166,7 @@ class Predictor:
             return
         ids = list(embeddings)
         matrix = np.stack([embeddings[task_id] for task_id in ids])
-        beliefs = _believe_outside(labels, served, matrix, softmax(backbone.imagenet_logits(matrix)))
+        beliefs = _believe_outside(labels, served, matrix, softmax(backbone.imagenet_logits(matrix), axis=1))
         controls = [space.control for space in labels.spaces]
         for place, task_id in enumerate(ids):
             rows = [belief[place] for belief in beliefs]

@@ -13,8 +13,9 @@ from sqlalchemy import update
 
 from backend.learning.relevance import learn_relevance
 from backend.priority import Order, PoolView, order_pool
+from backend.service.artifacts import project_folder
 from backend.service.beliefs import Annotated, ControlBelief, Targets, believe, read_annotations
-from backend.service.models import BUILT_IN, PROPAGATION, project_folder, record_version
+from backend.service.models import BUILT_IN, PROPAGATION, record_version, update_version
 from backend.service.options import ProjectOptions, project_options
 from backend.service.pool import PoolCache, ProjectPool
 from backend.service.projects import find_project
@@ -59,7 +60,7 @@ def refresh_project(
         progress(0.5, f"{annotated.count} annotated tasks, served by {served}")
         order = order_pool(view_of(pool, annotated, beliefs, options.seed), options.order_options())
         progress(0.7, "ordered")
-        _record_built_in(runtime, project_id, served, beliefs, annotated.count)
+        _record_built_in(runtime, project, served, beliefs, annotated.count)
         version, published = _publish(runtime, project, options, pool, order, served, beliefs, republish)
     _mark_ordered(runtime, project_id, read_at, len(pool.row_of))
     _ask_for_training(runtime, project, options, annotated)
@@ -171,20 +172,27 @@ def _snapshot_of(version: str, pool: ProjectPool, order: Order, beliefs: list[Co
 
 
 def _record_built_in(
-    runtime: Runtime, project_id: int, served: str, beliefs: list[ControlBelief], annotated_tasks: int
+    runtime: Runtime, project: Project, served: str, beliefs: list[ControlBelief], annotated_tasks: int
 ) -> None:
-    """WordNet and propagation are versions too: kept with their figures, so that a head can be compared with them."""
+    """WordNet and propagation are versions too: kept with their figures, so that a head can be compared with them.
+
+    An adapted graph goes on learning as propagation does; it has a row already, made by the training.
+    """
+    measured = beliefs[0].evaluation
+    if project.projection:
+        figures = {"evaluation": measured[project.projection]} if project.projection in measured else {}
+        update_version(runtime, project.id, project.projection, annotations=annotated_tasks, **figures)
     for name in BUILT_IN:
-        if name == PROPAGATION and not annotated_tasks:
+        if name == PROPAGATION and (not annotated_tasks or project.projection):
             continue
         values: dict[str, Any] = {
             "kind": name,
             "backbone": runtime.backbone.id,
             "annotations": annotated_tasks if name == PROPAGATION else 0,
-            "evaluation": beliefs[0].evaluation.get(name, {}),
+            "evaluation": measured.get(name, {}),
             "status": "serving" if name == served else "retired",
         }
-        record_version(runtime, project_id, name, **values)
+        record_version(runtime, project.id, name, **values)
 
 
 def _ask_for_training(runtime: Runtime, project: Project, options: ProjectOptions, annotated: Annotated) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from backend.errors import ImageError
 from backend.labels import LabelConfig
 from backend.service.annotations import record_task_deletions
 from backend.storage.database import Database
-from backend.storage.schema import QueueItem, Task
+from backend.storage.schema import Feature, QueueItem, Task
 
 CHUNK = 500
 
@@ -74,6 +74,23 @@ def pending_tasks(session: Session, project_id: int, limit: int) -> list[Task]:
         .limit(limit)
     )
     return list(session.scalars(query))
+
+
+def unseen_tasks(session: Session, project_id: int, backbone_id: str, after: int, limit: int) -> list[Task]:
+    """Tasks behind the id `after` whose image was read, but not embedded by this backbone; in the order of their ids."""
+    query = select(Task).where(_unseen(project_id, backbone_id), Task.task_id > after)
+    return list(session.scalars(query.order_by(Task.task_id).limit(limit)))
+
+
+def count_unseen(session: Session, project_id: int, backbone_id: str) -> int:
+    """How many tasks `unseen_tasks` has; two seconds for a million tasks, so it is not asked without a reason."""
+    query = select(func.count()).select_from(Task).where(_unseen(project_id, backbone_id))
+    return session.scalar(query) or 0
+
+
+def _unseen(project_id: int, backbone_id: str) -> ColumnElement[bool]:
+    seen = select(Feature.digest).where(Feature.digest == Task.digest, Feature.backbone == backbone_id).exists()
+    return and_(Task.project_id == project_id, Task.digest.is_not(None), ~seen)
 
 
 def count_tasks(session: Session, project_id: int) -> dict[str, int]:

@@ -1,59 +1,84 @@
-"""The train job: heads from all annotations, measured, kept, and promoted only if better than what serves."""
+"""The train job: every recipe learns from all annotations, is measured, kept, and promoted only if better than what serves."""
 
 from __future__ import annotations
 
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import update
 
 from backend.errors import BackendError
-from backend.learning.evaluation import evaluate, photo_scores
-from backend.learning.head import Head
-from backend.learning.promotion import Candidate, decide
+from backend.learning.promotion import Decision
 from backend.priority import evaluation_mask
+from backend.service.artifacts import head_folder, load_heads, save_heads, save_projections
 from backend.service.beliefs import believe, read_annotations
-from backend.service.challengers import CHALLENGERS, TrainingData, challengers_for, training_data
-from backend.service.models import head_folder, list_versions, load_heads, record_version, serve
-from backend.service.options import project_options
+from backend.service.contest import (
+    CROSS_VALIDATION,
+    EVALUATION_SAMPLE,
+    Contest,
+    by_cross_validation,
+    on_evaluation_sample,
+)
+from backend.service.models import (
+    PROPAGATION,
+    adopt_projection,
+    list_versions,
+    recipe_of,
+    record_version,
+    serve,
+)
+from backend.service.options import adaptation_options, project_options
 from backend.service.pool import PoolCache
 from backend.service.projects import find_project
+from backend.service.recipes import ADAPTED, PROPAGATED, Learned, Recipe, Wanted, recipes_for
 from backend.service.runtime import Runtime
+from backend.service.training_data import TrainingData, training_data
 from backend.storage.schema import Project
 
 log = logging.getLogger(__name__)
 
-HEAD_NAME = re.compile(r"head-(\d+)")
+NUMBERED = re.compile(r"(?:head|adapted|fine-tuned)-(\d+)")
+TRAINING_SHARE = 0.5  # of the progress; the rest is the contest
 
 Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A new version: one head for each control, made by the challenger of this name."""
+    """A new version: what one recipe made, for each control."""
 
     version: str
-    challenger: str
-    heads: list[Head]
+    recipe: Recipe
+    learned: list[Learned]
     seconds: float
 
 
-def train_project(runtime: Runtime, pools: PoolCache, project_id: int, progress: Progress) -> dict[str, Any]:
-    """Train the challengers, measure them, and promote the best if it beats what serves.
+def train_project(
+    runtime: Runtime,
+    pools: PoolCache,
+    project_id: int,
+    progress: Progress,
+    *,
+    adaptation: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Let every recipe learn, measure it, and promote the best if it beats what serves.
 
-    Returns: the version that was made last or promoted, what serves, and a `message`.
+    Args:
+        adaptation: hyper-parameters of the projection for this training; None: the project's.
+
+    Returns: the new versions, the promoted one if any, and a `message`.
 
     Raises:
         BackendError: reason `no_annotations` when nothing is annotated yet.
+        SettingsError: a hyper-parameter is unknown or not allowed.
     """
     project = find_project(runtime, project_id)
     options = project_options(runtime.settings, project.extra_params)
+    wanted_adaptation = adaptation_options(options.adaptation, adaptation)
     with pools.lock(project_id):
         pool = pools.current(project, options.relevance, options.seed)
         annotated = read_annotations(runtime, project_id, pool, options.evaluation_share)
@@ -62,97 +87,127 @@ def train_project(runtime: Runtime, pools: PoolCache, project_id: int, progress:
         serving, beliefs = believe(runtime, project, pool, annotated)
         sample = evaluation_mask(pool.digests, options.evaluation_share)
         data = [training_data(pool, annotated, belief, n, sample, options.seed) for n, belief in enumerate(beliefs)]
-    previous = load_heads(runtime, project, serving)
-    trained = _train_all(data, previous, _next_number(runtime, project_id), progress)
-    notes, promoted = _judge(project, serving, data, trained)
+    wanted = Wanted(wanted_adaptation, load_heads(runtime, project.id, serving))
+    recipes = recipes_for(data, wanted)
+    trained = _train_all(data, recipes, wanted, next_number(runtime, project_id), _part(progress, 0, TRAINING_SHARE))
+    learned = {item.recipe.name: item.learned for item in trained}
+    contest = on_evaluation_sample(data, learned) or by_cross_validation(
+        data, recipes, learned, wanted, options.seed, _part(progress, TRAINING_SHARE, 1 - TRAINING_SHARE)
+    )
+    versions = {item.recipe.name: item.version for item in trained}
+    decision = _decide(runtime, project, serving, contest, versions)
+    graph = _graph_of_choice(project, contest, versions)
+    notes = {verdict.version: verdict.sentence for verdict in decision.verdicts}
     for item in trained:
-        _keep(runtime, project_id, item, data, serving, annotated.count, notes[item.version])
-        log.info("project %s: %s", project_id, notes[item.version])
+        note = f"{notes[item.version]} ({item.recipe.name})"
+        if project.pinned and item.version == decision.serves:
+            note += f"; not promoted all the same, since a person chose {serving}"
+        notes[item.version] = note
+        _keep(runtime, project, item, contest, parent=serving, graph=graph, annotations=annotated.count, note=note)
+        log.info("project %s: %s", project_id, note)
+    promoted = None if project.pinned or decision.serves == serving else decision.serves
     if promoted is not None:
         serve(runtime, project_id, promoted, pinned=False)
+    if not project.pinned and graph != project.projection:
+        adopt_projection(runtime, project_id, graph)
     _mark_trained(runtime, project_id, annotated.count)
     runtime.enqueue("refresh", project_id, {"republish": True})
     return {
         "versions": [item.version for item in trained],
         "promoted": promoted,
+        "projection": graph,
         "message": "; ".join(notes[item.version] for item in trained),
     }
 
 
-def _train_all(data: list[TrainingData], previous: list[Head] | None, number: int, progress: Progress) -> list[Trained]:
-    """Every challenger that fits, each as a version of its own."""
-    names = [name for name in CHALLENGERS if all(name in challengers_for(part) for part in data)]
-    share = 1.0 / (len(names) * len(data))
+def _train_all(
+    data: list[TrainingData], recipes: Sequence[Recipe], wanted: Wanted, number: int, progress: Progress
+) -> list[Trained]:
+    """Every recipe on every control, each recipe as a version of its own."""
+    share = 1.0 / (len(recipes) * len(data))
     trained: list[Trained] = []
-    for place, name in enumerate(names):
+    for place, recipe in enumerate(recipes):
         started = time.monotonic()
-        heads = []
+        learned = []
         for control, part in enumerate(data):
-            report = _part(progress, (place * len(data) + control) * share, share, name)
-            heads.append(CHALLENGERS[name](part, previous[control] if previous else None, report))
-        trained.append(Trained(f"head-{number + place}", name, heads, time.monotonic() - started))
+            report = _part(progress, (place * len(data) + control) * share, share, recipe.name)
+            start = wanted.warm_start[control] if wanted.warm_start else None
+            learned.append(recipe.learn(part, wanted, start, None, report))
+        trained.append(Trained(f"{recipe.kind}-{number + place}", recipe, learned, time.monotonic() - started))
     return trained
 
 
-def _judge(
-    project: Project, serving: str, data: list[TrainingData], trained: list[Trained]
-) -> tuple[dict[str, str], str | None]:
-    """A sentence about each new version, and the one that serves from now on, if any does."""
-    challengers = [Candidate(item.version, _scores(data, _predictions(item, data))) for item in trained]
-    decision = decide(Candidate(serving, _scores(data, [part.held_served for part in data])), challengers)
-    said = {verdict.version: verdict.sentence for verdict in decision.verdicts}
-    notes = {item.version: f"{said[item.version]} ({item.challenger})" for item in trained}
-    if not decision.changed:
-        return notes, None
-    if project.pinned:
-        notes[decision.serves] += f"; not promoted all the same, since a person chose {serving}"
-        return notes, None
-    return notes, decision.serves
+def _decide(
+    runtime: Runtime, project: Project, serving: str, contest: Contest, versions: Mapping[str, str]
+) -> Decision:
+    """Which version serves from now on.
+
+    On the evaluation sample the serving version itself defends its place, and propagation, which learns on with every
+    annotation, may win it back. Cross-validation cannot measure a version, which has seen all photos, but only the recipe
+    that made it: that recipe's new version, which knows more annotations, defends the place.
+    """
+    propagated = project.projection or PROPAGATION
+    if contest.judged_by == EVALUATION_SAMPLE:
+        challengers = versions if serving == propagated else {**versions, PROPAGATED: propagated}
+        return contest.decide(("", serving), challengers)
+    recipe = recipe_of(runtime, project.id, serving)
+    reference = recipe if recipe in versions else PROPAGATED
+    named = {PROPAGATED: propagated, **versions}
+    if project.projection and reference != PROPAGATED:
+        del named[PROPAGATED]  # that projection has seen the photos which are held out
+    challengers = {name: version for name, version in named.items() if name != reference}
+    return contest.decide((reference, named[reference]), challengers)
 
 
-def _predictions(item: Trained, data: list[TrainingData]) -> list[NDArray[np.float32]]:
-    return [head.predict(part.held_embeddings, part.held_prior) for head, part in zip(item.heads, data, strict=True)]
-
-
-def _scores(data: list[TrainingData], predictions: list[NDArray[np.float32]]) -> NDArray[np.float64]:
-    """Score of every evaluation photo of every control, one after the other."""
-    return np.concatenate(
-        [
-            photo_scores(predicted, part.held_targets, multiple=part.multiple) if len(predicted) else np.zeros(0)
-            for predicted, part in zip(predictions, data, strict=True)
-        ]
-    )
+def _graph_of_choice(project: Project, contest: Contest, versions: Mapping[str, str]) -> str:
+    """The version whose projection the project's graph lives in from now on; empty: none."""
+    if ADAPTED not in versions:
+        return project.projection
+    if project.projection and contest.judged_by == CROSS_VALIDATION:
+        return versions[ADAPTED]  # the same recipe, with more annotations
+    decision = contest.decide((PROPAGATED, project.projection), {ADAPTED: versions[ADAPTED]})
+    return decision.serves
 
 
 def _keep(
-    runtime: Runtime, project_id: int, item: Trained, data: list[TrainingData], parent: str, annotations: int, note: str
+    runtime: Runtime,
+    project: Project,
+    item: Trained,
+    contest: Contest,
+    *,
+    parent: str,
+    graph: str,
+    annotations: int,
+    note: str,
 ) -> None:
     """Write a version's files, then its row: a row never names files that are not whole."""
-    folder = head_folder(runtime, project_id, item.version)
-    digests = [head.save(folder / f"control-{number}") for number, head in enumerate(item.heads)]
-    measured = {}
-    if len(data[0].held_targets):
-        predicted = item.heads[0].predict(data[0].held_embeddings, data[0].held_prior)
-        measured = evaluate(predicted, data[0].held_targets, multiple=data[0].multiple).to_json()
+    folder = head_folder(runtime, project.id, item.version)
+    heads = [learned.head for learned in item.learned if learned.head is not None]
+    digest = (
+        save_heads(folder, heads) if heads else save_projections(folder, [part.projection for part in item.learned])
+    )
     record_version(
         runtime,
-        project_id,
+        project.id,
         item.version,
-        kind="head",
+        kind=item.recipe.kind,
         parent=parent,
         status="candidate",
-        backbone=runtime.backbone.id,
-        weights_digest=digests[0],
+        backbone=project.backbone or runtime.backbone.id,
+        projection=item.version if item.recipe.name == ADAPTED else graph,
+        recipe=item.recipe.name,
+        weights_digest=digest,
         artifact=str(folder.relative_to(runtime.settings.state_dir)),
         annotations=annotations,
-        evaluation=measured,
+        evaluation={**contest.measured[item.recipe.name].figures(), "judged_by": contest.judged_by},
         note=note,
         seconds=item.seconds,
     )
 
 
-def _next_number(runtime: Runtime, project_id: int) -> int:
-    numbers = [HEAD_NAME.fullmatch(item.version) for item in list_versions(runtime, project_id)]
+def next_number(runtime: Runtime, project_id: int) -> int:
+    """Number of the next trained version; they count on across kinds."""
+    numbers = [NUMBERED.fullmatch(item.version) for item in list_versions(runtime, project_id)]
     return 1 + max((int(found.group(1)) for found in numbers if found), default=0)
 
 
@@ -161,5 +216,6 @@ def _mark_trained(runtime: Runtime, project_id: int, annotated: int) -> None:
         session.execute(update(Project).where(Project.id == project_id).values(trained_annotations=annotated))
 
 
-def _part(progress: Progress, start: float, share: float, name: str) -> Progress:
-    return lambda fraction, message: progress(start + share * fraction, f"{name}: {message}")
+def _part(progress: Progress, start: float, share: float, name: str = "") -> Progress:
+    """Progress of a part of the job, as progress of the whole."""
+    return lambda fraction, message: progress(start + share * fraction, f"{name}: {message}" if name else message)

@@ -22,7 +22,7 @@ from backend.sync.window import WindowItem, publish_window
 
 log = logging.getLogger(__name__)
 
-OUR_VERSIONS = re.compile(r"^(wordnet|propagation|head-\d+|fine-tuned-\d+)\.\d+$")
+OUR_VERSIONS = re.compile(r"^(wordnet|propagation|head-\d+|adapted-\d+|fine-tuned-\d+)\.\d+$")
 
 
 def pre_annotation(controls: Sequence[Control], probabilities: Sequence[NDArray[np.float32]]) -> list[dict[str, Any]]:
