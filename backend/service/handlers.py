@@ -25,7 +25,7 @@ def job_handlers(runtime: Runtime) -> dict[str, Handler]:
         return sync_project(runtime, job.project_id, progress, poll=bool(job.payload.get("poll")))
 
     def embed(job: Job, progress: Progress) -> Mapping[str, Any]:
-        return embed_pending(runtime, job.project_id, progress)
+        return embed_pending(runtime, job.project_id, progress, unseen=bool(job.payload.get("unseen")))
 
     def refresh(job: Job, progress: Progress) -> Mapping[str, Any]:
         republish = bool(job.payload.get("republish"))

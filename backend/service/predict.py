@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from sqlalchemy import select
 
-from backend.errors import ImageError
+from backend.errors import ImageError, WeightsError
 from backend.learning.head import Head
 from backend.learning.pool_model import extend_from
 from backend.service import metrics
 from backend.service.artifacts import load_heads, project_folder
-from backend.service.embedding import embed_tasks
+from backend.service.embedding import embed_photos, embed_tasks
 from backend.service.labels_cache import ProjectLabels
 from backend.service.models import BUILT_IN, WORDNET
 from backend.service.projects import find_project
@@ -72,7 +72,7 @@ class Predictor:
         answers: dict[int, dict[str, Any]] = {}
         version = project.published_version or FIRST_VERSION
         rest = self._from_snapshot(served.snapshot, labels, known, version, answers)
-        self._from_embeddings(labels, served, rest, version, answers, deadline)
+        self._from_embeddings(project, labels, served, rest, version, answers, deadline)
         self._window_scores(project, answers)
         return [answers.get(int(task["id"]), []) for task in tasks]
 
@@ -135,6 +135,7 @@ class Predictor:
 
     def _from_embeddings(
         self,
+        project: Project,
         labels: ProjectLabels,
         served: Served,
         tasks: Sequence[Task],
@@ -145,7 +146,14 @@ class Predictor:
         if not tasks:
             return
         runtime = self.runtime
-        backbone = runtime.backbone
+        # What serves may have been made through another backbone than the one that the project has by now.
+        wanted = project.backbone if served.snapshot is None else served.snapshot.backbone
+        own = (wanted or runtime.backbone.id) == (project.backbone or runtime.backbone.id)
+        try:
+            backbone = runtime.backbone_of(wanted)
+        except WeightsError as error:
+            log.error("%d photos of project %s get no prediction: %s", len(tasks), project.id, error)
+            return
         stored = runtime.features.get([task.digest for task in tasks if task.digest], backbone.id)
         embeddings = {task.task_id: stored[task.digest] for task in tasks if task.digest in stored}
         metrics.CACHE_HITS.inc(len(embeddings))
@@ -155,13 +163,14 @@ class Predictor:
             if time.monotonic() >= deadline:
                 break
             part = unread[start : start + runtime.settings.batch_size]
-            for item in embed_tasks(runtime, part, deadline=deadline):
+            for item in (embed_tasks if own else embed_photos)(runtime, backbone, part, deadline=deadline):
                 if item.embedding is not None:
                     embeddings[item.key] = item.embedding
         late = [task for task in unread if task.task_id not in embeddings]
         if late:
             log.info("%d photos were not read in time or not at all; the embed job takes them", len(late))
-            runtime.enqueue("embed", late[0].project_id)
+        if late or (unread and not own):
+            runtime.enqueue("embed", project.id)
         if not embeddings:
             return
         ids = list(embeddings)

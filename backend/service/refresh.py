@@ -15,6 +15,7 @@ from backend.learning.relevance import learn_relevance
 from backend.priority import Order, PoolView, order_pool
 from backend.service.artifacts import project_folder
 from backend.service.beliefs import Annotated, ControlBelief, Targets, believe, read_annotations
+from backend.service.embedding import ask_for_unseen
 from backend.service.models import BUILT_IN, PROPAGATION, record_version, update_version
 from backend.service.options import ProjectOptions, project_options
 from backend.service.pool import PoolCache, ProjectPool
@@ -52,6 +53,7 @@ def refresh_project(
     with pools.lock(project_id):
         read_at = now()
         pool = pools.current(project, options.relevance, options.seed)
+        ask_for_unseen(runtime, project_id, len(pool.row_of))
         if not pool.row_of:
             return {"message": "no photo of this project is embedded yet"}
         progress(0.3, f"{pool.n} photos in the pool")
@@ -135,7 +137,8 @@ def _publish(
     for item in items:
         item.version = version
     parent = project_folder(runtime, project.id) / "snapshots"
-    write_snapshot(parent / version, _snapshot_of(version, pool, order, beliefs))
+    backbone_id = runtime.backbone_of(pool.backbone).id
+    write_snapshot(parent / version, _snapshot_of(version, backbone_id, pool, order, beliefs))
     store_window(runtime, items)
     publish(runtime, project, version, items)
     mark_published(runtime, project.id, version, version)
@@ -154,7 +157,9 @@ def _next_serial(runtime: Runtime, project_id: int) -> int:
         return session.get_one(Project, project_id).window_serial
 
 
-def _snapshot_of(version: str, pool: ProjectPool, order: Order, beliefs: list[ControlBelief]) -> Snapshot:
+def _snapshot_of(
+    version: str, backbone_id: str, pool: ProjectPool, order: Order, beliefs: list[ControlBelief]
+) -> Snapshot:
     priority = np.zeros(pool.n, dtype=np.float32)
     priority[order.rows] = order.priority
     ascending = np.argsort(pool.task_ids, kind="stable")
@@ -162,6 +167,7 @@ def _snapshot_of(version: str, pool: ProjectPool, order: Order, beliefs: list[Co
     return Snapshot(
         version=version,
         labels_key=pool.labels.key,
+        backbone=backbone_id,
         task_ids=pool.task_ids[ascending],
         priority=priority[ascending],
         controls=[

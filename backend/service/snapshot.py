@@ -37,6 +37,7 @@ class Snapshot:
     Attributes:
         version: the version published with it.
         labels_key: which labels it speaks of; a project whose labels changed does not use it.
+        backbone: id of the backbone whose embeddings it was made from; "" is that of the settings.
         task_ids: int64 [n], ascending.
         priority: float32 [n] in [0, 1], 1 = label this sooner.
         controls: the beliefs, one for each control of the label config.
@@ -44,6 +45,7 @@ class Snapshot:
 
     version: str
     labels_key: str
+    backbone: str
     task_ids: NDArray[np.int64]
     priority: NDArray[np.float32]
     controls: Sequence[ControlBeliefs]
@@ -69,7 +71,12 @@ def write_snapshot(folder: Path, snapshot: Snapshot) -> None:
         np.save(temporary / f"probabilities-{number}.npy", control.probabilities)
         arrays: Any = dict(control.extension)
         np.savez(temporary / f"extension-{number}.npz", **arrays)
-    meta = {"version": snapshot.version, "labels_key": snapshot.labels_key, "controls": len(snapshot.controls)}
+    meta = {
+        "version": snapshot.version,
+        "labels_key": snapshot.labels_key,
+        "backbone": snapshot.backbone,
+        "controls": len(snapshot.controls),
+    }
     (temporary / "meta.json").write_text(json.dumps(meta))
     if folder.exists():  # left by a job that died after this step; it says the same
         shutil.rmtree(folder)
@@ -88,10 +95,20 @@ def read_snapshot(folder: Path) -> Snapshot:
     return Snapshot(
         version=meta["version"],
         labels_key=meta["labels_key"],
+        backbone=meta.get("backbone", ""),
         task_ids=np.load(folder / "task_ids.npy", mmap_mode="r", allow_pickle=False),
         priority=np.load(folder / "priority.npy", mmap_mode="r", allow_pickle=False),
         controls=controls,
     )
+
+
+def backbone_of_snapshot(folder: Path) -> str | None:
+    """Id of the backbone that a snapshot was made through; None where there is no snapshot, or it does not say."""
+    try:
+        found = json.loads((folder / "meta.json").read_text()).get("backbone")
+    except FileNotFoundError:
+        return None
+    return found or None
 
 
 def remove_old_snapshots(parent: Path, keep: Sequence[str]) -> None:
