@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from backend.cli.runtime import open_database
 from backend.errors import ImageError, LabelConfigError, NotFoundError
@@ -18,7 +19,6 @@ from backend.labels import LabelConfig, LabelSpace, WordNet, ensure_wordnet, ima
 from backend.learning.pool_model import PoolModel
 from backend.priority import Order, OrderOptions, PoolView, order_pool
 from backend.priority.unknown import unknown_score
-from backend.service.pool import softmax
 from backend.settings import Settings
 from backend.storage.feature_store import FeatureStore
 
@@ -146,7 +146,7 @@ class _Beliefs:
         # In chunks: the logits of a million photos at once would take 4 GB.
         for start in range(0, len(embedded.paths), CHUNK):
             logits = backbone.imagenet_logits(embedded.embeddings[start : start + CHUNK])
-            probabilities = softmax(logits)
+            probabilities = softmax(logits, axis=1)
             prior.append(space.prior(probabilities))
             unknown.append(unknown_score(logits))
             top.append(np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP])

@@ -31,11 +31,11 @@ class LinearModel:
         scores = space @ self.weights
         scores += self.bias
         scores *= np.float32(self.sharpness)
-        return softmax(scores)
+        return softmax_in_place(scores)
 
 
-def softmax(scores: FloatArray) -> FloatArray:
-    """Row-wise softmax, in place: float32 [n, L] in [0, 1], rows sum to 1."""
+def softmax_in_place(scores: FloatArray) -> FloatArray:
+    """Row-wise softmax that overwrites `scores`: float32 [n, L] in [0, 1], rows sum to 1."""
     scores -= scores.max(axis=1, keepdims=True)
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=1, keepdims=True)

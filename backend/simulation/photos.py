@@ -16,7 +16,7 @@ from backend.errors import ImageError, NotFoundError
 from backend.features import Backbone, embed_stream
 from backend.images import find_images
 from backend.labels import LabelSpace, WordNet, parse_label_config, relevance_mass
-from backend.learning.linear import softmax
+from backend.learning.linear import softmax_in_place
 from backend.priority.unknown import unknown_score
 from backend.storage.feature_store import FeatureStore
 
@@ -177,7 +177,7 @@ def with_beliefs(photos: Photos, backbone: Backbone, space: LabelSpace, relevanc
     for start in range(0, len(photos), _CHUNK):
         logits = backbone.imagenet_logits(photos.embeddings[start : start + _CHUNK])
         unknown.append(unknown_score(logits))
-        probabilities = softmax(logits)  # in place: the logits are gone
+        probabilities = softmax_in_place(logits)
         prior.append(space.prior(probabilities))
         if relevance:
             relevant.append(relevance_mass(relevance, probabilities, space.wordnet))

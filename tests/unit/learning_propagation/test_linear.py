@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from backend.learning import linear
-from backend.learning.linear import fit_ridge, softmax
+from backend.learning.linear import fit_ridge, softmax_in_place
 
 pytestmark = pytest.mark.unit
 
@@ -26,4 +26,4 @@ def test_probabilities_are_the_sharpened_softmax() -> None:
     model = linear.LinearModel(np.eye(2, dtype=np.float32), np.zeros(2, np.float32), sharpness=2.0)
     found = model.probabilities(np.array([[1, 0], [0, 0]], dtype=np.float32))
     assert found == pytest.approx(np.array([[1 / (1 + np.exp(-2)), 1 / (1 + np.exp(2))], [0.5, 0.5]]), abs=1e-6)
-    assert softmax(np.array([[1000.0, 0.0]], dtype=np.float32)).tolist() == [[1.0, 0.0]]
+    assert softmax_in_place(np.array([[1000.0, 0.0]], dtype=np.float32)).tolist() == [[1.0, 0.0]]
