@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -24,6 +23,8 @@ from typing import Any
 import numpy as np
 import requests
 from PIL import Image
+
+from backend.cli.child_server import free_port
 
 CONFIG = """<View><Image name="photo" value="$photo"/><Choices name="what" toName="photo">
 <Choice value="cat"/><Choice value="dog"/><Choice value="tennis"/><Choice value="golf"/></Choices></View>"""
@@ -172,12 +173,6 @@ def wait(condition: Callable[[], bool], seconds: float = 120, *, pause: float = 
             pass
         time.sleep(pause)
     raise SystemExit(f"waited {seconds:g} s in vain")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

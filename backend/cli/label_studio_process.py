@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
 
 import requests
 
+from backend.cli.child_server import ChildServer, Progress, free_port, signal_group
 from backend.errors import LabelStudioError
 from backend.sync.client import LabelStudioClient
 
-POLL_SECONDS = 0.25
-LOG_TAIL_LINES = 15
+STOP_SECONDS = 10.0
 # Everything else is kept from Label Studio: it reads HOST, PORT, USERNAME and any LABEL_STUDIO_… it finds.
 INHERITED_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SYSTEMROOT")
 
 
-class LabelStudioProcess:
+class LabelStudioProcess(ChildServer):
     """One Label Studio server on this machine, with SQLite in `data_dir`.
 
     It listens on loopback only, reaches no network by itself (no analytics, error reports or version check), accepts
-    backends on private addresses, and serves local files below `files_root`. Use as a context manager, or call
-    `start` and `stop`; stopping ends every process that it started.
+    backends on private addresses, and serves local files below `files_root`.
 
     Args:
         venv_bin: the `bin` folder of the environment that has label-studio installed.
@@ -41,6 +35,12 @@ class LabelStudioProcess:
         files_root: folder below which /data/local-files/?d=… finds files; default: `data_dir`/files.
         extra_environment: variables that win over those set here.
     """
+
+    title = "Label Studio"
+    slug = "label_studio"
+    error = LabelStudioError
+    port_option = "port"
+    patience = "; a first start takes about a minute"
 
     def __init__(
         self,
@@ -54,27 +54,14 @@ class LabelStudioProcess:
         files_root: Path | None = None,
         extra_environment: Mapping[str, str] | None = None,
     ) -> None:
+        super().__init__(data_dir, port)
+        self.data_dir = self.folder
         self.venv_bin = venv_bin.absolute()
-        self.data_dir = data_dir.absolute()
         self.email = email
         self._password = password
         self._token = token
-        self.port = port
         self.files_root = (files_root or self.data_dir / "files").absolute()
-        self.log_path = self.data_dir / "label-studio.log"
         self._extra_environment = dict(extra_environment or {})
-        self._process: subprocess.Popen[bytes] | None = None
-        self._log: IO[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        """The origin, once started."""
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def running(self) -> bool:
-        """Whether the server's process is alive."""
-        return self._process is not None and self._process.poll() is None
 
     def client(self, timeout: float = 30.0) -> LabelStudioClient:
         """A client that acts as the first user."""
@@ -102,7 +89,7 @@ class LabelStudioProcess:
             **self._extra_environment,
         }
 
-    def start(self, progress: Callable[[str], None] | None = None, timeout: float = 300.0) -> None:
+    def start(self, progress: Progress | None = None, timeout: float = 300.0) -> None:
         """Start the server and wait until it answers and knows the credentials.
 
         Args:
@@ -119,69 +106,19 @@ class LabelStudioProcess:
                 f"Label Studio is not installed in {self.venv_bin}: run `make label-studio`.",
                 reason="label_studio_missing",
             )
-        self.data_dir.mkdir(parents=True, exist_ok=True)
         self.files_root.mkdir(parents=True, exist_ok=True)
-        self.port = self.port or _free_port()
-        self._refuse_taken_port()
+        self.port = self.port or free_port()
         command = [str(program), "start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(self.port)]
-        self._log = self.log_path.open("ab")
-        self._process = subprocess.Popen(
-            command,
-            env=self.environment(),
-            cwd=self.data_dir,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        self._launch(command, progress, timeout)
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        signal_group(process, signal.SIGTERM)
         try:
-            self._wait(progress, timeout)
-            self._check_credentials()
-        except BaseException:
-            self.stop()
-            raise
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            signal_group(process, signal.SIGKILL)
 
-    def stop(self, timeout: float = 10.0) -> None:
-        """End the server and all that it started; harmless when it is not running."""
-        process, self._process = self._process, None
-        if process is not None:
-            _signal_group(process.pid, signal.SIGTERM)
-            try:
-                process.wait(timeout)
-            except subprocess.TimeoutExpired:
-                _signal_group(process.pid, signal.SIGKILL)
-                process.wait()
-        if self._log is not None:
-            self._log.close()
-            self._log = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def _wait(self, progress: Callable[[str], None] | None, timeout: float) -> None:
-        started = time.monotonic()
-        told = 0.0
-        session = requests.Session()
-        session.trust_env = False  # no proxy stands between us and loopback
-        while (waited := time.monotonic() - started) < timeout:
-            if not self.running:
-                raise self._start_error("stopped while starting")
-            with contextlib.suppress(requests.RequestException):
-                if session.get(f"{self.url}/health", timeout=2).ok:
-                    return
-            if progress is not None and waited - told >= 1.0:
-                told = waited
-                progress(f"waiting for Label Studio at {self.url} ({waited:.0f} s; a first start takes about a minute)")
-            time.sleep(POLL_SECONDS)
-        raise self._start_error(f"did not answer within {timeout:.0f} s")
-
-    def _check_credentials(self) -> None:
+    def _check(self) -> None:
         try:
             email = self.client().whoami()["email"]
         except LabelStudioError as error:
@@ -193,21 +130,6 @@ class LabelStudioProcess:
                 f"{self.data_dir} was made with another user or token: delete the folder, or give its credentials.",
                 reason="label_studio_credentials",
             )
-
-    def _refuse_taken_port(self) -> None:
-        # Label Studio would quietly take another port, and we would talk to a stranger.
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                raise LabelStudioError(
-                    f"Port {self.port} is in use: stop what listens there, or choose another port.",
-                    reason="label_studio_port",
-                )
-
-    def _start_error(self, what: str) -> LabelStudioError:
-        lines = self.log_path.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
-        return LabelStudioError(
-            f"Label Studio {what}. The end of {self.log_path}:\n" + "\n".join(lines), reason="label_studio_start"
-        )
 
 
 def import_images(
@@ -234,14 +156,3 @@ def import_images(
 def local_file_url(path: Path, files_root: Path) -> str:
     """The task value of a file below Label Studio's document root."""
     return "/data/local-files/?" + requests.compat.urlencode({"d": path.relative_to(files_root).as_posix()})
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _signal_group(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, number)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from backend.cli.child_server import free_port
 from backend.cli.demo_folder import DemoFolder
 from backend.cli.sample_photos import write_sample_photos
 from backend.sync.client import LabelStudioClient
@@ -23,12 +24,6 @@ ROOT = Path(__file__).resolve().parents[2]
 LABEL_STUDIO = ROOT / ".label-studio" / "venv"
 SECONDS = 400
 PHOTOS = 14
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Demo:
