@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from typing import Any
 
 import requests
 
+from backend.cli.child_server import free_port
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -22,7 +23,7 @@ class BackendProcess:
 
     def __init__(self, state_dir: Path, environment: dict[str, str]) -> None:
         self.state_dir = state_dir
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = state_dir.parent / "backend.log"
         self._environment = {
@@ -119,9 +120,3 @@ class BackendProcess:
             return requests.get(self.url + "/health", timeout=1).ok
         except requests.RequestException:
             return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
