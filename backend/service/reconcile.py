@@ -10,11 +10,13 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from backend.errors import BackendError, LabelStudioError
+from backend.errors import BackendError, LabelStudioError, WeightsError
 from backend.labels import LabelConfig, parse_label_config
 from backend.service.annotations import record_annotation, record_deletions
+from backend.service.artifacts import project_folder
 from backend.service.projects import list_projects, set_up_project
 from backend.service.runtime import Runtime
+from backend.service.snapshot import backbone_of_snapshot
 from backend.service.tasks import count_tasks, forget_tasks, record_tasks
 from backend.storage.schema import Annotation, Project, Task, now
 from backend.sync.client import LabelStudioClient
@@ -152,8 +154,21 @@ def _catch_up(runtime: Runtime, project_id: int) -> None:
         newest = session.scalar(select(func.max(Annotation.received_at)).where(Annotation.project_id == project_id))
         embedded = count_tasks(session, project_id)["embedded"]
     unseen = newest is not None and (project.ordered_at is None or newest >= project.ordered_at)
-    if unseen or embedded != project.ordered_tasks:
+    if unseen or embedded != project.ordered_tasks or _sees_otherwise(runtime, project):
         runtime.enqueue("refresh", project_id)
+
+
+def _sees_otherwise(runtime: Runtime, project: Project) -> bool:
+    """Whether the project sees its photos through another backbone than at its last order: BACKBONE was changed."""
+    folder = project_folder(runtime, project.id) / "snapshots" / project.snapshot
+    made_with = backbone_of_snapshot(folder) if project.snapshot else None
+    if made_with is None:
+        return False
+    try:
+        return made_with != (project.backbone or runtime.backbone.id)
+    except WeightsError as error:
+        log.error("project %s is ordered as before: %s", project.id, error)
+        return False
 
 
 def _pending(project_id: int) -> Any:
