@@ -1,9 +1,8 @@
-"""The store of embeddings in SQLite, and in PostgreSQL where one is named by TEST_POSTGRES_URL."""
+"""The store of embeddings in SQLite, and in PostgreSQL."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,10 +38,9 @@ def count(engine: Engine) -> int:
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'features.db'}"
-    elif not (url := os.environ.get("TEST_POSTGRES_URL", "")):
-        pytest.skip("TEST_POSTGRES_URL names no PostgreSQL database")
+    else:
+        url = request.getfixturevalue("postgresql_database")
     engine = create_engine(url)
-    Base.metadata.drop_all(engine, [Base.metadata.tables["feature"]])
     Base.metadata.create_all(engine, [Base.metadata.tables["feature"]])
     yield engine
     engine.dispose()

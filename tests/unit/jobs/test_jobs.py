@@ -19,12 +19,12 @@ from backend.settings import Settings
 from backend.storage.database import Database
 from backend.storage.schema import Job, now
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.both_databases]
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(state_dir=tmp_path / "state", _env_file=None)
+def settings(tmp_path: Path, database_url: str) -> Settings:
+    return Settings(state_dir=tmp_path / "state", database_url=database_url, _env_file=None)
 
 
 @pytest.fixture
@@ -157,6 +157,22 @@ def test_messages_pass_through_the_queue_as_json(settings: Settings, ledger: Job
     message = queue.huey.dequeue()
     queue.huey.execute(message)
     assert ran == [job_id]
+
+
+def test_redis_carries_the_same_messages(settings: Settings, ledger: JobLedger, redis_url: str) -> None:
+    queue = JobQueue(settings.model_copy(update={"queue_url": redis_url}), ledger.database)
+    ran: list[str] = []
+    queue.run_job = ran.append
+    job_id = queue.enqueue("refresh", 5)
+    assert queue.huey.storage.enqueued_items()[0].startswith(b"{")
+    queue.huey.execute(queue.huey.dequeue())
+    assert ran == [job_id]
+
+
+def test_a_job_waits_in_the_ledger_while_redis_is_out_of_reach(settings: Settings, ledger: JobLedger) -> None:
+    queue = JobQueue(settings.model_copy(update={"queue_url": "redis://127.0.0.1:1/0"}), ledger.database)
+    job_id = queue.enqueue("refresh", 5)
+    assert ledger.waiting() == [job_id]
 
 
 def test_a_poll_that_found_nothing_leaves_no_row(ledger: JobLedger) -> None:

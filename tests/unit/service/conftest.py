@@ -14,8 +14,8 @@ from backend.storage.database import Database
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(state_dir=tmp_path / "state", _env_file=None)
+def settings(tmp_path: Path, database_url: str) -> Settings:
+    return Settings(state_dir=tmp_path / "state", database_url=database_url, _env_file=None)
 
 
 @pytest.fixture

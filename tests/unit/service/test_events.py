@@ -18,7 +18,7 @@ from backend.service.runtime import Runtime
 from backend.storage.schema import Annotation, Project, Task
 from tests.unit.service.samples import CONFIG, PROJECT, annotated, annotation, choice, task
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.both_databases]
 
 
 def handle(runtime: Runtime, event: dict[str, Any]) -> dict[str, str]:
