@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.errors import BackendError
 from backend.learning.export.classifier import ExportBackbone
 from backend.learning.head import Head, Progress
 from backend.learning.transform import Floats
@@ -70,7 +71,8 @@ def fine_tune(
         folder: for what the frozen layers gave (one file, deleted at the end).
 
     Raises:
-        ValueError: there are no images or more than `count`, or the head has hidden layers or other labels.
+        BackendError: reason `no_photos` when there are no images.
+        ValueError: there are more than `count`, or the head has hidden layers or other labels.
     """
     import keras
 
@@ -159,7 +161,9 @@ def _run_trunk(
         done += len(images)
         report(0.5 * done / count, f"Read {done} of {count} annotated photos")
     if not done:
-        raise ValueError("there is no image to learn from")
+        raise BackendError(
+            "None of the annotated photos could be read: see the log for the reasons.", reason="no_photos"
+        )
     return _Examples(activations[:done], targets[:done])
 
 

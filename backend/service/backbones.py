@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import tempfile
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from backend.errors import WeightsError
 from backend.features import (
@@ -31,9 +35,20 @@ SUFFIX = ".weights.h5"
 class BackboneFiles:
     """The weights that a backbone is made of; `tuned` is None where it was not fine-tuned."""
 
+    id: str
     spec: BackboneSpec
     weights: Path
     tuned: Path | None
+
+    def in_keras(self) -> ExportBackbone:
+        """The network in Keras: to train it, or to export it.
+
+        Raises:
+            WeightsError: a file is damaged.
+        """
+        spec = self.spec
+        body = build_tuned(spec, self.weights, self.tuned).body
+        return ExportBackbone(self.id, body, spec.input_size, spec.mean, spec.scale, spec.fit)
 
 
 class Backbones:
@@ -125,19 +140,32 @@ def backbone_files(settings: Settings, wanted: str) -> BackboneFiles:
     present = backbone_id(spec, weights, tuned)
     if present != wanted:
         raise WeightsError(f"Backbone {wanted} needs other weights than {tuned or weights}, which make {present}.")
-    return BackboneFiles(spec, weights, tuned)
+    return BackboneFiles(wanted, spec, weights, tuned)
 
 
-def keras_backbone(settings: Settings, wanted: str) -> ExportBackbone:
-    """The network of the backbone with this id, in Keras: to train it, or to export it.
+def keep_tuned(folder: Path, base: BackboneFiles, network: ExportBackbone, story: Mapping[str, Any]) -> str:
+    """Write the body of a network that was fine-tuned, and how it came about; returns its id.
 
-    Raises:
-        WeightsError: as `backbone_files`.
+    The weights get their name last: where they are, they are whole and their story is beside them.
     """
-    files = backbone_files(settings, wanted)
-    spec = files.spec
-    body = build_tuned(spec, files.weights, files.tuned).body
-    return ExportBackbone(wanted, body, spec.input_size, spec.mean, spec.scale, spec.fit)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as temporary:
+        weights, told = Path(temporary) / f"body{SUFFIX}", Path(temporary) / "story.json"
+        network.body.save_weights(weights)
+        told.write_text(json.dumps(dict(story), indent=2), encoding="utf-8")
+        made = backbone_id(base.spec, base.weights, weights)
+        told.rename(folder / f"{made}.json")
+        weights.rename(folder / f"{made}{SUFFIX}")
+    return made
+
+
+def tuned_stories(folder: Path) -> dict[str, dict[str, Any]]:
+    """How the fine-tuned backbones in a folder came about, by their ids."""
+    return {
+        path.stem: json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(folder.glob("*.json"))
+        if (folder / f"{path.stem}{SUFFIX}").is_file()
+    }
 
 
 def _tuned_folders(settings: Settings) -> list[Path]:

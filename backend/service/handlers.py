@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from backend.service.embedding import embed_pending
+from backend.service.fine_tune import fine_tune_project
 from backend.service.pool import PoolCache
 from backend.service.reconcile import sync_project
+from backend.service.reembed import reembed_project
 from backend.service.refresh import refresh_project
 from backend.service.runtime import Runtime
 from backend.service.train import train_project
@@ -34,4 +36,17 @@ def job_handlers(runtime: Runtime) -> dict[str, Handler]:
     def train(job: Job, progress: Progress) -> Mapping[str, Any]:
         return train_project(runtime, pools, job.project_id, progress, adaptation=job.payload.get("adaptation"))
 
-    return {"sync": sync, "embed": embed, "refresh": refresh, "train": train}
+    def fine_tune(job: Job, progress: Progress) -> Mapping[str, Any]:
+        return fine_tune_project(runtime, pools, job.project_id, job.id, job.payload, progress)
+
+    def reembed(job: Job, progress: Progress) -> Mapping[str, Any]:
+        return reembed_project(runtime, pools, job.project_id, str(job.payload.get("backbone")), progress)
+
+    return {
+        "sync": sync,
+        "embed": embed,
+        "refresh": refresh,
+        "train": train,
+        "fine_tune": fine_tune,
+        "reembed": reembed,
+    }

@@ -80,7 +80,7 @@ class PoolCache:
         runtime = self._runtime
         labels = labels_of(runtime, project)
         known = self._pools.pop(project.id, None)
-        rows = _embedded_tasks(runtime, project.id)
+        rows = embedded_tasks(runtime, project.id)
         if known is not None and _still_fits(known, project, labels, relevance_roots):
             fresh = [(task, digest) for task, digest in rows if not _holds(known, task, digest)]
             present = {task for task, _ in rows}
@@ -93,7 +93,7 @@ class PoolCache:
                 if fresh:
                     _extend(runtime, known, fresh)
                 return self._keep(project.id, known)
-        return self._keep(project.id, _build(runtime, project, labels, relevance_roots, rows, seed))
+        return self._keep(project.id, build_pool(runtime, project, labels, relevance_roots, rows, seed))
 
     def _keep(self, project_id: int, pool: ProjectPool) -> ProjectPool:
         with self._guard:
@@ -103,7 +103,8 @@ class PoolCache:
         return pool
 
 
-def _embedded_tasks(runtime: Runtime, project_id: int) -> list[tuple[int, str]]:
+def embedded_tasks(runtime: Runtime, project_id: int) -> list[tuple[int, str]]:
+    """Tasks whose image was read, with its digest; in the order of their ids."""
     query = select(Task.task_id, Task.digest).where(Task.project_id == project_id, Task.digest.is_not(None))
     with runtime.database.session() as session:
         return [(task, digest) for task, digest in session.execute(query.order_by(Task.task_id)) if digest is not None]
@@ -166,7 +167,7 @@ def _still_fits(pool: ProjectPool, project: Project, labels: ProjectLabels, root
     return seen_through and pool.labels.key == labels.key and pool.relevance_roots == roots
 
 
-def _build(
+def build_pool(
     runtime: Runtime,
     project: Project,
     labels: ProjectLabels,
@@ -174,6 +175,7 @@ def _build(
     rows: Sequence[tuple[int, str]],
     seed: int,
 ) -> ProjectPool:
+    """The pool of those `rows` (task, digest) that are embedded by the backbone that the project sees through."""
     loaded = _load(runtime, project.backbone, labels, roots, rows)
     controls = []
     for number, (space, prior) in enumerate(zip(labels.spaces, loaded.priors, strict=True)):

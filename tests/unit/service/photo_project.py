@@ -1,0 +1,95 @@
+"""A project of the real photos of sports30, and the means to run its jobs here and now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.jobs.queue import JobQueue
+from backend.jobs.runner import Runner
+from backend.service.handlers import job_handlers
+from backend.service.projects import find_project, set_up_project
+from backend.service.runtime import Runtime
+from backend.settings import Settings
+from backend.storage.database import Database
+from backend.storage.schema import Annotation, Project, Task
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+PHOTOS = REPOSITORY / ".." / "shared" / "images" / "sports30"
+
+
+class PhotoProject:
+    """Project 1 over the first photos of some sports; the label of a task is known.
+
+    Attributes:
+        sports: the labels.
+        truth: the label of each task.
+    """
+
+    def __init__(self, folder: Path, sports: Sequence[str], photos_each: int, **overrides: Any) -> None:
+        if not PHOTOS.is_dir():
+            pytest.skip("the test photographs (shared/images/sports30) are not here")
+        self.sports = tuple(sports)
+        self.settings = Settings(
+            **{
+                "_env_file": None,
+                "state_dir": folder / "state",
+                "weights_dir": REPOSITORY / ".cache" / "models",
+                "wordnet_dir": REPOSITORY / ".state" / "wordnet",
+                "local_roots": (str(PHOTOS.resolve()),),
+                "retrain_every": 1000,
+                **overrides,
+            }
+        )
+        self.database = Database(self.settings.resolved_database_url)
+        self.database.migrate()
+        self.open()
+        choices = "".join(f'<Choice value="{sport}"/>' for sport in sports)
+        config = f'<View><Image name="i" value="$i"/><Choices name="c" toName="i">{choices}</Choices></View>'
+        set_up_project(self.runtime, 1, label_config=config, title="Sports")
+        self.truth: dict[int, str] = {}
+        with self.database.session() as session:
+            for number in range(photos_each * len(sports)):
+                sport = sports[number % len(sports)]
+                path = str(sorted((PHOTOS / sport).resolve().glob("*.jpg"))[number // len(sports)])
+                self.truth[number] = sport
+                session.add(Task(project_id=1, task_id=number, data={"i": path}, image=path))
+
+    def open(self, **overrides: Any) -> None:
+        """Start as a new process does, with these settings changed."""
+        self.settings = self.settings.model_copy(update=overrides)
+        self.jobs = JobQueue(self.settings, self.database)
+        self.runtime = Runtime(self.settings, self.database, self.jobs.enqueue)
+        self._runner = Runner(self.jobs.ledger, job_handlers(self.runtime), send=lambda job_id: None)
+
+    @property
+    def row(self) -> Project:
+        """The project as it is stored now."""
+        return find_project(self.runtime, 1)
+
+    def run(self, kind: str, payload: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Run a job and those it asks for; the result of the first."""
+        job = self.runtime.enqueue(kind, 1, payload)
+        self.run_waiting()
+        done = self.jobs.ledger.get(job)
+        assert done.status == "done", done.message
+        return dict(done.result or {})
+
+    def run_waiting(self) -> None:
+        """Run the jobs that wait, and those they ask for."""
+        while waiting := self.jobs.ledger.waiting(1):
+            for job_id in waiting:
+                self._runner.run(job_id)
+                ended = self.jobs.ledger.get(job_id)
+                assert ended.status == "done", ended.message
+
+    def annotate(self, tasks: Sequence[int]) -> None:
+        """Annotate tasks rightly."""
+        with self.database.session() as session:
+            for task in tasks:
+                value = {"choices": [self.truth[task]]}
+                result = [{"from_name": "c", "to_name": "i", "type": "choices", "value": value}]
+                session.merge(Annotation(project_id=1, annotation_id=task, task_id=task, result=result))

@@ -1,0 +1,96 @@
+"""After BACKBONE was changed every photo is embedded anew, and what served answers meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from backend.service.artifacts import project_folder
+from backend.service.predict import Predictor
+from backend.service.snapshot import backbone_of_snapshot
+from backend.service.tasks import count_tasks, count_unseen, unseen_tasks
+from backend.storage.schema import Feature, Task
+from tests.unit.service.photo_project import PhotoProject
+
+pytestmark = pytest.mark.unit
+
+SPORTS = ("tennis", "golf", "surfing")
+BEFORE, AFTER = "efficientnet_lite0", "efficientnet_lite2"
+
+
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhotoProject]:
+    """A project that was ordered with one backbone, opened again with another."""
+    project = PhotoProject(tmp_path_factory.mktemp("changed"), SPORTS, 4, backbone=BEFORE)
+    project.run("embed")
+    assert backbone_of(project).startswith(BEFORE)
+    project.open(backbone=AFTER)
+    yield project
+    project.database.close()
+
+
+def backbone_of(project: PhotoProject) -> str:
+    row = project.row
+    return backbone_of_snapshot(project_folder(project.runtime, 1) / "snapshots" / row.snapshot) or ""
+
+
+def embedded_by(project: PhotoProject, name: str) -> int:
+    query = select(func.count()).select_from(Feature).where(Feature.backbone.startswith(f"{name}-"))
+    with project.database.session() as session:
+        return session.scalar(query) or 0
+
+
+def refreshes_of(project: PhotoProject) -> int:
+    return sum(job.kind == "refresh" for job in project.jobs.ledger.of_project(1))
+
+
+def test_a_new_photo_is_predicted_by_the_backbone_of_what_serves(changed: PhotoProject) -> None:
+    with changed.database.session() as session:
+        path = session.get_one(Task, (1, 0)).image
+    answers = Predictor(changed.runtime).predict(1, [{"id": 100, "data": {"i": path}}], 60)
+    assert answers[0]["result"]
+    assert embedded_by(changed, AFTER) == 0
+    with changed.database.session() as session:  # the embed job, by the new backbone, is still to come
+        assert session.get_one(Task, (1, 100)).digest is None
+        session.delete(session.get_one(Task, (1, 100)))
+    assert "embed" in {changed.jobs.ledger.get(job).kind for job in changed.jobs.ledger.waiting(1)}
+
+
+def test_a_sync_has_every_photo_embedded_anew_and_ordered(changed: PhotoProject) -> None:
+    assert embedded_by(changed, BEFORE) == len(changed.truth)
+    changed.run("sync")
+    assert embedded_by(changed, AFTER) == len(changed.truth)
+    assert backbone_of(changed).startswith(AFTER)
+    assert changed.row.ordered_tasks == len(changed.truth)
+    refreshes = refreshes_of(changed)
+    changed.run("sync")  # all is well by now: nothing is asked for
+    assert refreshes_of(changed) == refreshes
+
+
+def test_a_photo_that_is_gone_leaves_the_pool_with_its_reason(changed: PhotoProject) -> None:
+    changed.open(backbone="efficientnet_lite1")
+    with changed.database.session() as session:
+        session.get_one(Task, (1, 5)).image = str(Path(session.get_one(Task, (1, 5)).image).with_name("gone.jpg"))
+    changed.run("sync")
+    with changed.database.session() as session:
+        gone = session.get_one(Task, (1, 5))
+        assert (gone.digest, bool(gone.failure)) == (None, True)
+        assert count_tasks(session, 1) == {"total": 12, "embedded": 11, "failed": 1, "pending": 0}
+    assert changed.row.ordered_tasks == 11
+
+
+def test_what_a_backbone_has_not_seen_is_listed_once(changed: PhotoProject) -> None:
+    with changed.database.session() as session:
+        embedded = [task for task in session.scalars(select(Task).order_by(Task.task_id)) if task.digest]
+        assert count_unseen(session, 1, "another-00000000") == len(embedded)
+        first = unseen_tasks(session, 1, "another-00000000", -1, 4)
+        rest = unseen_tasks(session, 1, "another-00000000", first[-1].task_id, 100)
+        assert [task.task_id for task in (*first, *rest)] == [task.task_id for task in embedded]
+        session.add(Feature(digest=embedded[0].digest, backbone="another-00000000", embedding=b""))
+        session.flush()
+        twins = [task for task in embedded if task.digest != embedded[0].digest]
+        assert count_unseen(session, 1, "another-00000000") == len(twins)
+        session.rollback()

@@ -1,0 +1,181 @@
+"""Fine-tuning of the real EfficientNet-Lite 0 through its jobs: made, embedded, judged, promoted, rolled back, exported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import delete, func, select
+
+from backend.errors import BackendError, SettingsError, WeightsError
+from backend.priority import evaluation_mask
+from backend.service.artifacts import project_folder
+from backend.service.backbones import backbone_files, tuned_folder, tuned_stories
+from backend.service.fine_tune import MINIMUM_PHOTOS, fine_tune_options, fine_tune_project
+from backend.service.models import find_version, list_versions, promote, rollback
+from backend.service.pool import PoolCache
+from backend.service.predict import Predictor
+from backend.service.snapshot import backbone_of_snapshot
+from backend.storage.schema import Feature, ModelVersion, Task
+from tests.unit.service.photo_project import PHOTOS, PhotoProject
+
+pytestmark = pytest.mark.unit
+
+SPORTS = ("tennis", "table_tennis", "hockey", "lacrosse")
+EACH = 22
+UNREADABLE = 3  # its file is gone by the time of the fine-tuning
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhotoProject]:
+    """A project whose backbone was fine-tuned on its annotations, with all that follows."""
+    project = PhotoProject(
+        tmp_path_factory.mktemp("fine-tuning"), SPORTS, EACH, backbone="efficientnet_lite0", evaluation_share=0.3
+    )
+    project.run("embed")
+    project.annotate(range(len(project.truth)))
+    with project.database.session() as session:
+        unreadable = session.get_one(Task, (1, UNREADABLE))
+        assert not evaluation_mask([str(unreadable.digest)], 0.3)[0]
+        unreadable.image = str(Path(unreadable.image).with_name("gone.jpg"))
+    project.run("refresh")
+    project.run("fine_tune", {"epochs": 2})
+    yield project
+    project.database.close()
+
+
+def version_of(project: PhotoProject) -> ModelVersion:
+    (found,) = [item for item in list_versions(project.runtime, 1) if item.kind == "fine_tuned"]
+    return found
+
+
+def seen_by(project: PhotoProject, backbone: str) -> int:
+    with project.database.session() as session:
+        return session.scalar(select(func.count()).select_from(Feature).where(Feature.backbone == backbone)) or 0
+
+
+def snapshot_backbone(project: PhotoProject) -> str | None:
+    return backbone_of_snapshot(project_folder(project.runtime, 1) / "snapshots" / project.row.snapshot)
+
+
+def predict(project: PhotoProject, task_id: int, path: Path) -> Any:
+    return Predictor(project.runtime).predict(1, [{"id": task_id, "data": {"i": str(path)}}], 60)[0]
+
+
+def test_it_is_recorded_with_its_backbone_and_judged_on_the_evaluation_photos(tuned: PhotoProject) -> None:
+    version = version_of(tuned)
+    assert version.version == "fine-tuned-1"
+    assert version.backbone.startswith("efficientnet_lite0-tuned-")
+    assert version.parent == "propagation"
+    assert version.weights_digest
+    assert version.evaluation["photos"] >= 20
+    assert "fine-tuned on" in version.note
+    serving = tuned.row.serving_version
+    before = find_version(tuned.runtime, 1, "propagation").evaluation["accuracy"]
+    assert (serving == version.version) == (version.evaluation["accuracy"] > before)
+    if serving != version.version:
+        assert "is not promoted" in version.note
+
+
+def test_every_photo_that_can_be_read_is_embedded_and_what_served_kept_its_own(tuned: PhotoProject) -> None:
+    assert seen_by(tuned, version_of(tuned).backbone) == len(tuned.truth) - 1
+    assert seen_by(tuned, tuned.runtime.backbone.id) == len(tuned.truth)
+
+
+def test_the_evaluation_sample_was_not_learned_from(tuned: PhotoProject) -> None:
+    (story,) = tuned_stories(tuned_folder(tuned.settings, 1)).values()
+    with tuned.database.session() as session:
+        digests = list(session.scalars(select(Task.digest).where(Task.digest.is_not(None))))
+    learnable = int((~evaluation_mask([str(digest) for digest in digests], 0.3)).sum())
+    assert story["photos"] == learnable - 1  # without the unreadable one
+    assert story["options"]["epochs"] == len(story["losses"]) == 2
+
+
+def test_a_job_that_was_cut_off_goes_on_where_it_was(tuned: PhotoProject) -> None:
+    (weights,) = tuned_folder(tuned.settings, 1).glob("*.weights.h5")
+    written = weights.stat().st_mtime_ns
+    (job,) = [job for job in tuned.jobs.ledger.of_project(1) if job.kind == "fine_tune"]
+    result = fine_tune_project(tuned.runtime, PoolCache(tuned.runtime), 1, job.id, {}, lambda part, message: None)
+    assert result["backbone"] == version_of(tuned).backbone
+    assert weights.stat().st_mtime_ns == written
+    with tuned.database.session() as session:
+        some = select(Feature.digest).where(Feature.backbone == result["backbone"]).limit(30)
+        session.execute(
+            delete(Feature).where(
+                Feature.backbone == result["backbone"], Feature.digest.in_(list(session.scalars(some)))
+            )
+        )
+    tuned.run_waiting()
+    test_every_photo_that_can_be_read_is_embedded_and_what_served_kept_its_own(tuned)
+    assert version_of(tuned).version == "fine-tuned-1"
+
+
+def test_promoted_it_predicts_through_its_own_backbone_and_a_rollback_restores_the_other(tuned: PhotoProject) -> None:
+    version, base = version_of(tuned), tuned.runtime.backbone.id
+    promote(tuned.runtime, 1, version.version)
+    tuned.run_waiting()
+    assert tuned.row.backbone == version.backbone
+    assert snapshot_backbone(tuned) == version.backbone
+    assert tuned.row.published_version.startswith("fine-tuned-1.")
+    new = sorted((PHOTOS / "tennis").resolve().glob("*.jpg"))[EACH + 1]
+    seen = seen_by(tuned, version.backbone), seen_by(tuned, base)
+    answer = predict(tuned, 500, new)
+    assert answer["model_version"] == tuned.row.published_version
+    assert answer["result"][0]["value"]["choices"][0] in SPORTS
+    assert (seen_by(tuned, version.backbone), seen_by(tuned, base)) == (seen[0] + 1, seen[1])
+    tuned.run("refresh")
+    with tuned.database.session() as session:  # the photo that the new backbone could not see is not lost in silence
+        assert session.get_one(Task, (1, UNREADABLE)).failure
+
+    assert rollback(tuned.runtime, 1)[0] == "propagation"
+    assert tuned.row.backbone == ""
+    tuned.run_waiting()
+    assert snapshot_backbone(tuned) == base
+    # The photo that came meanwhile was unknown to the old backbone; it is in its pool now.
+    assert seen_by(tuned, base) == seen[1] + 1
+    assert tuned.row.ordered_tasks == len(tuned.truth)
+
+
+def test_it_is_exported_with_its_own_body(tuned: PhotoProject) -> None:
+    version = version_of(tuned)
+    network = backbone_files(tuned.settings, version.backbone).in_keras()
+    backbone = tuned.runtime.backbone_of(version.backbone)
+    size = backbone.spec.input_size
+    images = np.random.default_rng(0).integers(0, 255, (2, size, size, 3), dtype=np.uint8)
+    expected = network.body.predict((images.astype(np.float32) - network.mean) / network.scale, verbose=0)
+    np.testing.assert_allclose(backbone.embed(images), expected, atol=1e-2)
+    assert np.abs(tuned.runtime.backbone.embed(images).astype(np.float32) - expected).max() > 0.02
+
+
+def test_weights_that_are_gone_are_named(tuned: PhotoProject) -> None:
+    backbone = version_of(tuned).backbone
+    (weights,) = tuned_folder(tuned.settings, 1).glob("*.weights.h5")
+    hidden = weights.rename(weights.with_suffix(".hidden"))
+    tuned.open()
+    with pytest.raises(WeightsError, match=f"{weights.name} is no longer below"):
+        tuned.runtime.backbone_of(backbone)
+    weights.write_bytes(hidden.read_bytes() + b"changed")
+    with pytest.raises(WeightsError, match="needs other weights"):
+        tuned.runtime.backbone_of(backbone)
+    hidden.rename(weights)
+    assert tuned.runtime.backbone_of(backbone).id == backbone
+
+
+def test_too_few_annotations_are_refused_with_the_number_needed(tmp_path: Path) -> None:
+    project = PhotoProject(tmp_path, SPORTS[:2], 3, backbone="efficientnet_lite0")
+    project.run("embed")
+    project.annotate(range(6))
+    pools = PoolCache(project.runtime)
+    with pytest.raises(BackendError, match=f"needs {MINIMUM_PHOTOS} annotated photos"):
+        fine_tune_project(project.runtime, pools, 1, "job", {"epochs": 1}, lambda part, message: None)
+    assert not list(tuned_folder(project.settings, 1).glob("*"))
+
+
+@pytest.mark.parametrize("wanted", [{"epochs": 0}, {"epoch": 1}, {"learning_rate": -1.0}, {"epochs": "many"}])
+def test_hyper_parameters_that_make_no_sense_are_named(wanted: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match=next(iter(wanted)) if wanted != {"epochs": "many"} else "fine-tuning"):
+        fine_tune_options(json.loads(json.dumps(wanted)))
