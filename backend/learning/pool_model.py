@@ -65,6 +65,7 @@ class PoolModel:
         space: float32 [n, k], unit rows of the graph space.
         neighbours: int32 [n, j], nearest rows of `space`, most similar first; -1 = none.
         similarities: float32 [n, j], their cosines.
+        index: searches `space`.
         prior: float32 [n, L], beliefs before any annotation; rows sum to 1.
         projection: from embeddings to the features that graph and linear half read.
     """
@@ -93,9 +94,9 @@ class PoolModel:
         )
         self._features: FloatArray = self.projection.project(embeddings)
         self.space: FloatArray = self._leading(self._features)
-        self._index = NeighbourIndex.build(self.space, seed=self._seed)
+        self.index = NeighbourIndex.build(self.space, seed=self._seed)
         self.neighbours, self.similarities = without_self(
-            *self._index.search(self.space, options.neighbours + 1),
+            *self.index.search(self.space, options.neighbours + 1),
             np.arange(self.n, dtype=np.int32),
             options.neighbours,
         )
@@ -174,12 +175,12 @@ class PoolModel:
         self._features = np.concatenate([self._features, features])
         space = self._leading(features)
         self.space = np.concatenate([self.space, space])
-        self._index.add(space)
+        self.index.add(space)
         self.neighbours, self.similarities = join_neighbours(
             self.neighbours,
             self.similarities,
             *without_self(
-                *self._index.search(space, self.options.neighbours + 1),
+                *self.index.search(space, self.options.neighbours + 1),
                 np.arange(first, self.n, dtype=np.int32),
                 self.options.neighbours,
             ),
@@ -236,7 +237,7 @@ class PoolModel:
         if self._spread_labels is None:
             return prior
         features = self.projection.project(embeddings)
-        neighbours, similarities = self._index.search(self._leading(features), self.options.neighbours)
+        neighbours, similarities = self.index.search(self._leading(features), self.options.neighbours)
         nearby = _from_neighbours(
             neighbours, similarities, self._spread_labels, prior, power=self.options.affinity_power
         )

@@ -26,17 +26,43 @@ def test_small_pools_are_searched_exactly() -> None:
     assert (np.diff(cosines, axis=1) <= 1e-6).all()
 
 
-def test_inverted_lists_of_large_pools_find_most_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = random_rows(3000)
-    exact, _ = NeighbourIndex.build(rows).search(rows, 10)
+def recall_of(index: NeighbourIndex, rows: np.ndarray, count: int = 10) -> float:
+    table = rows @ rows.T
+    found, _ = index.search(rows, count)
+    exact = np.argsort(-table, axis=1)[:, :count]
+    return float(np.mean([len(set(a) & set(b)) for a, b in zip(exact, found, strict=True)])) / count
+
+
+@pytest.mark.parametrize("width", [3, 16, 33])
+def test_large_pools_find_most_neighbours_at_their_exact_cosines(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(knn_graph, "EXACT_UP_TO", 100)
+    rows = random_rows(3000, width)
     index = NeighbourIndex.build(rows)
-    found, _ = index.search(rows, 10)
-    recall = np.mean([len(set(a) & set(b)) for a, b in zip(exact, found, strict=True)]) / 10
-    assert recall > 0.9
+    assert not index.exact
+    assert recall_of(index, rows) > 0.9
+    found, cosines = index.search(rows, 10)
+    assert cosines == pytest.approx(np.einsum("nk,njk->nj", rows, rows[found]), abs=1e-5)
     assert (NeighbourIndex.build(rows).search(rows, 10)[0] == found).all()
-    index.add(random_rows(50, seed=1))
-    assert index.search(random_rows(50, seed=1), 1)[0].ravel().tolist() == list(range(3000, 3050))
+
+
+def test_an_index_that_outgrows_exact_search_keeps_all_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(knn_graph, "EXACT_UP_TO", 1000)
+    rows = random_rows(3000)
+    index = NeighbourIndex.build(rows[:900])
+    assert index.exact
+    for start in range(900, 3000, 300):
+        index.add(rows[start : start + 300])
+    assert not index.exact
+    assert index.search(rows, 10)[0][:, 0].tolist() == list(range(3000))
+    assert recall_of(index, rows) > 0.9
+
+
+def test_a_row_without_direction_is_near_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(knn_graph, "EXACT_UP_TO", 100)
+    rows = random_rows(500)
+    rows[::50] = 0.0
+    _, cosines = NeighbourIndex.build(rows).search(rows[::50], 5)
+    assert cosines == pytest.approx(0.0, abs=1e-6)
 
 
 def test_pools_smaller_than_the_neighbourhood_are_padded() -> None:
@@ -76,3 +102,11 @@ def test_joining_gives_the_graph_of_all() -> None:
         callers = new[1][(new[0] == row)]
         expected = np.sort(np.concatenate([old[1][row], callers]))[::-1][:count]
         assert cosines[row] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_row_that_lacks_neighbours_takes_new_ones_and_keeps_the_order_of_equals() -> None:
+    old = np.array([[1, -1], [0, -1]], np.int32), np.array([[0.5, 0.0], [0.5, 0.0]], np.float32)
+    new = np.array([[0, 1], [0, 2]], np.int32), np.array([[0.5, 0.2], [0.9, 0.7]], np.float32)
+    neighbours, cosines = join_neighbours(*old, *new)
+    assert neighbours.tolist() == [[3, 1], [0, 2], [0, 1], [0, 2]]
+    assert cosines[:2] == pytest.approx(np.array([[0.9, 0.5], [0.5, 0.2]]))
