@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.errors import BackendError, LabelConfigError
-from backend.labels import LabelConfig, parse_label_config
+from backend.labels import LabelConfig
 from backend.service.annotations import record_annotation, record_deletions
 from backend.service.projects import project_id_of, set_up_from_payload
 from backend.service.runtime import Runtime
@@ -110,13 +110,13 @@ def _nothing_more(runtime: Runtime, project: Project, payload: Payload) -> tuple
 
 
 def _store_tasks(session: Session, runtime: Runtime, project: Project, tasks: Iterable[Payload]) -> None:
-    config = _config(project)
+    config = _config(runtime, project)
     if config is not None:
         record_tasks(session, runtime.database, project.id, config, tasks)
 
 
-def _config(project: Project) -> LabelConfig | None:
-    return parse_label_config(project.label_config) if project.label_config else None
+def _config(runtime: Runtime, project: Project) -> LabelConfig | None:
+    return runtime.labels.parse(project.label_config) if project.label_config else None
 
 
 def _ids(payload: Payload, *keys: str) -> Iterable[int]:

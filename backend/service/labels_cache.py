@@ -1,4 +1,4 @@
-"""Label spaces, kept by what they are made of: building one looks up WordNet, which takes a while the first time."""
+"""Label configs and label spaces, kept: a long config takes a while to read, and a space to look up in WordNet."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
-from backend.labels import LabelConfig, LabelSpace, WordNet
+from backend.labels import LabelConfig, LabelSpace, WordNet, parse_label_config
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,11 @@ class ProjectLabels:
 
 
 class LabelsCache:
-    """Label spaces by their key: building one looks up WordNet, which takes a second the first time."""
+    """Label configs by their text, label spaces by their key."""
 
     def __init__(self, limit: int = 64) -> None:
         self._limit = limit
+        self.parse: Callable[[str], LabelConfig] = lru_cache(limit)(parse_label_config)
         self._known: dict[str, ProjectLabels] = {}
         self._lock = threading.Lock()
 

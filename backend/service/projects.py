@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import select
 
 from backend.errors import NotFoundError
-from backend.labels import parse_label_config
 from backend.service.options import parse_extra_params, project_options
 from backend.service.runtime import Runtime
 from backend.storage.schema import Project
@@ -45,7 +44,7 @@ def set_up_project(
         SettingsError: an extra param is unknown or not allowed.
     """
     if label_config:
-        parse_label_config(label_config)
+        runtime.labels.parse(label_config)
     params = None
     if extra_params is not None:
         params = parse_extra_params(extra_params)

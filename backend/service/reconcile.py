@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from backend.errors import BackendError, LabelStudioError, WeightsError
-from backend.labels import LabelConfig, parse_label_config
+from backend.labels import LabelConfig
 from backend.service.annotations import record_annotation, record_deletions
 from backend.service.artifacts import project_folder
 from backend.service.projects import list_projects, set_up_project
@@ -67,7 +67,7 @@ def _sync_with(
 ) -> dict[str, Any]:
     listed = client.project(project_id)
     project = set_up_project(runtime, project_id, label_config=listed["label_config"], title=listed["title"])
-    config = parse_label_config(project.label_config)
+    config = runtime.labels.parse(project.label_config)
     tasks = annotations = seen = 0
     newest: datetime | None = project.synced_at
     asked_at = now()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 
 from backend.errors import LabelConfigError
-from backend.labels import LabelConfig, parse_label_config
+from backend.labels import LabelConfig
 from backend.service.labels_cache import ProjectLabels
 from backend.service.runtime import Runtime
 from backend.storage.schema import Project, Task
@@ -24,7 +24,7 @@ def labels_of(runtime: Runtime, project: Project) -> ProjectLabels:
         raise LabelConfigError(
             f"Project {project.id} has no label config yet: set one in Settings > Labeling Interface."
         )
-    config = parse_label_config(project.label_config)
+    config = runtime.labels.parse(project.label_config)
     if any(control.dynamic_key for control in config.controls):
         config = _with_labels_of_tasks(runtime, project, config)
     labels = runtime.labels.get(config, lambda: runtime.wordnet)
