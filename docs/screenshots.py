@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,23 +16,15 @@ from pathlib import Path
 
 import requests
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from backend.cli.demo_folder import DemoFolder, Login  # noqa: E402
+from backend.cli.demo_folder import DemoFolder  # noqa: E402
+from tests.chromium import find_chromium, label_studio_page  # noqa: E402
 
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 WIDTH, HEIGHT = 1440, 860
-WAIT_MS = 60_000
 MOST_BYTES = 400_000
 
 
@@ -47,10 +38,14 @@ def main() -> None:
     options = ["--folder", str(arguments.folder), "--port", str(arguments.port)]
     options += ["--backend-port", str(arguments.backend_port)]
     options += ["--images", str(arguments.images.resolve())] if arguments.images else []
-    with running_demo(options) as project_page, browser_page() as page:
-        log_in(page, project_page, DemoFolder(arguments.folder).login())
-        picture_of_data_manager(page, project_page)
-        picture_of_labelling(page, project_page, surest_task(project_page, arguments.backend_port))
+    chromium = find_chromium()
+    if chromium is None:
+        raise SystemExit("Chromium is not installed: run scripts/install-chromium.sh")
+    with running_demo(options) as project_page:
+        origin, login = project_page.split("/projects/")[0], DemoFolder(arguments.folder).login()
+        with label_studio_page(chromium, origin, login.email, login.password, width=WIDTH, height=HEIGHT) as page:
+            picture_of_data_manager(page, project_page)
+            picture_of_labelling(page, project_page, surest_task(project_page, arguments.backend_port))
 
 
 @contextmanager
@@ -72,29 +67,6 @@ def running_demo(options: list[str]) -> Iterator[str]:
     finally:
         demo.send_signal(signal.SIGTERM)
         demo.wait(60)
-
-
-@contextmanager
-def browser_page() -> Iterator[Page]:
-    """A page of a headless Chromium."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        raise SystemExit("Chromium is not installed: run scripts/install-chromium.sh")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
-        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-        page.set_default_timeout(WAIT_MS)
-        yield page
-        browser.close()
-
-
-def log_in(page: Page, project_page: str, login: Login) -> None:
-    origin = project_page.split("/projects/")[0]
-    page.goto(f"{origin}/user/login/")
-    page.fill("input[name=email]", login.email)
-    page.fill("input[name=password]", login.password)
-    page.click("button[type=submit], [aria-label='Log In']")
-    page.wait_for_url(re.compile(r"/(projects|$)"))
 
 
 def picture_of_data_manager(page: Page, project_page: str) -> None:

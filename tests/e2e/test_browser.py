@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from backend_process import BackendProcess
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from backend.cli.label_studio_process import LabelStudioProcess
 from backend.sync.client import LabelStudioClient
 from backend.sync.connect import connect_project
+from tests.chromium import WAIT_MS, find_chromium, label_studio_page
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 CONFIG = """
 <View>
   <Image name="image" value="$image"/>
@@ -34,27 +26,17 @@ CONFIG = """
   </Choices>
 </View>
 """
-WAIT_MS = 60_000
 
 
 @pytest.fixture
 def page(label_studio: LabelStudioProcess, login: tuple[str, str]) -> Iterator[Page]:
     """A page of a browser that is logged in to Label Studio."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    chromium = find_chromium()
     if chromium is None:
         pytest.skip("Chromium is not installed: run make chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
-        page = browser.new_page(viewport={"width": 1400, "height": 900})
-        page.set_default_timeout(WAIT_MS)
-        expect.set_options(timeout=WAIT_MS)
-        page.goto(f"{label_studio.url}/user/login/")
-        page.fill("input[name=email]", login[0])
-        page.fill("input[name=password]", login[1])
-        page.click("button[type=submit], [aria-label='Log In']")
-        page.wait_for_url(re.compile(r"/(projects|$)"))
+    expect.set_options(timeout=WAIT_MS)
+    with label_studio_page(chromium, label_studio.url, *login, width=1400, height=900) as page:
         yield page
-        browser.close()
 
 
 @pytest.fixture
