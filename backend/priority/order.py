@@ -151,34 +151,6 @@ def _in_digest_order(view: PoolView) -> tuple[PoolView, IntArray]:
     Sums over rows then add the same numbers in the same order whatever order the tasks came in.
     """
     order = in_digest_order(view, np.arange(view.n))
-    if view.annotated_probabilities is not None and view.annotated_probabilities.shape[0]:
-        place = np.empty(view.n, dtype=np.intp)
-        place[view.labelled_rows] = np.arange(view.labelled_rows.size)
-        annotated: FloatArray | None = view.annotated_probabilities[place[order[view.labelled[order]]]]
-    else:
-        annotated = view.annotated_probabilities
     if (order[:-1] < order[1:]).all():
         return view, order
-    back = np.empty(view.n + 1, dtype=np.int32)
-    back[order] = np.arange(view.n)
-    back[-1] = -1
-
-    def moved(array: Any) -> Any:
-        return None if array is None else array[order]
-
-    return (
-        replace(
-            view,
-            space=view.space[order],
-            probabilities=view.probabilities[order],
-            labelled=view.labelled[order],
-            digests=None if view.digests is None else [view.digests[row] for row in order],
-            head_probabilities=moved(view.head_probabilities),
-            relevance=moved(view.relevance),
-            unknown=moved(view.unknown),
-            annotated_probabilities=annotated,
-            neighbours=None if view.neighbours is None else back[view.neighbours[order]],
-            similarities=moved(view.similarities),
-        ),
-        order,
-    )
+    return only_rows(view, order), order
