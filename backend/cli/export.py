@@ -13,7 +13,6 @@ from backend.errors import BackendError, NotFoundError
 
 if TYPE_CHECKING:
     from backend.labels import LabelSpace
-    from backend.learning.export import ExportBackbone
     from backend.learning.head import Head
     from backend.service.runtime import Runtime
     from backend.storage.schema import ModelVersion
@@ -39,6 +38,7 @@ def export(
     loaded again with the format's own runtime and compared before it gets its name.
     """
     from backend.learning.export import FORMATS, export_classifier
+    from backend.service.backbones import backbone_files
     from backend.service.models import describe_version, find_version
 
     if format_name not in FORMATS:
@@ -51,7 +51,7 @@ def export(
             report = export_classifier(
                 folder,
                 format_name,
-                _backbone(runtime),
+                backbone_files(runtime.settings, chosen.backbone).in_keras(),
                 head,
                 [label.value for label in space.control.labels],
                 card={"project": project, "control": space.control.from_name, **describe_version(chosen)},
@@ -86,28 +86,8 @@ def _trained(runtime: Runtime, project: int, version: ModelVersion, control: str
             f"Version {version.version} is no trained model (it needs the whole pool to predict): export a head instead.",
             reason="not_trained",
         )
-    if version.backbone != runtime.backbone.id:
-        raise BackendError(
-            f"Version {version.version} was made with backbone {version.backbone}, the settings name {runtime.backbone.id}: "
-            "set BACKBONE to the former.",
-            reason="other_backbone",
-        )
     names = [space.control.from_name for space in spaces]
     if control is not None and control not in names:
         raise NotFoundError(f"--control {control}: the label config has {', '.join(names)}.")
     number = names.index(control) if control else 0
     return spaces[number], heads[number]
-
-
-def _backbone(runtime: Runtime) -> ExportBackbone:
-    """The network of the serving backbone, in Keras."""
-    from backend.features import choose_backbone
-    from backend.learning.export import ExportBackbone
-
-    settings = runtime.settings
-    choice = choose_backbone(
-        settings.backbone, models_dir=settings.resolved_weights_dir, inception_weights=settings.inception_weights
-    )
-    spec = choice.spec
-    body = spec.build_network(choice.weights).body
-    return ExportBackbone(runtime.backbone.id, body, spec.input_size, spec.mean, spec.scale, spec.fit)

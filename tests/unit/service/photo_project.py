@@ -15,7 +15,7 @@ from backend.service.projects import find_project, set_up_project
 from backend.service.runtime import Runtime
 from backend.settings import Settings
 from backend.storage.database import Database
-from backend.storage.schema import Annotation, Project, Task
+from backend.storage.schema import Annotation, Job, Project, Task
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PHOTOS = REPOSITORY / ".." / "shared" / "images" / "sports30"
@@ -77,6 +77,12 @@ class PhotoProject:
         done = self.jobs.ledger.get(job)
         assert done.status == "done", done.message
         return dict(done.result or {})
+
+    def try_one(self, kind: str, payload: Mapping[str, Any] | None = None) -> Job:
+        """Run one job, and give it back as it ended."""
+        job = self.runtime.enqueue(kind, 1, payload)
+        self._runner.run(job)
+        return self.jobs.ledger.get(job)
 
     def run_waiting(self) -> None:
         """Run the jobs that wait, and those they ask for."""

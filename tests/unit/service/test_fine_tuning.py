@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 from sqlalchemy import delete, func, select
+from typer.testing import CliRunner
 
-from backend.errors import BackendError, SettingsError, WeightsError
+from backend.cli.app import build_app
+from backend.errors import SettingsError, WeightsError
+from backend.images import decode_rgb
+from backend.learning.export import FORMATS
 from backend.priority import evaluation_mask
-from backend.service.artifacts import project_folder
-from backend.service.backbones import backbone_files, tuned_folder, tuned_stories
+from backend.service.artifacts import load_heads, project_folder
+from backend.service.backbones import tuned_folder, tuned_stories
 from backend.service.fine_tune import MINIMUM_PHOTOS, fine_tune_options, fine_tune_project
 from backend.service.models import find_version, list_versions, promote, rollback
 from backend.service.pool import PoolCache
@@ -37,6 +41,8 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhotoProject]:
         tmp_path_factory.mktemp("fine-tuning"), SPORTS, EACH, backbone="efficientnet_lite0", evaluation_share=0.3
     )
     project.run("embed")
+    project.annotate(range(6))
+    project.try_one("fine_tune", {"epochs": 1})
     project.annotate(range(len(project.truth)))
     with project.database.session() as session:
         unreadable = session.get_one(Task, (1, UNREADABLE))
@@ -98,7 +104,7 @@ def test_the_evaluation_sample_was_not_learned_from(tuned: PhotoProject) -> None
 def test_a_job_that_was_cut_off_goes_on_where_it_was(tuned: PhotoProject) -> None:
     (weights,) = tuned_folder(tuned.settings, 1).glob("*.weights.h5")
     written = weights.stat().st_mtime_ns
-    (job,) = [job for job in tuned.jobs.ledger.of_project(1) if job.kind == "fine_tune"]
+    (job,) = [job for job in tuned.jobs.ledger.of_project(1) if (job.kind, job.status) == ("fine_tune", "done")]
     result = fine_tune_project(tuned.runtime, PoolCache(tuned.runtime), 1, job.id, {}, lambda part, message: None)
     assert result["backbone"] == version_of(tuned).backbone
     assert weights.stat().st_mtime_ns == written
@@ -140,15 +146,33 @@ def test_promoted_it_predicts_through_its_own_backbone_and_a_rollback_restores_t
     assert tuned.row.ordered_tasks == len(tuned.truth)
 
 
-def test_it_is_exported_with_its_own_body(tuned: PhotoProject) -> None:
-    version = version_of(tuned)
-    network = backbone_files(tuned.settings, version.backbone).in_keras()
-    backbone = tuned.runtime.backbone_of(version.backbone)
-    size = backbone.spec.input_size
-    images = np.random.default_rng(0).integers(0, 255, (2, size, size, 3), dtype=np.uint8)
-    expected = network.body.predict((images.astype(np.float32) - network.mean) / network.scale, verbose=0)
-    np.testing.assert_allclose(backbone.embed(images), expected, atol=1e-2)
-    assert np.abs(tuned.runtime.backbone.embed(images).astype(np.float32) - expected).max() > 0.02
+def test_exported_it_says_what_the_server_says(
+    tuned: PhotoProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version, settings = version_of(tuned), tuned.settings
+    for name, value in {
+        "STATE_DIR": settings.state_dir,
+        "WEIGHTS_DIR": settings.weights_dir,
+        "BACKBONE": settings.backbone,
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.chdir(tmp_path)
+    arguments = ["export", "--project", "1", "--format", "openvino", "--version", version.version, "--output", "model"]
+    done = CliRunner().invoke(build_app(), arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    entry = FORMATS["openvino"]
+    spec = tuned.runtime.backbone.spec
+    size = (spec.input_size, spec.input_size)
+    paths = [sorted((PHOTOS / sport).glob("*.jpg"))[EACH] for sport in SPORTS]
+    images = np.stack([decode_rgb(path.read_bytes(), size, fit=spec.fit, crop=spec.crop) for path in paths])
+    found = entry.load(tmp_path / "model" / entry.file_name)(images)
+    (head,) = load_heads(tuned.runtime, 1, version.version) or []
+    np.testing.assert_allclose(
+        found, head.predict(tuned.runtime.backbone_of(version.backbone).embed(images)), atol=1e-3
+    )
+    assert np.abs(found - head.predict(tuned.runtime.backbone.embed(images))).max() > 1e-3
+    card = json.loads((tmp_path / "model" / "model_card.json").read_text(encoding="utf-8"))
+    assert version.backbone in json.dumps(card)
 
 
 def test_weights_that_are_gone_are_named(tuned: PhotoProject) -> None:
@@ -165,14 +189,10 @@ def test_weights_that_are_gone_are_named(tuned: PhotoProject) -> None:
     assert tuned.runtime.backbone_of(backbone).id == backbone
 
 
-def test_too_few_annotations_are_refused_with_the_number_needed(tmp_path: Path) -> None:
-    project = PhotoProject(tmp_path, SPORTS[:2], 3, backbone="efficientnet_lite0")
-    project.run("embed")
-    project.annotate(range(6))
-    pools = PoolCache(project.runtime)
-    with pytest.raises(BackendError, match=f"needs {MINIMUM_PHOTOS} annotated photos"):
-        fine_tune_project(project.runtime, pools, 1, "job", {"epochs": 1}, lambda part, message: None)
-    assert not list(tuned_folder(project.settings, 1).glob("*"))
+def test_too_few_annotations_are_refused_with_the_number_needed(tuned: PhotoProject) -> None:
+    refused = next(job for job in reversed(tuned.jobs.ledger.of_project(1)) if job.kind == "fine_tune")
+    assert refused.status == "failed"
+    assert f"needs {MINIMUM_PHOTOS} annotated photos" in refused.message
 
 
 @pytest.mark.parametrize("wanted", [{"epochs": 0}, {"epoch": 1}, {"learning_rate": -1.0}, {"epochs": "many"}])
