@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 
 from backend.errors import BackendError, NotFoundError
 from backend.features import parse_backbone_id
+from backend.service.backbones import backbone_files
 from backend.service.projects import find_project
 from backend.service.runtime import Runtime
 from backend.storage.schema import ModelVersion, Project
@@ -61,10 +62,13 @@ def promote(runtime: Runtime, project_id: int, version: str) -> str:
     Raises:
         NotFoundError: there is no such version.
         BackendError: the version was made for other labels or another backbone.
+        WeightsError: it was made with a fine-tuned backbone whose weights are gone.
     """
     find_project(runtime, project_id)
     chosen = find_version(runtime, project_id, version)
-    if not parse_backbone_id(chosen.backbone).tuned and chosen.backbone != runtime.backbone.id:
+    if parse_backbone_id(chosen.backbone).tuned:
+        backbone_files(runtime.settings, chosen.backbone)
+    elif chosen.backbone != runtime.backbone.id:
         raise BackendError(
             f"Version {version} was made with backbone {chosen.backbone}; this server runs {runtime.backbone.id}.",
             reason="other_backbone",

@@ -191,6 +191,8 @@ def _record_built_in(
     for name in BUILT_IN:
         if name == PROPAGATION and (not annotated_tasks or project.projection):
             continue
+        if project.backbone and name != served:
+            continue  # its figures are those through BACKBONE's backbone
         values: dict[str, Any] = {
             "kind": name,
             "backbone": runtime.backbone.id,

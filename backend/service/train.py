@@ -147,14 +147,15 @@ def _decide(
     that made it: that recipe's new version, which knows more annotations, defends the place.
     """
     propagated = project.projection or PROPAGATION
+    elsewhere = bool(project.backbone) and propagated == PROPAGATION  # that version sees through BACKBONE's backbone
     if contest.judged_by == EVALUATION_SAMPLE:
-        challengers = versions if serving == propagated else {**versions, PROPAGATED: propagated}
+        challengers = versions if elsewhere or serving == propagated else {**versions, PROPAGATED: propagated}
         return contest.decide(("", serving), challengers)
     recipe = recipe_of(runtime, project.id, serving)
     reference = recipe if recipe in versions else PROPAGATED
     named = {PROPAGATED: propagated, **versions}
-    if project.projection and reference != PROPAGATED:
-        del named[PROPAGATED]  # that projection has seen the photos which are held out
+    if (project.projection or elsewhere) and reference != PROPAGATED:
+        del named[PROPAGATED]  # a projection has seen the photos which are held out
     challengers = {name: version for name, version in named.items() if name != reference}
     return contest.decide((reference, named[reference]), challengers)
 

@@ -182,6 +182,9 @@ def test_weights_that_are_gone_are_named(tuned: PhotoProject) -> None:
     tuned.open()
     with pytest.raises(WeightsError, match=f"{weights.name} is no longer below"):
         tuned.runtime.backbone_of(backbone)
+    with pytest.raises(WeightsError, match=weights.name):
+        promote(tuned.runtime, 1, version_of(tuned).version)
+    assert tuned.row.backbone == ""
     weights.write_bytes(hidden.read_bytes() + b"changed")
     with pytest.raises(WeightsError, match="needs other weights"):
         tuned.runtime.backbone_of(backbone)
