@@ -27,6 +27,7 @@ from backend.cli.settings import settings
 from backend.cli.setup import setup
 from backend.cli.simulate import simulate
 from backend.cli.strategies import strategies
+from backend.cli.train import train
 from backend.cli.web import web
 from backend.cli.worker import worker
 from backend.errors import BackendError
@@ -40,6 +41,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     connect,
     doctor,
     order,
+    train,
     export,
     simulate,
     backbones,
