@@ -39,6 +39,16 @@ def open_database(settings: Settings) -> Iterator[Database]:
         database.close()
 
 
+def migrate_database(settings: Settings) -> None:
+    """Bring the database up to date, before the processes that work with it open it.
+
+    Raises:
+        SettingsError: it cannot be reached or used.
+    """
+    with open_database(settings):
+        pass
+
+
 @contextmanager
 def open_runtime() -> Iterator[Runtime]:
     """A runtime over the settings' database; jobs it asks for run in the server's worker."""

@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from backend.cli.logs import configure_logging
+from backend.cli.runtime import migrate_database
 from backend.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
@@ -34,8 +35,8 @@ def serve(
     settings = load_settings(**overrides)
     configure_logging(settings)
     settings.state_dir.mkdir(parents=True, exist_ok=True)
+    migrate_database(settings)
     prepare_metrics_folder(settings)
-    _migrate(settings)
     address = ["--host", settings.host, "--port", str(settings.port)]
     raise typer.Exit(Supervisor(web=["web", *address], worker=["worker"]).run())
 
@@ -46,14 +47,6 @@ def prepare_metrics_folder(settings: Settings) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
-
-
-def _migrate(settings: Settings) -> None:
-    from backend.storage.database import Database
-
-    database = Database(settings.resolved_database_url)
-    database.migrate()
-    database.close()
 
 
 class Supervisor:

@@ -8,6 +8,7 @@ import typer
 
 from backend.cli.logs import configure_logging
 from backend.cli.parent import end_with_parent
+from backend.cli.runtime import migrate_database
 from backend.settings import load_settings
 
 
@@ -21,4 +22,6 @@ def worker(
     configure_logging(settings)
     if follow_parent:
         end_with_parent()
+    else:
+        migrate_database(settings)  # `serve`, the parent, has done so
     run_worker(settings)

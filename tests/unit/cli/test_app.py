@@ -36,9 +36,13 @@ def test_a_mistake_is_one_message_without_a_traceback(run: Run, monkeypatch: pyt
     assert "Traceback" not in result.output
 
 
-def test_a_database_out_of_reach_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("command", ["models list --project 1", "serve", "web", "worker"])
+def test_a_database_out_of_reach_is_named(
+    command: str, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql+psycopg://nobody@127.0.0.1:1/nothing")
-    result = run("models", "list", "--project", "1")
+    monkeypatch.setenv("STATE_DIR", str(tmp_path))
+    result = run(*command.split())
     assert result.exit_code == 2
     assert "DATABASE_URL" in result.stderr
 
