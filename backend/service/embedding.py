@@ -16,7 +16,7 @@ from backend.features import Backbone, Embedded, embed_stream
 from backend.service import metrics
 from backend.service.projects import find_project
 from backend.service.runtime import Runtime
-from backend.service.tasks import count_tasks, count_unseen, pending_tasks, retry_failures, unseen_tasks
+from backend.service.tasks import count_tasks, count_unseen, pending_tasks, read_tasks, retry_failures, tasks_by_id
 from backend.storage.schema import Task
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 Progress = Callable[[float, str], None]
 
 CHUNK = 256
+PAGE = 5000  # tasks whose embeddings are looked for at a time
 NO_TASK = -1  # less than any task's id
 REFRESH_SECONDS = 60.0  # while a big pool is embedded, the order takes in what is there this often
 PASSING_REASONS = ("timeout", "http_status", "unreachable")
@@ -79,16 +80,24 @@ def _pending(runtime: Runtime, project_id: int) -> Iterator[list[Task]]:
 
 
 def unseen_photos(runtime: Runtime, project_id: int, backbone_id: str, count: int) -> Iterator[list[Task]]:
-    """The `count` tasks whose image was read but not embedded by this backbone, in chunks; each once."""
+    """The `count` tasks whose image was read but not embedded by this backbone, in chunks; each once.
+
+    Two look-ups by key instead of one join: databases would rather read the whole table of features for each chunk.
+    """
     after = NO_TASK
     while count > 0:
         with runtime.database.session() as session:
-            tasks = unseen_tasks(session, project_id, backbone_id, after, min(CHUNK, count))
-        if not tasks:
+            page = read_tasks(session, project_id, after, PAGE)
+        if not page:
             return
-        yield tasks
-        after = tasks[-1].task_id
-        count -= len(tasks)
+        after = page[-1][0]
+        seen = runtime.features.seen([digest for _, digest in page], backbone_id)
+        unseen = [task_id for task_id, digest in page if digest not in seen]
+        count -= len(unseen)
+        for start in range(0, len(unseen), CHUNK):
+            with runtime.database.session() as session:
+                tasks = tasks_by_id(session, project_id, unseen[start : start + CHUNK])
+            yield tasks
 
 
 def embed_tasks(

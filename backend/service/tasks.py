@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from backend.errors import ImageError
@@ -76,21 +76,28 @@ def pending_tasks(session: Session, project_id: int, limit: int) -> list[Task]:
     return list(session.scalars(query))
 
 
-def unseen_tasks(session: Session, project_id: int, backbone_id: str, after: int, limit: int) -> list[Task]:
-    """Tasks behind the id `after` whose image was read, but not embedded by this backbone; in the order of their ids."""
-    query = select(Task).where(_unseen(project_id, backbone_id), Task.task_id > after)
-    return list(session.scalars(query.order_by(Task.task_id).limit(limit)))
+def read_tasks(session: Session, project_id: int, after: int, limit: int) -> list[tuple[int, str]]:
+    """Tasks behind the id `after` whose image was read, with its digest; in the order of their ids."""
+    query = select(Task.task_id, Task.digest).where(
+        Task.project_id == project_id, Task.task_id > after, Task.digest.is_not(None)
+    )
+    rows = session.execute(query.order_by(Task.task_id).limit(limit))
+    return [(task_id, digest) for task_id, digest in rows if digest is not None]
+
+
+def tasks_by_id(session: Session, project_id: int, task_ids: Sequence[int]) -> list[Task]:
+    """At most `CHUNK` tasks; one that was deleted is left out."""
+    return list(session.scalars(select(Task).where(Task.project_id == project_id, Task.task_id.in_(task_ids))))
 
 
 def count_unseen(session: Session, project_id: int, backbone_id: str) -> int:
-    """How many tasks `unseen_tasks` has; two seconds for a million tasks, so it is not asked without a reason."""
-    query = select(func.count()).select_from(Task).where(_unseen(project_id, backbone_id))
-    return session.scalar(query) or 0
+    """How many tasks with a read image this backbone has not embedded.
 
-
-def _unseen(project_id: int, backbone_id: str) -> ColumnElement[bool]:
+    Two seconds for a million tasks in SQLite, so it is not asked without a reason.
+    """
     seen = select(Feature.digest).where(Feature.digest == Task.digest, Feature.backbone == backbone_id).exists()
-    return and_(Task.project_id == project_id, Task.digest.is_not(None), ~seen)
+    query = select(func.count()).select_from(Task)
+    return session.scalar(query.where(Task.project_id == project_id, Task.digest.is_not(None), ~seen)) or 0
 
 
 def count_tasks(session: Session, project_id: int) -> dict[str, int]:

@@ -37,6 +37,16 @@ class FeatureStore:
             for digest, data in rows
         }
 
+    def seen(self, digests: Sequence[str], backbone: str) -> set[str]:
+        """Those `digests` whose embedding is stored."""
+        found: set[str] = set()
+        with self._engine.connect() as connection:
+            for start in range(0, len(digests), LOOKUP_CHUNK):
+                part = digests[start : start + LOOKUP_CHUNK]
+                statement = select(Feature.digest).where(Feature.digest.in_(part), Feature.backbone == backbone)
+                found.update(connection.scalars(statement))
+        return found
+
     def put(self, backbone: str, items: Sequence[tuple[str, npt.NDArray[np.floating]]]) -> None:
         """Store embeddings; one stored before is replaced, so that storing twice is storing once.
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import func, select
 
 from backend.service.artifacts import project_folder
+from backend.service.embedding import unseen_photos
 from backend.service.predict import Predictor
 from backend.service.snapshot import backbone_of_snapshot
-from backend.service.tasks import count_tasks, count_unseen, unseen_tasks
+from backend.service.tasks import count_tasks, count_unseen
 from backend.storage.schema import Feature, Task
 from tests.unit.service.photo_project import PhotoProject
 
@@ -83,14 +85,20 @@ def test_a_photo_that_is_gone_leaves_the_pool_with_its_reason(changed: PhotoProj
 
 
 def test_what_a_backbone_has_not_seen_is_listed_once(changed: PhotoProject) -> None:
+    runtime, other = changed.runtime, "another-00000000"
+
+    def listed(count: int) -> list[int]:
+        return [task.task_id for tasks in unseen_photos(runtime, 1, other, count) for task in tasks]
+
     with changed.database.session() as session:
-        embedded = [task for task in session.scalars(select(Task).order_by(Task.task_id)) if task.digest]
-        assert count_unseen(session, 1, "another-00000000") == len(embedded)
-        first = unseen_tasks(session, 1, "another-00000000", -1, 4)
-        rest = unseen_tasks(session, 1, "another-00000000", first[-1].task_id, 100)
-        assert [task.task_id for task in (*first, *rest)] == [task.task_id for task in embedded]
-        session.add(Feature(digest=embedded[0].digest, backbone="another-00000000", embedding=b""))
-        session.flush()
-        twins = [task for task in embedded if task.digest != embedded[0].digest]
-        assert count_unseen(session, 1, "another-00000000") == len(twins)
-        session.rollback()
+        embedded = [(task.task_id, task.digest or "") for task in session.scalars(select(Task)) if task.digest]
+        assert count_unseen(session, 1, other) == len(embedded)
+    assert listed(len(embedded)) == sorted(task for task, _ in embedded)
+    seen = embedded[0][1]
+    runtime.features.put(other, [(seen, np.zeros(2))])
+    rest = [task for task, digest in embedded if digest != seen]
+    with changed.database.session() as session:
+        assert count_unseen(session, 1, other) == len(rest)
+    assert runtime.features.seen([digest for _, digest in embedded], other) == {seen}
+    assert listed(len(rest)) == rest
+    assert listed(0) == []
