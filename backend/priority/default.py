@@ -55,7 +55,7 @@ def rank_default(view: PoolView, candidates: BoolArray, taught: IntArray, option
     wanted = relevant if options.weight("relevance") > 0 else candidates
     before = teaching.gains()
     largest = max(float(before[wanted].max(initial=0.0)), 1e-12)
-    chosen, gains = lazy_greedy(np.where(wanted, before, -np.inf), teaching.gain, teaching.take, options.window)
+    chosen, gains = lazy_greedy(np.where(wanted, before, -np.inf), teaching.gains, teaching.take, options.window)
     after = teaching.gains()
     rest = np.flatnonzero(candidates)
     rest = rest[~np.isin(rest, chosen)]
@@ -108,23 +108,17 @@ class Teaching:
             "relevance": relevance,
         }
 
-    def gains(self) -> FloatArray:
-        """The gain of every photo now: float32 [n], at least 0."""
-        gains = self.influence.gains() * self._constant
+    def gains(self, rows: IntArray | None = None) -> FloatArray:
+        """The gains of `rows` [m] now: float32 [m], at least 0; None: of every photo."""
+        everything = slice(None) if rows is None else rows
+        gains = self.influence.gains(rows) * self._constant[everything]
         if self._breadth:
-            gains *= 1.0 + np.float32(self._breadth) * self._coverage.gains(self._probabilities)
+            gains *= 1.0 + np.float32(self._breadth) * self._coverage.gains(self._probabilities[everything])
         return gains
-
-    def gain(self, row: int) -> float:
-        """The gain of one photo now."""
-        gain = self.influence.gain(row) * float(self._constant[row])
-        if self._breadth and gain > 0.0:
-            gain *= 1.0 + self._breadth * float(self._coverage.gains(self._probabilities[row : row + 1])[0])
-        return gain
 
     def take(self, row: int) -> None:
         """Count a photo as queued."""
-        self.influence.take(row)
+        self.influence.take(np.array([row]))
         self._coverage.add(self._probabilities[row : row + 1])
 
 

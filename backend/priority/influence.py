@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from backend.learning.knn_graph import NeighbourIndex, without_self
@@ -37,12 +37,10 @@ class Reach:
         self.n: int = view.n
         self._steps: sparse.csr_matrix = (sparse.diags(scale.astype(np.float32)) @ one_step).tocsr()
         self._steps_back: sparse.csr_matrix = self._steps.T.tocsr()
-        self._kept: sparse.csr_matrix | None = self._product(0, self.n) if self.n <= KEPT_UP_TO else None
+        self._kept: sparse.csr_matrix | None = self._product(np.arange(self.n)) if self.n <= KEPT_UP_TO else None
 
-    def _product(self, first: int, last: int) -> sparse.csr_matrix:
-        return self._limited((self._steps[first:last] @ self._steps_back).tocsr(), np.arange(first, last))
-
-    def _limited(self, block: sparse.csr_matrix, rows: IntArray) -> sparse.csr_matrix:
+    def _product(self, rows: IntArray) -> sparse.csr_matrix:
+        block = (self._steps[rows] @ self._steps_back).tocsr()
         if self._others != 1.0:
             block.data *= self._others
             own = block.indices == np.repeat(rows, np.diff(block.indptr))
@@ -50,12 +48,9 @@ class Reach:
         np.minimum(block.data, np.float32(1.0), out=block.data)
         return block
 
-    def row(self, row: int) -> tuple[NDArray[np.integer], FloatArray]:
-        """Images that one speaks for, and how far: int [m] and float32 [m]."""
-        block = self._kept if self._kept is not None else self._product(row, row + 1)
-        place = row if self._kept is not None else 0
-        edges = slice(block.indptr[place], block.indptr[place + 1])
-        return block.indices[edges], block.data[edges]
+    def of(self, rows: IntArray) -> sparse.csr_matrix:
+        """How far each of `rows` [m] speaks for every image: csr float32 [m, n]; no row is empty."""
+        return self._product(rows) if self._kept is None else self._kept[rows]
 
     def total(self, weights: FloatArray) -> FloatArray:
         """Sum over all images of reach times weight, of each image: float32 [n]; two products with a vector."""
@@ -69,16 +64,9 @@ class Reach:
         largest = float(totals.max(initial=0.0))
         return totals / np.float32(largest) if largest > 0 else totals
 
-    def blocks(self, touching: BoolArray) -> Iterator[tuple[IntArray, sparse.csr_matrix]]:
-        """(rows, those rows of the matrix), for all images that reach one of `touching`, bool [n]; no row is empty."""
-        near = self._steps @ (self._steps_back @ touching.astype(np.float32)) > 0.0
-        rows = np.flatnonzero(near)
-        for start in range(0, rows.size, _BLOCK):
-            part = rows[start : start + _BLOCK]
-            if self._kept is not None:
-                yield part, self._kept[part]
-            else:
-                yield part, self._limited((self._steps[part] @ self._steps_back).tocsr(), part)
+    def near(self, touched: BoolArray) -> IntArray:
+        """All images that reach one of `touched`, bool [n]."""
+        return np.flatnonzero(self._steps @ (self._steps_back @ touched.astype(np.float32)) > 0.0)
 
 
 def _one_step(view: PoolView, neighbours: int) -> sparse.csr_matrix:
@@ -114,27 +102,31 @@ class Influence:
         self._novelty = np.float32(novelty)
         self._uncertainty = uncertainty
         self.covered: FloatArray = np.zeros(uncertainty.size, dtype=np.float32)
-        for row in taken:
-            self.take(int(row))
+        self.take(taken)
 
-    def take(self, row: int) -> None:
-        """Count an image as annotated or queued."""
-        columns, values = self._reach.row(row)
-        self.covered[columns] = np.maximum(self.covered[columns], values)
+    def take(self, rows: IntArray) -> None:
+        """Count images as annotated or queued."""
+        for start in range(0, rows.size, _BLOCK):
+            reach = self._reach.of(rows[start : start + _BLOCK])
+            np.maximum.at(self.covered, reach.indices, reach.data)
 
-    def gain(self, row: int) -> float:
-        """f(Q + row) - f(Q), at least 0."""
-        columns, values = self._reach.row(row)
-        news = values - self._novelty * self.covered[columns]
-        return float(np.maximum(news, 0.0) @ self._uncertainty[columns])
+    def gains(self, rows: IntArray | None = None) -> FloatArray:
+        """f(Q + row) - f(Q), at least 0, of each of `rows` [m]: float32 [m]; None: of every image.
 
-    def gains(self) -> FloatArray:
-        """The gain of every image: float32 [n]. Where nothing is covered it is a plain sum; the rest is looked at."""
+        Of images that speak for nothing covered it is a plain sum; only the rest is looked at.
+        """
+        if rows is not None:
+            reach = self._reach.of(rows)
+            news = reach.data - self._novelty * self.covered[reach.indices]
+            np.maximum(news, 0.0, out=news)
+            news *= self._uncertainty[reach.indices]
+            looked_at: FloatArray = np.add.reduceat(news, reach.indptr[:-1]) if rows.size else news
+            return looked_at
         gains = self._reach.total(self._uncertainty)
         if self._novelty > 0:
-            for rows, block in self._reach.blocks(self.covered > 0):
-                news = block.data - self._novelty * self.covered[block.indices]
-                np.maximum(news, 0.0, out=news)
-                news *= self._uncertainty[block.indices]
-                gains[rows] = np.add.reduceat(news, block.indptr[:-1])
+            near = self._reach.near(self.covered > 0)
+            blocks = [near[start : start + _BLOCK] for start in range(0, near.size, _BLOCK)]
+            with ThreadPoolExecutor(os.cpu_count()) as threads:
+                for block, values in zip(blocks, threads.map(self.gains, blocks), strict=True):
+                    gains[block] = values
         return gains

@@ -24,6 +24,9 @@ class Cover:
         self.evaluations += 1
         return float(self.weights[self.sets[candidate] & ~self.covered].sum())
 
+    def gains(self, candidates: np.ndarray) -> np.ndarray:
+        return np.array([self.gain(int(candidate)) for candidate in candidates])
+
     def take(self, candidate: int) -> None:
         self.covered |= self.sets[candidate]
 
@@ -32,8 +35,8 @@ class Cover:
 def test_equal_to_evaluating_everything_at_every_step(seed: int, candidates: int, count: int) -> None:
     names = np.random.default_rng(seed).permutation(candidates)
     cover = Cover(seed, candidates, 15)
-    bounds = np.array([cover.gain(candidate) for candidate in range(candidates)], dtype=np.float32)
-    chosen, gains = lazy_greedy(bounds, cover.gain, cover.take, count, ties=names)
+    bounds = cover.gains(np.arange(candidates)).astype(np.float32)
+    chosen, gains = lazy_greedy(bounds, cover.gains, cover.take, count, ties=names)
 
     plain = Cover(seed, candidates, 15)
     left, expected = list(range(candidates)), []
@@ -50,18 +53,24 @@ def test_only_candidates_that_could_win_are_evaluated() -> None:
     bounds = np.arange(1000, 0, -1, dtype=np.float32)
     asked: list[int] = []
 
-    def gain(candidate: int) -> float:
-        asked.append(candidate)
-        return float(bounds[candidate])
+    def gains(candidates: np.ndarray) -> np.ndarray:
+        asked.extend(candidates.tolist())
+        found: np.ndarray = bounds[candidates]
+        return found
 
-    chosen, _ = lazy_greedy(bounds, gain, lambda candidate: None, 5)
+    chosen, _ = lazy_greedy(bounds, gains, lambda candidate: None, 5)
     assert chosen.tolist() == [0, 1, 2, 3, 4]
     assert len(set(asked)) < 10
 
 
 def test_minus_infinity_is_never_chosen_and_nothing_gives_nothing() -> None:
     bounds = np.array([1.0, -np.inf, 2.0], dtype=np.float32)
-    chosen, _ = lazy_greedy(bounds, lambda candidate: float(bounds[candidate]), lambda candidate: None, 3)
+    chosen, _ = lazy_greedy(bounds, lambda candidates: bounds[candidates], lambda candidate: None, 3)
     assert chosen.tolist() == [2, 0]
-    chosen, gains = lazy_greedy(np.zeros(0, dtype=np.float32), lambda candidate: 0.0, lambda candidate: None, 3)
+    chosen, gains = lazy_greedy(
+        np.zeros(0, dtype=np.float32),
+        lambda candidates: np.zeros(candidates.size, np.float32),
+        lambda candidate: None,
+        3,
+    )
     assert chosen.size == gains.size == 0

@@ -23,9 +23,7 @@ PATH = random_view(
 
 
 def dense(reach: Reach) -> np.ndarray:
-    table = np.zeros((reach.n, reach.n))
-    for rows, block in reach.blocks(np.ones(reach.n, dtype=bool)):
-        table[rows] = block.toarray()
+    table: np.ndarray = reach.of(np.arange(reach.n)).toarray()
     return table
 
 
@@ -48,9 +46,10 @@ def test_hand_computed_gain() -> None:
     assert influence.covered == pytest.approx(table[0])
     for row in range(4):
         expected = (np.maximum(table[row] - table[0], 0) * doubt).sum()
-        assert influence.gain(row) == pytest.approx(expected, abs=1e-6)
-    assert influence.gains() == pytest.approx([influence.gain(row) for row in range(4)], abs=1e-6)
-    assert influence.gain(0) == 0.0
+        assert influence.gains(np.array([row])) == pytest.approx([expected], abs=1e-6)
+    assert influence.gains() == pytest.approx(influence.gains(np.arange(4)), abs=1e-6)
+    assert influence.gains(np.array([0])) == 0.0
+    assert influence.gains(np.zeros(0, dtype=np.intp)).size == 0
 
 
 def test_rows_made_on_demand_are_those_that_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,13 +59,12 @@ def test_rows_made_on_demand_are_those_that_are_kept(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(module, "_BLOCK", 64)
     made = Reach(view)
     assert dense(made) == pytest.approx(dense(kept))
-    columns, values = made.row(17)
-    row = np.zeros(300)
-    row[columns] = values
-    assert row == pytest.approx(dense(kept)[17])
+    assert made.of(np.array([17])).toarray()[0] == pytest.approx(dense(kept)[17])
+    touched = np.arange(300) == 17
+    assert made.near(touched).tolist() == np.flatnonzero(dense(kept)[17]).tolist()
     for reach in (made, kept):
         influence = Influence(reach, view.probabilities[:, 0], view.labelled_rows[:5])
-        assert influence.gains() == pytest.approx([influence.gain(row) for row in range(300)], abs=1e-5)
+        assert influence.gains() == pytest.approx(influence.gains(np.arange(300)), abs=1e-5)
     assert made.crowd() == pytest.approx(kept.crowd())
 
 
@@ -81,7 +79,7 @@ def test_gains_only_shrink(seed: int) -> None:
     influence = Influence(Reach(view, neighbours=5), doubt, view.labelled_rows)
     before = influence.gains()
     for row in (3, 11, 29):
-        influence.take(row)
+        influence.take(np.array([row]))
         after = influence.gains()
         assert (after <= before + 1e-6).all()
         assert after[row] == pytest.approx(0.0, abs=1e-5)
