@@ -34,6 +34,8 @@ def learn_relevance(
 
     The signals, evened out over the graph and standardised, give log odds to start from. A logistic regression on
     them and on the graph space takes in the annotations; the start holds as a few weighted pseudo-annotations.
+    Annotated photos were asked about because they probably belong, so that too few of them don't: those weigh more,
+    until their share is what the start expects of the pool (weighting for a sample chosen by its outcome, [42]).
 
     Args:
         model: the pool.
@@ -56,14 +58,29 @@ def learn_relevance(
     features = np.hstack([model.space, (PRIOR_SLOPE * evidence[:, None]).astype(np.float32)])
     sample = np.unique(np.linspace(0, model.n - 1, PRIOR_SAMPLE).astype(np.intp))
     weight = PRIOR_WEIGHT / sample.size
+    answers = answer_weights(np.asarray(relevant, dtype=bool), irrelevant_share=float(1.0 - start.mean()))
     fitted = LogisticRegression(C=INVERSE_PENALTY, max_iter=300).fit(
         np.vstack([features[rows], features[sample], features[sample]]),
         np.concatenate([relevant, np.ones(sample.size, bool), np.zeros(sample.size, bool)]),
-        sample_weight=np.concatenate([np.ones(rows.size), weight * start[sample], weight * (1.0 - start[sample])]),
+        sample_weight=np.concatenate([answers, weight * start[sample], weight * (1.0 - start[sample])]),
     )
     known: FloatArray = fitted.predict_proba(features)[:, 1].astype(np.float32)
     known[rows] = relevant
     return known
+
+
+def answer_weights(relevant: NDArray[np.bool_], *, irrelevant_share: float) -> NDArray[np.float64]:
+    """Weight of each answer, float64 [m]: 1 for relevant photos, at least 1 for the others.
+
+    Formula: the others weigh max(1, r / i · s / (1 - s)), r relevant and i irrelevant answers, s `irrelevant_share`
+        of the pool, [0, 1): together they then have the share s of all weight, if they had less.
+    """
+    weights = np.ones(relevant.size)
+    irrelevant = int((~relevant).sum())
+    if irrelevant:
+        expected = int(relevant.sum()) * irrelevant_share / max(1.0 - irrelevant_share, 1e-6)
+        weights[~relevant] = max(1.0, expected / irrelevant)
+    return weights
 
 
 def _standardised(signal: FloatArray) -> NDArray[np.float64]:

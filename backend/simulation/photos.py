@@ -190,12 +190,17 @@ def with_beliefs(photos: Photos, backbone: Backbone, space: LabelSpace, relevanc
 
 
 def split_by_class(photos: Photos, seed: int) -> tuple[Photos, Photos]:
-    """A random half of each class as the pool, the rest as the test set; distractors all go to the pool."""
+    """A random half of each class as the pool, the rest as the test set; distractors all go to the pool.
+
+    The halves are the same with distractors and without, so that both can be compared.
+    """
     rng = np.random.default_rng(seed)
     pool: list[IntArray] = []
     test: list[IntArray] = []
     for label in np.unique(photos.labels):
-        rows = rng.permutation(np.flatnonzero(photos.labels == label))
+        rows = np.flatnonzero(photos.labels == label)
+        if label != DISTRACTOR:
+            rows = rng.permutation(rows)
         half = rows.size if label == DISTRACTOR else (rows.size + 1) // 2
         pool.append(rows[:half])
         test.append(rows[half:])

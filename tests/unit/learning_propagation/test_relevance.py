@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from backend.learning.pool_model import PoolModel
-from backend.learning.relevance import learn_relevance
+from backend.learning.relevance import answer_weights, learn_relevance
 from tests.unit.learning_propagation.pools import clusters
 
 pytestmark = pytest.mark.unit
@@ -50,3 +50,30 @@ def test_without_signals_everything_belongs_until_someone_says_no() -> None:
 def test_a_signal_that_says_nothing_sinks_nothing() -> None:
     model, _, _ = pool()
     assert (learn_relevance(model, [np.full(300, 0.02, np.float32)], *NOBODY) > 0.5).all()
+
+
+@pytest.mark.parametrize(
+    ("relevant", "share", "expected"),
+    [
+        ([True] * 8 + [False], 0.2, [1.0] * 8 + [2.0]),
+        ([True] * 8 + [False] * 2, 0.2, [1.0] * 10),
+        ([True] * 2 + [False] * 6, 0.2, [1.0] * 8),
+        ([True] * 3, 0.2, [1.0] * 3),
+        ([True] * 3 + [False], 0.5, [1.0] * 3 + [3.0]),
+        ([False] * 2, 0.2, [1.0] * 2),
+    ],
+)
+def test_irrelevant_answers_weigh_up_to_their_share_of_the_pool(
+    relevant: list[bool], share: float, expected: list[float]
+) -> None:
+    assert answer_weights(np.array(relevant), irrelevant_share=share) == pytest.approx(np.array(expected))
+
+
+def test_a_sample_chosen_for_relevance_does_not_hide_what_is_irrelevant() -> None:
+    model, belongs, _ = pool()
+    rng = np.random.default_rng(2)
+    chosen = np.concatenate([rng.permutation(np.flatnonzero(belongs))[:60], np.flatnonzero(~belongs)[:5]])
+    found = learn_relevance(model, [np.full(300, 0.5, np.float32)], chosen, belongs[chosen])
+    others = np.setdiff1d(np.arange(300), chosen)
+    assert (found < 0.5)[others][~belongs[others]].mean() > 0.7
+    assert (found > 0.5)[others][belongs[others]].mean() > 0.9

@@ -143,6 +143,14 @@ def test_halves_share_no_photo_and_hold_every_class() -> None:
     assert split_by_class(both, 4)[0].digests != pool.digests
 
 
+def test_the_halves_are_the_same_with_distractors_and_without() -> None:
+    both = photos(each=7, distractors=5)
+    without = split_by_class(both.take(np.flatnonzero(both.labels != DISTRACTOR)), 3)
+    pool, test = split_by_class(both, 3)
+    assert test.digests == without[1].digests
+    assert set(pool.digests) > set(without[0].digests)
+
+
 def test_folders_that_do_not_fit_are_named(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="nowhere"):
         class_folders(tmp_path / "nowhere")
