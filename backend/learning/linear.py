@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 FloatArray = NDArray[np.float32]
 
@@ -42,13 +43,15 @@ def softmax_in_place(scores: FloatArray) -> FloatArray:
     return scores
 
 
-def fit_ridge(space: FloatArray, targets: FloatArray, weight: FloatArray, *, penalty: float = 1.0) -> LinearModel:
+def fit_ridge(
+    space: FloatArray, targets: FloatArray | sparse.csr_matrix, weight: FloatArray, *, penalty: float = 1.0
+) -> LinearModel:
     """Weighted ridge regression with an intercept; one pass over the pool and one [k, k] solve.
 
     Args:
         space: float32 [n, k].
-        targets: float32 [n, L], spread labels.
-        weight: float32 [n], trust in each row.
+        targets: float32 [n, L], spread labels; sparse where most are zero, which saves most of the products with them.
+        weight: float32 [n], trust in each row, at least 0.
         penalty: ridge penalty in units of rows.
     """
     n, k = space.shape
@@ -57,13 +60,15 @@ def fit_ridge(space: FloatArray, targets: FloatArray, weight: FloatArray, *, pen
     first = np.zeros(k, dtype=np.float64)
     mean_target = np.zeros(targets.shape[1], dtype=np.float64)
     for start in range(0, n, _CHUNK):
-        block = space[start : start + _CHUNK]
-        weighted = block * weight[start : start + _CHUNK, None]
+        trust = weight[start : start + _CHUNK]
         goal = targets[start : start + _CHUNK]
-        second += block.T @ weighted
-        cross += weighted.T @ goal
+        root = np.sqrt(trust)[:, None]
+        weighted = space[start : start + _CHUNK] * root
+        second += weighted.T @ weighted  # of one array with itself: half the work
+        weighted *= root
+        cross += (goal.T @ weighted).T
         first += weighted.sum(axis=0)
-        mean_target += weight[start : start + _CHUNK] @ goal
+        mean_target += goal.T @ trust
     total = max(float(weight.sum(dtype=np.float64)), 1e-12)
     first /= total
     mean_target /= total

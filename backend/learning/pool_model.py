@@ -222,11 +222,7 @@ class PoolModel:
         self._spread_labels = labels
         trust = labels.max(axis=1)
         trust[rows] *= np.float32(options.label_trust)
-        likeliest = np.zeros_like(labels)
-        likeliest[np.arange(self.n), labels.argmax(axis=1)] = 1.0
-        likeliest[rows] = own
-        self._linear = fit_ridge(self._features, likeliest, trust)
-        del likeliest
+        self._linear = fit_ridge(self._features, _likeliest(labels, rows, own), trust)
         beliefs = together(labels, self._linear.probabilities(self._features))
         beliefs[rows] = own
         return beliefs
@@ -307,6 +303,17 @@ def rows_to_one(values: FloatArray, *, otherwise: FloatArray | None = None) -> F
     if empty.any():
         clean[empty] = np.float32(1.0 / max(clean.shape[1], 1)) if otherwise is None else otherwise[empty]
     return clean
+
+
+def _likeliest(labels: FloatArray, rows: NDArray[np.integer], own: FloatArray) -> sparse.csr_matrix:
+    """The likeliest label of each row of `labels` [n, L], and all of `own` [m, L] for `rows` [m]: csr float32 [n, L]."""
+    others = np.ones(labels.shape[0], dtype=bool)
+    others[rows] = False
+    others_rows = np.flatnonzero(others)
+    place, label = np.nonzero(own)
+    columns = np.concatenate([labels.argmax(axis=1)[others_rows], label])
+    values = np.concatenate([np.ones(others_rows.size, np.float32), own[place, label]])
+    return sparse.csr_matrix((values, (np.concatenate([others_rows, rows[place]]), columns)), shape=labels.shape)
 
 
 def _from_neighbours(

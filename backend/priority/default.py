@@ -102,24 +102,29 @@ class Teaching:
         self.components: dict[str, FloatArray] = {
             "uncertainty": doubt,
             "novelty": 1.0 - self.influence.covered,
-            "coverage": self._coverage.gains(view.probabilities),
+            "coverage": (breadth := self._coverage.gains(view.probabilities)),
             "typicality": reach.crowd(),
             "unknown": unknown,
             "relevance": relevance,
         }
+        self._untaken_breadth: FloatArray | None = breadth
 
     def gains(self, rows: IntArray | None = None) -> FloatArray:
         """The gains of `rows` [m] now: float32 [m], at least 0; None: of every photo."""
         everything = slice(None) if rows is None else rows
         gains = self.influence.gains(rows) * self._constant[everything]
         if self._breadth:
-            gains *= 1.0 + np.float32(self._breadth) * self._coverage.gains(self._probabilities[everything])
+            breadth = self._untaken_breadth if rows is None else None
+            if breadth is None:
+                breadth = self._coverage.gains(self._probabilities[everything])
+            gains *= 1.0 + np.float32(self._breadth) * breadth
         return gains
 
     def take(self, row: int) -> None:
         """Count a photo as queued."""
         self.influence.take(np.array([row]))
         self._coverage.add(self._probabilities[row : row + 1])
+        self._untaken_breadth = None
 
 
 def uncertainty(view: PoolView) -> FloatArray:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.linear_model import Ridge
 
 from backend.learning import linear
@@ -20,6 +21,16 @@ def test_agrees_with_scikit_learn_in_blocks_too(monkeypatch: pytest.MonkeyPatch)
     found = fit_ridge(rows, targets, weight, penalty=0.3)
     assert found.weights == pytest.approx(expected.coef_.T, abs=1e-4)
     assert found.bias == pytest.approx(expected.intercept_, abs=1e-4)
+
+
+def test_sparse_targets_are_the_same_as_dense_ones() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(50, 4)).astype(np.float32)
+    targets = np.eye(3, dtype=np.float32)[rng.integers(3, size=50)]
+    weight = rng.random(50).astype(np.float32)
+    dense, thin = fit_ridge(rows, targets, weight), fit_ridge(rows, sparse.csr_matrix(targets), weight)
+    assert thin.weights == pytest.approx(dense.weights, abs=1e-5)
+    assert thin.bias == pytest.approx(dense.bias, abs=1e-5)
 
 
 def test_probabilities_are_the_sharpened_softmax() -> None:
