@@ -26,8 +26,9 @@ RELEVANT_FROM = 0.5
 RELEVANCE_POWER = 1.5
 """How steeply doubt about relevance counts against a photo."""
 
-DOUBTFUL_EVERY = 50
-"""One question in so many goes to a photo that sank, the most telling of the doubtful ones: is it rightly there?"""
+FIRST_DOUBTFUL = 25
+"""This question, and each whose number is twice that of the last such, goes to a photo that sank, the most telling of
+the doubtful ones: is it rightly there? Early answers teach the filter most."""
 
 
 @dataclass(frozen=True)
@@ -140,9 +141,10 @@ def uncertainty(view: PoolView) -> FloatArray:
 
 
 def _with_doubtful(rows: IntArray, telling: IntArray, window: int, labelled: int) -> IntArray:
-    """Move the first of `telling` to every `DOUBTFUL_EVERY`-th question of the window, counted from the first label."""
-    places = np.arange(min(window, rows.size))
-    places = places[(labelled + places) % DOUBTFUL_EVERY == DOUBTFUL_EVERY - 1]
+    """Move the first of `telling` to questions 25, 50, 100, 200, …, counted from the first label, in the window."""
+    numbers = FIRST_DOUBTFUL * 2 ** np.arange(32)
+    places = numbers - 1 - labelled
+    places = places[(places >= 0) & (places < min(window, rows.size))]
     moved = telling[: places.size]
     others = rows[~np.isin(rows, moved)]
     return np.insert(others, places[: moved.size] - np.arange(moved.size), moved)

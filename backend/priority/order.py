@@ -18,7 +18,7 @@ from backend.priority.evaluation_sample import evaluation_mask, interleave, samp
 from backend.priority.options import OrderOptions
 from backend.priority.pool_view import BoolArray, FloatArray, IntArray, PoolView
 from backend.priority.reasons import reason
-from backend.priority.strategies import STRATEGIES
+from backend.priority.strategies import STRATEGIES, Strategy
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,10 @@ class Order:
     evaluation: BoolArray
 
 
-def order_pool(view: PoolView, options: OrderOptions | None = None) -> Order:
-    """Order the unlabelled rows of the pool by what their label would teach.
+def order_pool(
+    view: PoolView, options: OrderOptions | None = None, *, strategies: Mapping[str, Strategy] = STRATEGIES
+) -> Order:
+    """Order the unlabelled rows of the pool by what their label would teach; by `default` or by one of `strategies`.
 
     Deterministic: the same view and options give the same order in every process, and permuting the pool permutes
     the order with it.
@@ -50,7 +52,7 @@ def order_pool(view: PoolView, options: OrderOptions | None = None) -> Order:
         SettingsError: the strategy is not known.
     """
     options = options or OrderOptions()
-    check_strategy(options)
+    check_strategy(options, strategies)
     view, original = _in_digest_order(_usable(view))
     names = view.digests or [str(row) for row in original]
     in_sample = evaluation_mask(names, options.evaluation_share)
@@ -59,7 +61,7 @@ def order_pool(view: PoolView, options: OrderOptions | None = None) -> Order:
     if options.strategy == "default":
         ranked = rank_default(view, candidates, _taught(view, in_sample), options)
     else:
-        ranked = _rank_by_strategy(view, candidates, options)
+        ranked = _rank_by_strategy(view, candidates, options, strategies[options.strategy])
     sample = np.flatnonzero(held_out)
     strata = view.probabilities[sample].argmax(axis=1) if view.probabilities.shape[1] else np.zeros_like(sample)
     sample = sample[stratified_order(sample_position([names[row] for row in sample]), strata)]
@@ -83,13 +85,13 @@ def order_pool(view: PoolView, options: OrderOptions | None = None) -> Order:
     return Order(original[rows], priority, components, reasons, is_evaluation)
 
 
-def _rank_by_strategy(view: PoolView, candidates: BoolArray, options: OrderOptions) -> Ranked:
+def _rank_by_strategy(view: PoolView, candidates: BoolArray, options: OrderOptions, strategy: Strategy) -> Ranked:
     """The window by a published strategy; what follows it by least confidence."""
     # Photos of the evaluation sample are left out, not marked as labelled: nobody said what they show.
     kept = np.flatnonzero(candidates | view.labelled)
     rng = np.random.default_rng([options.seed, view.rng_seed, int(view.labelled.sum())])
     count = min(options.window, int(candidates.sum()))
-    places, scores = STRATEGIES[options.strategy](only_rows(view, kept), rng, count)
+    places, scores = strategy(only_rows(view, kept), rng, count)
     chosen = kept[places]
     doubt = measures.least_confidence(view.probabilities)
     rest = np.flatnonzero(candidates)
@@ -107,11 +109,11 @@ def _rank_by_strategy(view: PoolView, candidates: BoolArray, options: OrderOptio
     )
 
 
-def check_strategy(options: OrderOptions) -> None:
-    """Raises SettingsError where the strategy is neither `default` nor in the registry."""
-    if options.strategy != "default" and options.strategy not in STRATEGIES:
-        close = difflib.get_close_matches(options.strategy, ["default", *STRATEGIES], n=1)
-        hint = f", did you mean {close[0]}?" if close else f"; known: default, {', '.join(STRATEGIES)}"
+def check_strategy(options: OrderOptions, strategies: Mapping[str, Strategy] = STRATEGIES) -> None:
+    """Raises SettingsError where the strategy is neither `default` nor one of `strategies`."""
+    if options.strategy != "default" and options.strategy not in strategies:
+        close = difflib.get_close_matches(options.strategy, ["default", *strategies], n=1)
+        hint = f", did you mean {close[0]}?" if close else f"; known: default, {', '.join(strategies)}"
         raise SettingsError(f"strategy: unknown query strategy {options.strategy!r}{hint}")
 
 

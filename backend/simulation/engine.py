@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +15,7 @@ from sklearn.preprocessing import normalize
 
 from backend.learning.pool_model import PoolModel
 from backend.learning.relevance import learn_relevance
-from backend.priority import OrderOptions, PoolView, evaluation_mask, order_pool
+from backend.priority import STRATEGIES, OrderOptions, PoolView, Strategy, evaluation_mask, order_pool
 from backend.simulation.photos import DISTRACTOR, Hierarchy, Photos
 
 FloatArray = NDArray[np.float32]
@@ -46,7 +46,7 @@ class Run:
         points: the curve, ascending in labels.
         seconds: wall time, measuring included.
         order_seconds: mean wall time of one re-ranking (propagate, score, choose).
-        distractors_asked: distractors among the first 100, 200, … questions.
+        distractors_asked: questions -> distractors among the first so many, where the curve has points.
     """
 
     strategy: str
@@ -96,8 +96,24 @@ class Setting:
         return tuple(sorted(mark for mark in marks if 0 < mark <= budget))
 
 
-def play(setting: Setting, strategy: str, seed: int, progress: Callable[[float], None] = lambda share: None) -> Run:
-    """Label the pool in the order of one strategy, learning as the server does; `progress` hears the share done."""
+def play(
+    setting: Setting,
+    strategy: str,
+    seed: int,
+    progress: Callable[[float], None] = lambda share: None,
+    *,
+    strategies: Mapping[str, Strategy] = STRATEGIES,
+) -> Run:
+    """Label the pool in the order of one strategy, learning as the server does.
+
+    Args:
+        strategy: `default`, `random+head` or a name in `strategies`.
+        progress: hears the share done.
+        strategies: query strategies by name; those of the registry, or your own.
+
+    Raises:
+        SettingsError: the strategy is not known.
+    """
     if strategy == RANDOM_HEAD:
         return play_random_head(setting, seed, progress)
     started = time.perf_counter()
@@ -118,7 +134,7 @@ def play(setting: Setting, strategy: str, seed: int, progress: Callable[[float],
         probabilities = model.propagate(learned, answers[learned])
         options = OrderOptions(strategy=strategy, window=count, evaluation_share=setting.evaluation_share, seed=seed)
         view = pool_view(setting, model, probabilities, labelled, learned, answers, seed)
-        rows = order_pool(view, options).rows[:count]
+        rows = order_pool(view, options, strategies=strategies).rows[:count]
         ordering.append(time.perf_counter() - begun)
         asked.extend(int(row) for row in rows)
         labelled[rows] = True
@@ -129,7 +145,7 @@ def play(setting: Setting, strategy: str, seed: int, progress: Callable[[float],
             run.points.append(measured(run, len(asked), predicted, setting.test.labels))
         progress(len(asked) / marks[-1])
     is_distractor = pool.labels[np.array(asked)] == DISTRACTOR
-    run.distractors_asked = {mark: int(is_distractor[:mark].sum()) for mark in CHECKPOINTS if mark <= len(asked)}
+    run.distractors_asked = {mark: int(is_distractor[:mark].sum()) for mark in marks}
     run.order_seconds = float(np.mean(ordering))
     run.seconds = time.perf_counter() - started
     return run
@@ -192,7 +208,7 @@ def play_random_head(setting: Setting, seed: int, progress: Callable[[float], No
         run.points.append(measured(run, mark, predicted, setting.test.labels))
         progress(mark / marks[-1])
     is_distractor = setting.pool.labels[asked] == DISTRACTOR
-    run.distractors_asked = {mark: int(is_distractor[:mark].sum()) for mark in CHECKPOINTS if mark <= marks[-1]}
+    run.distractors_asked = {mark: int(is_distractor[:mark].sum()) for mark in marks}
     run.seconds = time.perf_counter() - started
     return run
 

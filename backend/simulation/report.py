@@ -21,7 +21,7 @@ class Summary:
     """One strategy over all seeds: (mean, standard deviation) of each figure.
 
     Attributes:
-        accuracy: labels -> accuracy; checkpoints beyond the budget are missing.
+        accuracy: labels -> accuracy, at the checkpoints up to the budget and at the budget.
         labels_needed: accuracy -> labels spent when the curve first stays at it; None where some seed never reaches it.
         seconds: wall time of one seed.
         order_seconds: wall time of one re-ranking; 0 for the baseline, which makes none.
@@ -43,7 +43,7 @@ def summarise(runs: Sequence[Run]) -> list[Summary]:
     for strategy in dict.fromkeys(run.strategy for run in runs):
         mine = [run for run in runs if run.strategy == strategy]
         budget = min(run.points[-1].labels for run in mine)
-        marks = [mark for mark in CHECKPOINTS if mark <= budget] or [budget]
+        marks = sorted({*(mark for mark in CHECKPOINTS if mark < budget), budget})
         needed: dict[float, tuple[float, float] | None] = {}
         for target in TARGETS:
             spent = [labels_needed(run.points, target) for run in mine]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,35 +11,33 @@ import pytest
 
 pytest.importorskip("skactiveml", reason="scikit-activeml is in the dependency group `bench`")
 
+from backend.errors import NotFoundError
 from backend.learning.knn_graph import NeighbourIndex
-from backend.learning.pool_model import PoolModel
 from backend.learning.space import unit_rows
 from backend.priority.pool_view import PoolView
 from backend.priority.strategies import STRATEGIES
+from backend.simulation.engine import CurvePoint, Run, Setting, play
+from backend.simulation.photos import Photos, split_by_class
 from benchmarks import scaling
-from benchmarks.photos import LabelledPhotos, from_npz, halves
+from benchmarks.photos import from_folder, from_npz
 from benchmarks.scikit_activeml import ADAPTERS
-from benchmarks.strategies import (
-    LEARNERS,
-    Played,
-    contestants,
-    labels_needed,
-    main,
-    ours,
-    play,
-    summary,
-    uniform,
-)
+from benchmarks.strategies import KNOWN, area, contestants, main, table
 
 pytestmark = pytest.mark.unit
 
 
-def photos(n: int = 120, classes: int = 4, seed: int = 0) -> LabelledPhotos:
+def photos(n: int = 120, classes: int = 4, seed: int = 0) -> Photos:
     rng = np.random.default_rng(seed)
     centres = 3 * rng.normal(size=(classes, 16))
     labels = np.arange(n) % classes
     embeddings = (centres[labels] + rng.normal(size=(n, 16))).astype(np.float16)
-    return LabelledPhotos(embeddings, labels, tuple("abcd"[:classes]), tuple(f"{row:03d}" for row in range(n)))
+    return Photos(embeddings, labels, tuple(f"{row:03d}" for row in range(n)))
+
+
+def written(folder: Path) -> Path:
+    wanted = photos()
+    np.savez(folder / "p.npz", embeddings=wanted.embeddings, labels=wanted.labels, classes=np.array(list("abcd")))
+    return folder / "p.npz"
 
 
 def view(n: int = 60, labels: int = 3) -> PoolView:
@@ -79,65 +78,39 @@ def test_the_librarys_core_set_is_ours() -> None:
     assert theirs.tolist() == STRATEGIES["kcenter"](pool, np.random.default_rng(0), 12)[0].tolist()
 
 
-def test_halves_keep_every_class_and_every_photo() -> None:
-    pool, test = halves(photos(), 0.25)
-    assert np.bincount(pool.labels).tolist() == [22] * 4
-    assert np.bincount(test.labels).tolist() == [8] * 4
-    assert sorted(pool.digests + test.digests) == sorted(photos().digests)
-
-
 def test_from_npz_reads_what_was_written(tmp_path: Path) -> None:
-    wanted = photos(20)
-    np.savez(tmp_path / "p.npz", embeddings=wanted.embeddings, labels=wanted.labels, classes=np.array(wanted.classes))
-    found = from_npz(tmp_path / "p.npz")
+    wanted = photos()
+    found, classes = from_npz(written(tmp_path))
     assert np.array_equal(found.embeddings, wanted.embeddings)
     assert found.labels.tolist() == wanted.labels.tolist()
-    assert found.classes == wanted.classes
-    assert len(set(found.digests)) == 20
+    assert classes == ("a", "b", "c", "d")
+    assert len(set(found.digests)) == 120
 
 
-@pytest.mark.parametrize("learner", LEARNERS)
+def test_a_folder_without_classes_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="at least 2 are needed"):
+        from_folder(tmp_path, backbone="efficientnet_lite2", models_dir=tmp_path)
+
+
 @pytest.mark.parametrize("name", ["default", "random", "scikit-activeml CoreSet"])
-def test_play_spends_the_budget_and_learns(learner: str, name: str) -> None:
-    pool, test = halves(photos(), 0.5)
-    model = PoolModel(pool.embeddings, uniform(60, 4), seed=0)
-    strategy = contestants(name)[name]
-    played = play(name, strategy, LEARNERS[learner](model, pool, test), model, pool, test, seed=0, budget=25, batch=10)
-    assert list(played.accuracy) == [10, 20, 25]
-    assert played.accuracy[25] > 0.8
+def test_every_contestant_spends_the_budget_and_learns(name: str) -> None:
+    pool, test = split_by_class(photos(), 0)
+    run = play(Setting(pool, test, tuple("abcd"), budget=25), contestants(name)[0], 0, strategies=KNOWN)
+    assert [point.labels for point in run.points] == [10, 20, 25]
+    assert run.points[-1].accuracy > 0.8
 
 
-def test_ours_is_the_default_order() -> None:
-    rows, scores = ours(view(), np.random.default_rng(0), 7)
-    assert rows.size == scores.size == 7
+def test_the_area_weighs_each_point_by_its_labels() -> None:
+    points = [CurvePoint("a", 0, 10, 0.5, 0.5), CurvePoint("a", 0, 40, 0.9, 0.9)]
+    assert area([Run("a", 0, points)], "a") == pytest.approx((10 * 0.5 + 30 * 0.9) / 40)
 
 
-@pytest.mark.parametrize(
-    ("accuracy", "expected"),
-    [
-        ({25: 0.5, 50: 0.89, 75: 0.9}, 50),
-        ({25: 0.88, 50: 0.87, 75: 0.9}, 75),
-        ({25: 0.5, 50: 0.6}, None),
-        ({}, None),
-    ],
-)
-def test_labels_needed_must_hold(accuracy: dict[int, float], expected: int | None) -> None:
-    assert labels_needed(accuracy, 0.88) == expected
-
-
-def test_summary_puts_the_best_first_and_averages_seeds() -> None:
+def test_the_table_puts_the_best_first() -> None:
     runs = [
-        Played("a", 0, {100: 0.5, 300: 0.9, 325: 0.9}, 1.0),
-        Played("a", 1, {100: 0.7, 300: 0.8, 325: 0.8}, 3.0),
-        Played("b", 0, {100: 0.9, 300: 0.95, 325: 0.95}, 1.0),
+        Run(name, 0, [CurvePoint(name, 0, labels, accuracy, accuracy) for labels in (50, 100)])
+        for name, accuracy in (("worse", 0.5), ("better", 0.9))
     ]
-    best, other = summary(runs, 0.88)
-    assert best["strategy"] == "b"
-    assert best["labels_for_target"] == 100
-    assert other["100"] == pytest.approx([0.6, 0.1])
-    assert other["600"] is None
-    assert other["labels_for_target"] is None
-    assert other["choosing_seconds"] == 2.0
+    assert list(table(runs).columns[0].cells) == ["better", "worse"]
 
 
 def test_unknown_strategies_are_named() -> None:
@@ -146,12 +119,11 @@ def test_unknown_strategies_are_named() -> None:
 
 
 def test_main_writes_table_and_curves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    wanted = photos()
-    np.savez(tmp_path / "p.npz", embeddings=wanted.embeddings, labels=wanted.labels, classes=np.array(wanted.classes))
-    arguments = ["--embeddings", str(tmp_path / "p.npz"), "--strategies", "margin,random", "--budget", "20"]
-    assert main([*arguments, "--batch", "10", "--seeds", "1", "--output", str(tmp_path / "out.json")]) == 0
+    arguments = ["--embeddings", str(written(tmp_path)), "--strategies", "margin,random", "--budget", "20"]
+    assert main([*arguments, "--batch", "10", "--seeds", "1", "--output", str(tmp_path / "out")]) == 0
     assert "margin" in capsys.readouterr().out
-    assert '"choosing_seconds"' in (tmp_path / "out.json").read_text(encoding="utf-8")
+    points = json.loads((tmp_path / "out" / "curve.json").read_text(encoding="utf-8"))
+    assert {point["strategy"] for point in points} == {"margin", "random"}
 
 
 PLAN = scaling.Plan(

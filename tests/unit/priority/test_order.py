@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from backend.errors import BackendError, SettingsError
 from backend.priority import COMPONENTS, STRATEGIES, OrderOptions, PoolView, evaluation_mask, order_pool
-from backend.priority.default import DOUBTFUL_EVERY, Teaching, rank_default
+from backend.priority.default import FIRST_DOUBTFUL, Teaching, rank_default
 from tests.unit.priority.views import random_view, unit
 
 pytestmark = pytest.mark.unit
@@ -191,13 +191,38 @@ def test_irrelevant_photos_sink_are_marked_and_a_few_are_asked_early() -> None:
     order = order_pool(view, OrderOptions(window=100, evaluation_share=0.0))
     asked = order.rows[:100]
     irrelevant = relevance[asked] < 0.5
-    assert np.flatnonzero(irrelevant).tolist() == [DOUBTFUL_EVERY - 1, 2 * DOUBTFUL_EVERY - 1]
-    assert asked[DOUBTFUL_EVERY - 1] == 3  # the most doubtful one
-    tail = order.rows[-98:]
+    assert np.flatnonzero(irrelevant).tolist() == [24, 49, 99]
+    assert asked[FIRST_DOUBTFUL - 1] == 3  # the most doubtful one
+    tail = order.rows[-97:]
     assert (relevance[tail] < 0.5).all()
-    assert "probably not relevant" in order.reasons[DOUBTFUL_EVERY - 1]
+    assert "probably not relevant" in order.reasons[FIRST_DOUBTFUL - 1]
     unweighed = order_pool(view, OrderOptions(window=100, evaluation_share=0.0, weights={"relevance": 0}))
     assert (relevance[unweighed.rows[:100]] < 0.5).sum() > 10
+
+
+@pytest.mark.parametrize(
+    ("labelled", "places"), [(0, [24]), (24, [0, 25]), (25, [24]), (60, []), (390, [9]), (400, [])]
+)
+def test_doubtful_questions_come_half_as_often_with_each_doubling(labelled: int, places: list[int]) -> None:
+    n = 600
+    relevance = np.where(np.arange(n) % 2 == 0, 0.3, 0.95).astype(np.float32)
+    said = np.isin(np.arange(n), np.arange(n)[1::2][: labelled // 2]) | np.isin(
+        np.arange(n), np.arange(n)[::2][: labelled - labelled // 2]
+    )
+    view = random_view(n, seed=3, relevance=relevance, labelled=said)
+    order = order_pool(view, OrderOptions(window=39, evaluation_share=0.0))
+    assert np.flatnonzero(relevance[order.rows[:39]] < 0.5).tolist() == places
+
+
+def test_strategies_of_ones_own_can_be_ordered_by() -> None:
+    view = random_view(40, seed=1)
+    own = {"last first": lambda view, rng, count: (view.unlabelled_rows[::-1][:count], np.ones(count, np.float32))}
+    order = order_pool(view, OrderOptions("last first", window=5, evaluation_share=0.0), strategies=own)
+    rows = view.unlabelled_rows
+    by_digest = rows if view.digests is None else rows[np.argsort([view.digests[row] for row in rows])]
+    assert order.rows[:5].tolist() == by_digest[::-1][:5].tolist()
+    with pytest.raises(SettingsError, match="known: default, last first"):
+        order_pool(view, OrderOptions("margin"), strategies=own)
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
