@@ -1,8 +1,11 @@
-"""The contest between what serves and what was just trained: on the evaluation photos, or cross-validated while they are few."""
+"""The contest between what serves and what was just trained.
+
+On the evaluation sample, which nothing learns from; while it is small also on the annotated photos, cross-validated.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,18 +14,14 @@ from numpy.typing import NDArray
 from backend.learning.evaluation import evaluate, photo_scores
 from backend.learning.folds import stratified_folds
 from backend.learning.head import Head
-from backend.learning.promotion import MINIMUM_PHOTOS, Candidate, Decision, decide
-from backend.service.recipes import PROPAGATED, Learned, Progress, Recipe, Wanted
+from backend.learning.promotion import ENOUGH_PHOTOS, Candidate, Decision, decide
+from backend.service.recipes import PRIOR, PROPAGATED, Learned, Progress, Recipe, Wanted
 from backend.service.training_data import TrainingData
 
 Floats = NDArray[np.float32]
 
 FOLDS = 5
-SIGNIFICANCE = 0.05
-"""Cross-validation judges by photos that the order chose, which are no fair sample: a gain there must be more than chance."""
-
-EVALUATION_SAMPLE = "evaluation sample"
-CROSS_VALIDATION = "cross-validation"
+SERVED = "served"  # what the serving version predicts
 
 
 @dataclass(frozen=True)
@@ -54,56 +53,91 @@ class Contest:
     """All that takes part, measured on the same photos.
 
     Attributes:
-        measured: by name of recipe, `PROPAGATED` among them; with an evaluation sample also "" for what serves.
-        judged_by: `EVALUATION_SAMPLE` or `CROSS_VALIDATION`.
+        sample: on the evaluation sample, by name of recipe; `SERVED`, `PROPAGATED` and `PRIOR` among them.
+        crossed: by cross-validation, by name of recipe; None once the evaluation sample is large enough.
     """
 
-    measured: Mapping[str, Measured]
-    judged_by: str
+    sample: Mapping[str, Measured]
+    crossed: Mapping[str, Measured] | None
 
-    def decide(self, reference: tuple[str, str], challengers: Mapping[str, str]) -> Decision:
+    def decide(
+        self, serving: str, recipe: str, challengers: Mapping[str, str], renewed: Collection[str] = ()
+    ) -> Decision:
         """Which version serves.
 
         Args:
-            reference: name in `measured`, and version, of what stays unless something is better.
-            challengers: versions by name in `measured`.
+            serving: the version that serves now, measured on the sample as `SERVED`.
+            recipe: how it was made, which is what cross-validation measures of it.
+            challengers: versions by recipe.
+            renewed: versions made by the recipe of the serving one, see `promotion.decide`.
         """
-        crossed = self.judged_by == CROSS_VALIDATION
         return decide(
-            Candidate(reference[1], self.measured[reference[0]].scores()),
-            [Candidate(version, self.measured[name].scores()) for name, version in challengers.items()],
-            significance=SIGNIFICANCE if crossed else 1.0,
-            photos_are="annotated photos (cross-validation)" if crossed else "evaluation photos",
+            self._candidate(serving, SERVED, recipe),
+            [self._candidate(version, name, name) for name, version in challengers.items()],
+            renewed=renewed,
         )
 
+    def compare(self, version: str, recipe: str, other: str, other_recipe: str) -> Decision:
+        """Which of two recipes is better, the first being kept unless the other is."""
+        return decide(self._candidate(version, recipe, recipe), [self._candidate(other, other_recipe, other_recipe)])
 
-def on_evaluation_sample(data: Sequence[TrainingData], learned: Mapping[str, Sequence[Learned]]) -> Contest | None:
-    """The contest on the photos that nothing learns from; None while they are fewer than a decision needs."""
-    if sum(len(part.held) for part in data) < MINIMUM_PHOTOS:
-        return None
-    targets, multiple = [part.held_targets for part in data], [part.multiple for part in data]
-    predictions = {
-        "": [part.held_served for part in data],
-        PROPAGATED: [part.propagated[part.held] for part in data],
-        **{name: [item.held for item in items] for name, items in learned.items()},
-    }
-    measured = {name: Measured(values, targets, multiple) for name, values in predictions.items()}
-    return Contest(measured, EVALUATION_SAMPLE)
+    def figures(self, recipe: str) -> dict[str, object]:
+        """The evaluation that is kept with a version: on the sample; where that is empty, cross-validated."""
+        on_sample = self.sample[recipe].figures()
+        if on_sample:
+            return {**on_sample, "judged_by": "evaluation sample"}
+        if self.crossed is None:
+            return {}
+        return {**self.crossed[recipe].figures(), "judged_by": "cross-validation"}
+
+    def _candidate(self, version: str, on_sample: str, recipe: str) -> Candidate:
+        scores = self.sample[on_sample].scores()
+        if self.crossed is None:
+            return Candidate(version, scores)
+        return Candidate(version, np.concatenate([scores, self.crossed[recipe].scores()]), sample=len(scores))
 
 
-def by_cross_validation(
+def hold(
     data: Sequence[TrainingData],
     recipes: Sequence[Recipe],
     learned: Mapping[str, Sequence[Learned]],
     wanted: Wanted,
     seed: int,
     progress: Progress,
+    *,
+    cross: bool = True,
 ) -> Contest:
+    """Measure everything that takes part.
+
+    Args:
+        cross: whether the recipes may be cross-validated; not where the embeddings themselves learned from the annotations.
+    """
+    targets, multiple = [part.held_targets for part in data], [part.multiple for part in data]
+    predictions: dict[str, list[Floats]] = {
+        SERVED: [part.held_served for part in data],
+        PRIOR: [part.prior[part.held] for part in data],
+        PROPAGATED: [part.propagated[part.held] for part in data],
+        **{name: [item.held for item in items] for name, items in learned.items()},
+    }
+    sample = {name: Measured(values, targets, multiple) for name, values in predictions.items()}
+    if not cross or sum(len(part.held) for part in data) >= ENOUGH_PHOTOS:
+        return Contest(sample, None)
+    return Contest(sample, cross_validated(data, recipes, learned, wanted, seed, progress))
+
+
+def cross_validated(
+    data: Sequence[TrainingData],
+    recipes: Sequence[Recipe],
+    learned: Mapping[str, Sequence[Learned]],
+    wanted: Wanted,
+    seed: int,
+    progress: Progress,
+) -> dict[str, Measured]:
     """Every recipe learns from four fifths of the annotations and predicts the last, five times.
 
     A head trains for as many epochs as it did on all annotations. A label with a single photo is never held out.
     """
-    names = [PROPAGATED, *(recipe.name for recipe in recipes)]
+    names = [PRIOR, PROPAGATED, *(recipe.name for recipe in recipes)]
     predictions: dict[str, list[Floats]] = {name: [] for name in names}
     targets: list[Floats] = []
     for control, part in enumerate(data):
@@ -117,6 +151,7 @@ def by_cross_validation(
                 continue
             progress((control + fold / FOLDS) / len(data), f"cross-validation, part {fold + 1} of {FOLDS}")
             rest = part.without(out)
+            found[PRIOR][out] = rest.prior[rest.held]
             found[PROPAGATED][out] = rest.propagated[rest.held]
             for recipe in recipes:
                 epochs = _epochs(learned[recipe.name][control].head)
@@ -124,7 +159,7 @@ def by_cross_validation(
         for name in names:
             predictions[name].append(found[name][judged])
     multiple = [part.multiple for part in data]
-    return Contest({name: Measured(predictions[name], targets, multiple) for name in names}, CROSS_VALIDATION)
+    return {name: Measured(predictions[name], targets, multiple) for name in names}
 
 
 def _epochs(head: Head | None) -> int | None:

@@ -23,6 +23,7 @@ from backend.service.training_data import TrainingData
 Floats = NDArray[np.float32]
 Progress = Callable[[float, str], None]
 
+PRIOR = "wordnet"
 PROPAGATED = "propagation"
 ADAPTED = "adapted graph"
 

@@ -17,14 +17,12 @@ from backend.priority import evaluation_mask
 from backend.service.artifacts import head_folder, load_heads, save_heads, save_projections
 from backend.service.beliefs import believe, read_annotations
 from backend.service.contest import (
-    CROSS_VALIDATION,
-    EVALUATION_SAMPLE,
     Contest,
-    by_cross_validation,
-    on_evaluation_sample,
+    hold,
 )
 from backend.service.models import (
     PROPAGATION,
+    WORDNET,
     adopt_projection,
     list_versions,
     recipe_of,
@@ -34,7 +32,7 @@ from backend.service.models import (
 from backend.service.options import adaptation_options, project_options
 from backend.service.pool import PoolCache
 from backend.service.projects import find_project
-from backend.service.recipes import ADAPTED, PROPAGATED, Learned, Recipe, Wanted, recipes_for
+from backend.service.recipes import ADAPTED, PRIOR, PROPAGATED, Learned, Recipe, Wanted, recipes_for
 from backend.service.runtime import Runtime
 from backend.service.training_data import TrainingData, training_data
 from backend.storage.schema import Project
@@ -91,9 +89,9 @@ def train_project(
     recipes = recipes_for(data, wanted)
     trained = _train_all(data, recipes, wanted, next_number(runtime, project_id), _part(progress, 0, TRAINING_SHARE))
     learned = {item.recipe.name: item.learned for item in trained}
-    contest = on_evaluation_sample(data, learned) or by_cross_validation(
-        data, recipes, learned, wanted, options.seed, _part(progress, TRAINING_SHARE, 1 - TRAINING_SHARE)
-    )
+    judging = _part(progress, TRAINING_SHARE, 1 - TRAINING_SHARE)
+    # A fine-tuned backbone has learned from every annotated photo: nothing can be held out from its embeddings.
+    contest = hold(data, recipes, learned, wanted, options.seed, judging, cross=not project.backbone)
     versions = {item.recipe.name: item.version for item in trained}
     decision = _decide(runtime, project, serving, contest, versions)
     graph = _graph_of_choice(project, contest, versions)
@@ -142,32 +140,28 @@ def _decide(
 ) -> Decision:
     """Which version serves from now on.
 
-    On the evaluation sample the serving version itself defends its place, and propagation, which learns on with every
-    annotation, may win it back. Cross-validation cannot measure a version, which has seen all photos, but only the recipe
-    that made it: that recipe's new version, which knows more annotations, defends the place.
+    Propagation, which learns on with every annotation, may win its place back. Where it lives in a learnt projection that
+    has seen all annotations, cross-validation would flatter it: it then stands for the recipe that learns projections.
     """
     propagated = project.projection or PROPAGATION
-    elsewhere = bool(project.backbone) and propagated == PROPAGATION  # that version sees through BACKBONE's backbone
-    if contest.judged_by == EVALUATION_SAMPLE:
-        challengers = versions if elsewhere or serving == propagated else {**versions, PROPAGATED: propagated}
-        return contest.decide(("", serving), challengers)
-    recipe = recipe_of(runtime, project.id, serving)
-    reference = recipe if recipe in versions else PROPAGATED
-    named = {PROPAGATED: propagated, **versions}
-    if (project.projection or elsewhere) and reference != PROPAGATED:
-        del named[PROPAGATED]  # a projection has seen the photos which are held out
-    challengers = {name: version for name, version in named.items() if name != reference}
-    return contest.decide((reference, named[reference]), challengers)
+    recipe = {WORDNET: PRIOR, propagated: PROPAGATED}.get(serving) or recipe_of(runtime, project.id, serving)
+    if project.projection and recipe == PROPAGATED and ADAPTED in versions:
+        recipe = ADAPTED
+    if recipe not in (PRIOR, *versions):
+        recipe = PROPAGATED
+    challengers = dict(versions)
+    if serving != propagated and not (project.projection and contest.crossed):
+        challengers[PROPAGATED] = propagated
+    return contest.decide(serving, recipe, challengers, renewed=[versions[recipe]] if recipe in versions else [])
 
 
 def _graph_of_choice(project: Project, contest: Contest, versions: Mapping[str, str]) -> str:
     """The version whose projection the project's graph lives in from now on; empty: none."""
     if ADAPTED not in versions:
         return project.projection
-    if project.projection and contest.judged_by == CROSS_VALIDATION:
-        return versions[ADAPTED]  # the same recipe, with more annotations
-    decision = contest.decide((PROPAGATED, project.projection), {ADAPTED: versions[ADAPTED]})
-    return decision.serves
+    if project.projection and contest.crossed:
+        return versions[ADAPTED]  # the same recipe, with more annotations; what it replaces has seen the photos
+    return contest.compare(project.projection, PROPAGATED, versions[ADAPTED], ADAPTED).serves
 
 
 def _keep(
@@ -200,7 +194,7 @@ def _keep(
         weights_digest=digest,
         artifact=str(folder.relative_to(runtime.settings.state_dir)),
         annotations=annotations,
-        evaluation={**contest.measured[item.recipe.name].figures(), "judged_by": contest.judged_by},
+        evaluation=contest.figures(item.recipe.name),
         note=note,
         seconds=item.seconds,
     )
