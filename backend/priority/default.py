@@ -142,8 +142,7 @@ def uncertainty(view: PoolView) -> FloatArray:
 
 def _with_doubtful(rows: IntArray, telling: IntArray, window: int, labelled: int) -> IntArray:
     """Move the first of `telling` to questions 25, 50, 100, 200, …, counted from the first label, in the window."""
-    numbers = FIRST_DOUBTFUL * 2 ** np.arange(32)
-    places = numbers - 1 - labelled
+    places: IntArray = FIRST_DOUBTFUL * 2 ** np.arange(32) - 1 - labelled
     places = places[(places >= 0) & (places < min(window, rows.size))]
     moved = telling[: places.size]
     others = rows[~np.isin(rows, moved)]
