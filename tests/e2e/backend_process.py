@@ -7,15 +7,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import requests
 
 from backend.cli.child_server import free_port
+from backend.sync.client import LabelStudioClient
+from backend.sync.connect import connect_project
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+COMMON_SETTINGS = {
+    "WEIGHTS_DIR": str(REPOSITORY / ".state" / "models"),
+    "WORDNET_DIR": str(REPOSITORY / ".state" / "wordnet"),
+    "BACKBONE": "efficientnet_lite2",
+}
 
 
 class BackendProcess:
@@ -28,12 +35,10 @@ class BackendProcess:
         self.log = state_dir.parent / "backend.log"
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("LABEL_STUDIO")},
+            **COMMON_SETTINGS,
             "STATE_DIR": str(state_dir),
-            "WEIGHTS_DIR": str(REPOSITORY / ".state" / "models"),
-            "WORDNET_DIR": str(REPOSITORY / ".state" / "wordnet"),
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
-            "BACKBONE": "efficientnet_lite2",
             **environment,
         }
         self._process: subprocess.Popen[bytes] | None = None
@@ -72,6 +77,33 @@ class BackendProcess:
             if self._process.poll() is None:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def command(self, *arguments: str) -> str:
+        """What a command of the product prints that runs on the same state; fails where the command does."""
+        done = subprocess.run(
+            [sys.executable, "-m", "backend", *arguments],
+            cwd=REPOSITORY,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        assert done.returncode == 0, done.stderr[-4000:]
+        return done.stdout
+
+    def take_on(self, client: LabelStudioClient, project_id: int, photos: Sequence[Path], **options: Any) -> None:
+        """Upload photos to a new project, connect it, and wait until its first window is published."""
+        client.upload_images(project_id, photos)
+        connect_project(client, project_id, self.url, extra_params=options or None)
+        self.wait_for(lambda: client.project(project_id)["model_version"].startswith("wordnet."), "a window", 240)
+        self.wait_until_idle(project_id)
 
     def get(self, path: str) -> Any:
         """The JSON of a GET."""
