@@ -16,7 +16,7 @@ from backend.learning.head import Head
 from backend.priority import evaluation_mask
 from backend.service.annotations import agreed_target, live_annotations
 from backend.service.artifacts import load_heads
-from backend.service.models import PROPAGATION, WORDNET, serving_version
+from backend.service.models import PROPAGATION, WORDNET, sees_as_project, serving_version
 from backend.service.pool import ControlPool, ProjectPool
 from backend.service.runtime import Runtime
 from backend.storage.schema import Project
@@ -111,8 +111,14 @@ def believe(
     propagated = project.projection or PROPAGATION
     if heads is not None and [head.n_labels for head in heads] != [item.space.n_labels for item in pool.controls]:
         heads = None
+    if heads is not None and not sees_as_project(runtime, project, version):
+        heads = None
     if version not in (WORDNET, propagated) and heads is None:
-        log.warning("version %s of project %s was made for other labels: propagation serves", version, project.id)
+        log.warning(
+            "version %s of project %s was made for other labels or another backbone: propagation serves",
+            version,
+            project.id,
+        )
         version = propagated
     beliefs = []
     for number, (control, targets) in enumerate(zip(pool.controls, annotated.targets, strict=True)):

@@ -137,6 +137,14 @@ def recipe_of(runtime: Runtime, project_id: int, version: str) -> str:
         return session.scalar(query) or ""
 
 
+def sees_as_project(runtime: Runtime, project: Project, version: str) -> bool:
+    """Whether a version was made with the backbone that its project sees through: BACKBONE may have been changed since."""
+    query = select(ModelVersion.backbone).where(ModelVersion.project_id == project.id, ModelVersion.version == version)
+    with runtime.database.session() as session:
+        made_with = session.scalar(query)
+    return made_with is None or made_with == (project.backbone or runtime.backbone.id)
+
+
 def update_version(runtime: Runtime, project_id: int, version: str, **values: Any) -> None:
     """Change what is known of a version, if there is one of this name."""
     query = update(ModelVersion).where(ModelVersion.project_id == project_id, ModelVersion.version == version)

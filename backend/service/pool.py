@@ -18,6 +18,7 @@ from backend.learning.space import Space
 from backend.priority.unknown import unknown_score
 from backend.service.artifacts import load_projection
 from backend.service.labels_cache import ProjectLabels
+from backend.service.models import sees_as_project
 from backend.service.runtime import Runtime
 from backend.service.spaces import labels_of
 from backend.storage.schema import Project, Task
@@ -202,6 +203,8 @@ def _learnt_space(runtime: Runtime, project: Project, control: int, width: int) 
     if not project.projection:
         return None
     learnt = load_projection(runtime, project.id, project.projection, control)
+    if not sees_as_project(runtime, project, project.projection):
+        learnt = None
     if learnt is None or learnt.matrix is None or learnt.input_dim != width:
         log.warning(
             "the projection of %s does not fit project %s: its graph does without", project.projection, project.id

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select
 
-from backend.service.artifacts import project_folder
+from backend.learning.head_inference import Head, HeadLayers
+from backend.learning.transform import FeatureTransform
+from backend.service.artifacts import head_folder, project_folder, save_heads
 from backend.service.embedding import unseen_photos
+from backend.service.models import record_version, serve
 from backend.service.predict import Predictor
 from backend.service.snapshot import backbone_of_snapshot
 from backend.service.tasks import count_tasks, count_unseen
@@ -28,10 +31,25 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhotoProject]:
     """A project that was ordered with one backbone, opened again with another."""
     project = PhotoProject(tmp_path_factory.mktemp("changed"), SPORTS, 4, backbone=BEFORE)
     project.run("embed")
+    serve_a_head(project)
+    project.run("refresh")
     assert backbone_of(project).startswith(BEFORE)
+    assert project.row.published_version.startswith("head-1.")
     project.open(backbone=AFTER)
     yield project
     project.database.close()
+
+
+def serve_a_head(project: PhotoProject) -> None:
+    """Let a head serve that was made with the present backbone."""
+    backbone = project.runtime.backbone
+    transform = FeatureTransform(np.zeros(backbone.spec.embedding_dim, np.float32))
+    layers = HeadLayers.zeros(backbone.spec.embedding_dim, len(SPORTS))
+    labels = len(SPORTS)
+    head = Head("linear", transform, layers, np.ones(labels, bool), np.zeros(labels, np.float32), False, 1.0, {})
+    save_heads(head_folder(project.runtime, 1, "head-1"), [head])
+    record_version(project.runtime, 1, "head-1", kind="head", status="candidate", backbone=backbone.id)
+    serve(project.runtime, 1, "head-1", pinned=True)
 
 
 def backbone_of(project: PhotoProject) -> str:
@@ -67,6 +85,8 @@ def test_a_sync_has_every_photo_embedded_anew_and_ordered(changed: PhotoProject)
     assert embedded_by(changed, AFTER) == len(changed.truth)
     assert backbone_of(changed).startswith(AFTER)
     assert changed.row.ordered_tasks == len(changed.truth)
+    # The head knows the other backbone's embeddings only, though these are as long.
+    assert changed.row.published_version.startswith("propagation.")
     refreshes = refreshes_of(changed)
     changed.run("sync")  # all is well by now: nothing is asked for
     assert refreshes_of(changed) == refreshes
