@@ -22,6 +22,8 @@ from backend.learning.evaluation import evaluate
 from backend.learning.head import train_head
 from backend.learning.head_options import KINDS, HeadOptions
 
+TEST_PHOTOS = 2000
+
 
 def synthetic(classes: int, count: int, dim: int, seed: int) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
     """Non-negative embeddings as after a ReLU, classes that overlap: a linear head gets about nine in ten right."""
@@ -44,17 +46,19 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     if arguments.embeddings is None:
-        total = arguments.annotations + 2000
+        # Exactly so many are learnt from: the evaluation photos come on top.
+        total = arguments.annotations + arguments.annotations // 10 + TEST_PHOTOS
         embeddings, labels = synthetic(arguments.classes, total, arguments.dim, arguments.seed)
-        held = np.arange(total) >= arguments.annotations
+        train, stop, test = np.split(np.arange(total), [arguments.annotations, total - TEST_PHOTOS])
     else:
         with np.load(arguments.embeddings, allow_pickle=False) as stored:
             embeddings, labels = stored["embeddings"], stored["labels"]
         held = np.random.default_rng(arguments.seed).random(len(labels)) < 1 / 3
+        # A tenth of the annotations are evaluation photos: they stop the head's training, and nobody learns from them.
+        rows = np.random.default_rng(arguments.seed).permutation(np.flatnonzero(~held))
+        stop, train = rows[: len(rows) // 10], rows[len(rows) // 10 :]
+        test = np.flatnonzero(held)
     targets = np.eye(int(labels.max()) + 1, dtype=np.float32)[labels]
-    # A tenth of the annotations are evaluation photos: they stop the head's training, and nobody learns from them.
-    rows = np.random.default_rng(arguments.seed).permutation(np.flatnonzero(~held))
-    stop, train = rows[: len(rows) // 10], rows[len(rows) // 10 :]
 
     started = time.perf_counter()
     evaluation = (embeddings[stop], targets[stop])
@@ -63,14 +67,14 @@ def main() -> None:
     started = time.perf_counter()
     head = train_head(embeddings[train], targets[train], HeadOptions(arguments.kind), evaluation=evaluation)
     head_seconds = time.perf_counter() - started
-    head_accuracy = evaluate(head.predict(embeddings[held]), targets[held]).accuracy
+    head_accuracy = evaluate(head.predict(embeddings[test]), targets[test]).accuracy
 
     started = time.perf_counter()
     reference = LogisticRegression(max_iter=1000).fit(embeddings[train].astype(np.float32), labels[train])
     reference_seconds = time.perf_counter() - started
-    reference_accuracy = reference.score(embeddings[held].astype(np.float32), labels[held])
+    reference_accuracy = reference.score(embeddings[test].astype(np.float32), labels[test])
 
-    print(f"{len(train)} annotations, {targets.shape[1]} classes, {embeddings.shape[1]}-d, {held.sum()} test photos")
+    print(f"{len(train)} annotations, {targets.shape[1]} classes, {embeddings.shape[1]}-d, {len(test)} test photos")
     print(f"import and first graph      {warming:7.2f} s")
     print(
         f"head                        {head_seconds:7.2f} s  accuracy {head_accuracy:.4f}  ({head.report['epochs']} epochs)"

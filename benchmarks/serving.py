@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +25,11 @@ import requests
 from PIL import Image
 
 from backend.cli.child_server import free_port
+from benchmarks.servers import constant_server, idle, wait
 
 CONFIG = """<View><Image name="photo" value="$photo"/><Choices name="what" toName="photo">
 <Choice value="cat"/><Choice value="dog"/><Choice value="tennis"/><Choice value="golf"/></Choices></View>"""
 PROJECT = {"id": 1, "title": "Benchmark", "label_config": CONFIG}
-BASELINE = """
-import sys
-from flask import Flask, jsonify
-app = Flask("baseline")
-app.add_url_rule("/predict", "predict", view_func=lambda: jsonify({"results": []}), methods=["POST"])
-app.add_url_rule("/health", "health", view_func=lambda: jsonify({"status": "UP"}))
-app.run(port=int(sys.argv[1]), threaded=True)
-"""
 
 
 def main() -> None:
@@ -73,19 +66,20 @@ def measure(folder: Path, tasks: list[dict[str, Any]], arguments: argparse.Names
         "LOCAL_ROOTS": str(folder),
         "LOG_LEVEL": "WARNING",
     }
-    port, plain_port = free_port(), free_port()
-    url, plain = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{plain_port}"
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
     started = time.monotonic()
     serve = [sys.executable, "-m", "backend", "serve", "--host", "127.0.0.1", "--port", str(port)]
-    servers = [subprocess.Popen(serve, env=environment, start_new_session=True)]
-    try:
+    server = subprocess.Popen(serve, env=environment, start_new_session=True)
+    with ExitStack() as stack:
+        stack.callback(server.wait, 60)
+        stack.callback(server.terminate)
         wait(lambda: requests.get(f"{url}/health", timeout=1).ok)
         print(f"start to /health             {time.monotonic() - started:8.2f} s")
-        servers.append(subprocess.Popen([sys.executable, "-c", BASELINE, str(plain_port)], stderr=subprocess.DEVNULL))
-        wait(lambda: requests.get(f"{plain}/health", timeout=1).ok)
+        plain = stack.enter_context(constant_server())
         event(url, {"action": "TASKS_CREATED", "project": PROJECT, "tasks": tasks})
         wait(lambda: version(url) != "", 600)
-        idle(url)
+        wait(lambda: idle(url, 1), 600)
         report(
             "/health",
             lambda: requests.get(f"{url}/health", timeout=5),
@@ -102,11 +96,7 @@ def measure(folder: Path, tasks: list[dict[str, Any]], arguments: argparse.Names
         print(
             f"annotation to new queue      {statistics.median(waits):8.3f} s  (pool of {len(tasks)}, median of {len(waits)})"
         )
-        print(f"web process, resident        {web_memory(servers[0].pid):8.0f} MB")
-    finally:
-        for server in servers:
-            server.send_signal(signal.SIGTERM)
-            server.wait(60)
+        print(f"web process, resident        {web_memory(server.pid):8.0f} MB")
 
 
 def report(name: str, ask: Callable[[], requests.Response], ask_plain: Callable[[], requests.Response]) -> None:
@@ -134,7 +124,7 @@ def annotation_to_queue(url: str, number: int) -> float:
     event(url, {"action": "ANNOTATION_CREATED", "project": PROJECT, "task": task, "annotation": annotation})
     wait(lambda: version(url) != before, pause=0.02)
     took = time.perf_counter() - began
-    idle(url)
+    wait(lambda: idle(url, 1), 600)
     return took
 
 
@@ -146,33 +136,12 @@ def version(url: str) -> str:
     return str(requests.get(f"{url}/projects/1", timeout=30).json()["published_version"])
 
 
-def idle(url: str) -> None:
-    def done() -> bool:
-        jobs = requests.get(f"{url}/projects/1/jobs", timeout=30).json()["jobs"]
-        return all(job["job_status"] in ("done", "failed") for job in jobs)
-
-    wait(done, 600)
-
-
 def web_memory(supervisor: int) -> float:
     """Resident megabytes of the process that answers: the biggest one below the `web` command."""
     listing = subprocess.run(["ps", "-eo", "pid,ppid,rss,args"], capture_output=True, text=True, check=True).stdout
     rows = [line.split(None, 3) for line in listing.splitlines()[1:]]
     masters = {row[0] for row in rows if row[1] == str(supervisor) and " web " in row[3]}
     return max(int(row[2]) for row in rows if row[1] in masters or row[0] in masters) / 1024
-
-
-def wait(condition: Callable[[], bool], seconds: float = 120, *, pause: float = 0.05) -> None:
-    """Wait until `condition` is true; a server that does not listen yet counts as not."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            if condition():
-                return
-        except (requests.RequestException, KeyError):
-            pass
-        time.sleep(pause)
-    raise SystemExit(f"waited {seconds:g} s in vain")
 
 
 if __name__ == "__main__":
