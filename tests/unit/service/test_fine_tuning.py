@@ -192,6 +192,22 @@ def test_weights_that_are_gone_are_named(tuned: PhotoProject) -> None:
     assert tuned.runtime.backbone_of(backbone).id == backbone
 
 
+def test_without_its_weights_what_was_predicted_is_still_answered(tuned: PhotoProject) -> None:
+    promote(tuned.runtime, 1, version_of(tuned).version)
+    tuned.run_waiting()
+    (weights,) = tuned_folder(tuned.settings, 1).glob("*.weights.h5")
+    hidden = weights.rename(weights.with_suffix(".hidden"))
+    tuned.open()
+    with tuned.database.session() as session:
+        known = session.get_one(Task, (1, 0)).image
+    new = str(sorted((PHOTOS / "hockey").resolve().glob("*.jpg"))[EACH + 2])
+    tasks = [{"id": 0, "data": {"i": known}}, {"id": 600, "data": {"i": new}}]
+    answers = Predictor(tuned.runtime).predict(1, tasks, 60)
+    assert answers[0]["model_version"].startswith("fine-tuned-1.")
+    assert answers[1] == []
+    hidden.rename(weights)
+
+
 def test_too_few_annotations_are_refused_with_the_number_needed(tuned: PhotoProject) -> None:
     refused = next(job for job in reversed(tuned.jobs.ledger.of_project(1)) if job.kind == "fine_tune")
     assert refused.status == "failed"
