@@ -145,10 +145,11 @@ class _Beliefs:
         prior, unknown, relevance, top = [], [], [], []
         # In chunks: the logits of a million photos at once would take 4 GB.
         for start in range(0, len(embedded.paths), CHUNK):
-            logits = backbone.imagenet_logits(embedded.embeddings[start : start + CHUNK])
+            part = embedded.embeddings[start : start + CHUNK]
+            logits = backbone.imagenet_logits(part)
             probabilities = softmax(logits, axis=1)
             prior.append(space.prior(probabilities))
-            unknown.append(unknown_score(logits))
+            unknown.append(unknown_score(backbone.nearest_imagenet_class(part, logits), backbone.spec.embedding_dim))
             top.append(np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP])
             if roots:
                 relevance.append(relevance_mass(roots, probabilities, wordnet))

@@ -34,6 +34,7 @@ class Backbone:
         self.reason = reason
         self._runner = runner
         self._kernel, self._bias = classifier
+        self._class_norms: Floats = np.maximum(np.linalg.norm(self._kernel, axis=0), np.float32(1e-12))
 
     @property
     def engine(self) -> str:
@@ -74,6 +75,17 @@ class Backbone:
         """Logits float32 [n, 1000] of the ImageNet classes from embeddings [n, d]."""
         logits: Floats = embeddings.astype(np.float32) @ self._kernel + self._bias
         return logits
+
+    def nearest_imagenet_class(self, embeddings: npt.NDArray[np.floating], logits: Floats) -> Floats:
+        """Cosine of each embedding [n, d] with the nearest class of the ImageNet layer: float32 [n] in [-1, 1].
+
+        The column of a class in that layer points at the mean of its photos in a trained network (neural collapse).
+        `logits` are those of `imagenet_logits`, so that nothing is multiplied twice. 0 for an embedding of zeros.
+        """
+        lengths = np.linalg.norm(embeddings.astype(np.float32), axis=1)
+        products: Floats = ((logits - self._bias) / self._class_norms).max(axis=1)
+        cosines: Floats = np.divide(products, lengths, out=np.zeros_like(products), where=lengths != 0)
+        return cosines
 
     def _check(self, images: Pixels) -> None:
         size = self.spec.input_size

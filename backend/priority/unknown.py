@@ -1,36 +1,34 @@
-"""How unlike anything the backbone was trained on: from the ImageNet logits alone."""
+"""How unlike anything the backbone was trained on: by how far the nearest ImageNet class is in embedding space."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-MIDDLE = 8.5
-"""Standardised largest logit at which a photo counts as half unknown: between ImageNet's own photos (median 10.0 with
-EfficientNet-Lite2) and photos of things it has no class for (most below 7)."""
+MIDDLE = 10.0
+"""Scaled cosine at which a photo counts as half unknown: between ImageNet's own photos (quartiles 11.5 to 15 with
+EfficientNet-Lite2) and photos of things it has no class for (7 to 9)."""
 
 
-def unknown_score(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How little the best of all ImageNet classes stands out.
+def unknown_score(cosines: NDArray[np.float32], dimension: int) -> NDArray[np.float32]:
+    """How far the nearest of all ImageNet classes is.
 
-    Formula: 1 / (1 + exp(z - 8.5)), z = (largest logit - mean) / standard deviation, over the classes of one photo.
-    Chosen by measurement (see docs/ordering.md): it tells photos of unknown things from ImageNet's better than the
-    largest softmax probability, the largest logit and the energy, which all depend on how contrasty a photo is.
+    Formula: 1 / (1 + exp(z - 10)), z = sqrt(d) cos: the cosine between embedding and nearest class in units of what
+    two random directions of d dimensions have, so that backbones of different width compare. The classes are the columns
+    of the ImageNet layer ([43]: class means and columns align in a trained network). Chosen by measurement (see
+    docs/ordering.md): it tells photos of unknown things from ImageNet's better than what can be had from logits alone.
 
-    Range: [0, 1], 1 = most unlike ImageNet; a photo without finite logits: 1.
-    Shape: [n, C] -> float32 [n].
-    Cost: O(n C).
+    Args:
+        cosines: [n] in [-1, 1], each photo's with its nearest class (`Backbone.nearest_imagenet_class`).
+        dimension: width d of the embeddings.
+
+    Range: [0, 1], 1 = most unlike ImageNet; a photo whose cosine is not finite: 1.
+    Shape: [n] -> float32 [n].
+    Cost: O(n).
     """
-    values = np.asarray(logits, dtype=np.float32)
-    finite: NDArray[np.bool_] = np.isfinite(values.sum(axis=1))
-    values = np.where(finite[:, None], values, np.float32(0.0))
-    spread = values.std(axis=1)
-    standing_out = np.divide(
-        values.max(axis=1, initial=-np.inf) - values.mean(axis=1),
-        spread,
-        out=np.zeros_like(spread),
-        where=spread > 1e-6,
-    )
-    score: NDArray[np.float32] = (1.0 / (1.0 + np.exp(standing_out - MIDDLE))).astype(np.float32)
+    values = np.asarray(cosines, dtype=np.float32)
+    finite = np.isfinite(values)
+    scaled = np.sqrt(np.float32(dimension)) * np.where(finite, values, np.float32(0.0))
+    score: NDArray[np.float32] = (1.0 / (1.0 + np.exp(scaled - MIDDLE))).astype(np.float32)
     score[~finite] = 1.0
     return score

@@ -147,7 +147,7 @@ def _load(
         part = embeddings[start : start + CHUNK]
         logits = backbone.imagenet_logits(part)
         probabilities = softmax(logits, axis=1)
-        unknown.append(unknown_score(logits))
+        unknown.append(unknown_score(backbone.nearest_imagenet_class(part, logits), backbone.spec.embedding_dim))
         for collected, space in zip(priors, labels.spaces, strict=True):
             collected.append(space.prior(probabilities))
         if roots:

@@ -175,8 +175,9 @@ def with_beliefs(photos: Photos, backbone: Backbone, space: LabelSpace, relevanc
     """The photos with what ImageNet and WordNet say of them before any annotation."""
     prior, unknown, relevant = [], [], []
     for start in range(0, len(photos), _CHUNK):
-        logits = backbone.imagenet_logits(photos.embeddings[start : start + _CHUNK])
-        unknown.append(unknown_score(logits))
+        part = photos.embeddings[start : start + _CHUNK]
+        logits = backbone.imagenet_logits(part)
+        unknown.append(unknown_score(backbone.nearest_imagenet_class(part, logits), backbone.spec.embedding_dim))
         probabilities = softmax_in_place(logits)
         prior.append(space.prior(probabilities))
         if relevance:

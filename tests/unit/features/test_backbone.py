@@ -164,3 +164,18 @@ def test_damaged_weights_are_refused(tmp_path: Path) -> None:
     damaged.write_bytes(lite0_weights().read_bytes()[:100_000])
     with pytest.raises(WeightsError, match=r"damaged\.pth cannot be read: the file is cut short"):
         compiled_files(BACKBONES["efficientnet_lite0"], damaged, tmp_path / "models")
+
+
+def test_the_nearest_imagenet_class_is_that_of_the_largest_cosine(lite2: Backbone) -> None:
+    rng = np.random.default_rng(0)
+    embeddings = np.abs(rng.normal(size=(5, lite2.spec.embedding_dim))).astype(np.float16)
+    embeddings[4] = 0.0
+    bias = lite2.imagenet_logits(np.zeros_like(embeddings[:1]))
+    columns = lite2.imagenet_logits(np.eye(lite2.spec.embedding_dim, dtype=np.float16)) - bias
+    rows = embeddings[:4].astype(np.float32)
+    cosines = (rows @ columns) / np.outer(np.linalg.norm(rows, axis=1), np.linalg.norm(columns, axis=0))
+    found = lite2.nearest_imagenet_class(embeddings, lite2.imagenet_logits(embeddings))
+    np.testing.assert_allclose(found[:4], cosines.max(axis=1), atol=1e-3)
+    assert found[4] == 0.0
+    own = columns[:, 7:8].T.astype(np.float16)
+    assert lite2.nearest_imagenet_class(own, lite2.imagenet_logits(own))[0] == pytest.approx(1.0, abs=1e-3)
