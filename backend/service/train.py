@@ -94,7 +94,7 @@ def train_project(
     contest = hold(data, recipes, learned, wanted, options.seed, judging, cross=not project.backbone)
     versions = {item.recipe.name: item.version for item in trained}
     decision = _decide(runtime, project, serving, contest, versions)
-    graph = _graph_of_choice(project, contest, versions)
+    graph = graph_of_choice(project, contest, versions)
     notes = {verdict.version: verdict.sentence for verdict in decision.verdicts}
     for item in trained:
         note = f"{notes[item.version]} ({item.recipe.name})"
@@ -155,7 +155,7 @@ def _decide(
     return contest.decide(serving, recipe, challengers, renewed=[versions[recipe]] if recipe in versions else [])
 
 
-def _graph_of_choice(project: Project, contest: Contest, versions: Mapping[str, str]) -> str:
+def graph_of_choice(project: Project, contest: Contest, versions: Mapping[str, str]) -> str:
     """The version whose projection the project's graph lives in from now on; empty: none."""
     if ADAPTED not in versions:
         return project.projection

@@ -13,8 +13,10 @@ from backend.errors import BackendError
 from backend.jobs.queue import JobQueue
 from backend.jobs.runner import Runner
 from backend.priority import evaluation_mask
+from backend.service.artifacts import load_projection
 from backend.service.handlers import job_handlers
 from backend.service.models import find_version, list_versions, promote, rollback, unpin
+from backend.service.pool import PoolCache, ProjectPool
 from backend.service.projects import find_project, set_up_project
 from backend.service.runtime import Runtime
 from backend.service.window import current_window
@@ -73,9 +75,13 @@ class Trained:
         self.jobs = jobs
         self._runner = Runner(jobs.ledger, job_handlers(runtime), send=lambda job_id: None)
 
-    def run(self, kind: str) -> dict[str, Any]:
+    def pool(self) -> ProjectPool:
+        """The project's pool, made anew."""
+        return PoolCache(self.runtime).current(find_project(self.runtime, 1), (), 0)
+
+    def run(self, kind: str, payload: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run a job and those it asks for; the result of the first."""
-        job = self.runtime.enqueue(kind, 1)
+        job = self.runtime.enqueue(kind, 1, payload)
         while waiting := self.jobs.ledger.waiting(1):
             for job_id in waiting:
                 self._runner.run(job_id)
@@ -127,6 +133,39 @@ def test_a_person_s_choice_serves_and_training_does_not_move_it(trained: Trained
     assert find_project(trained.runtime, 1).published_version.startswith(f"{parent}.")
     unpin(trained.runtime, 1)
     assert not find_project(trained.runtime, 1).pinned
+
+
+def test_the_graph_moves_into_a_projection_that_serves_and_back(trained: Trained) -> None:
+    plain = trained.pool().controls[0].model
+    promote(trained.runtime, 1, "adapted-3")
+    trained.run("refresh")
+    project = find_project(trained.runtime, 1)
+    assert (project.projection, project.serving_version) == ("adapted-3", "adapted-3")
+    assert project.published_version.startswith("adapted-3.")
+    learnt = load_projection(trained.runtime, 1, "adapted-3", 0)
+    adapted = trained.pool().controls[0].model
+    assert learnt is not None
+    np.testing.assert_array_equal(adapted.projection.projection, learnt.as_space().projection)
+    assert not np.array_equal(adapted.space, plain.space)
+    measured = find_version(trained.runtime, 1, "adapted-3")
+    assert (measured.kind, measured.recipe, measured.projection) == ("adapted", "adapted graph", "adapted-3")
+    rollback(trained.runtime, 1)
+    trained.run("refresh")
+    assert find_project(trained.runtime, 1).projection == ""
+    np.testing.assert_array_equal(trained.pool().controls[0].model.space, plain.space)
+    unpin(trained.runtime, 1)
+
+
+def test_a_training_without_adaptation_tries_none(trained: Trained) -> None:
+    before = {item.version for item in list_versions(trained.runtime, 1)}
+    result = trained.run("train", {"adaptation": {"loss": "off"}})
+    assert [find_version(trained.runtime, 1, name).kind for name in result["versions"]] == ["head", "head"]
+    assert not before & set(result["versions"])
+
+
+def test_a_hyper_parameter_that_makes_no_sense_fails_the_job_and_says_so(trained: Trained) -> None:
+    with pytest.raises(AssertionError, match="margin must be more than 0"):
+        trained.run("train", {"adaptation": {"margin": -1}})
 
 
 def test_a_head_trained_on_poisoned_labels_is_not_promoted(trained: Trained) -> None:
