@@ -145,7 +145,7 @@ class BackendProcess:
             jobs = self.get(f"/projects/{project_id}/jobs")["jobs"]
             return bool(jobs) and all(job["job_status"] in ("done", "failed") for job in jobs)
 
-        self.wait_for(idle, "the jobs to end")
+        self.wait_for(idle, "the jobs to end", 300)
 
     def _healthy(self) -> bool:
         try:

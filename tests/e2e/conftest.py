@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from backend_process import BackendProcess
 from ml_contract_server import MlContractServer
+from playwright.sync_api import Page, expect
 
 from backend.cli.label_studio_process import LabelStudioProcess
 from backend.cli.sample_photos import write_sample_photos
 from backend.sync.client import LabelStudioClient
+from tests.chromium import WAIT_MS, find_chromium, label_studio_page
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EMAIL = "annotator@example.com"
@@ -101,7 +104,7 @@ def token() -> str:
     return TOKEN
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def client(label_studio: LabelStudioProcess) -> LabelStudioClient:
     """Acts as the first user."""
     return label_studio.client()
@@ -123,6 +126,33 @@ def make_project(client: LabelStudioClient) -> Iterator[ProjectFactory]:
     yield make
     for project_id in made:
         client.transport.call("DELETE", f"/api/projects/{project_id}/")
+
+
+@pytest.fixture(scope="module")
+def backend_settings() -> dict[str, str]:
+    """Settings of a module's backend, beside those that every one needs; modules have their own."""
+    return {}
+
+
+@pytest.fixture
+def backend(
+    label_studio: LabelStudioProcess, token: str, backend_settings: dict[str, str], tmp_path: Path
+) -> Iterator[BackendProcess]:
+    """The product at work on the session's Label Studio, with a state of its own."""
+    access = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": token}
+    with BackendProcess(tmp_path / "state", {**access, **backend_settings}) as process:
+        yield process
+
+
+@pytest.fixture
+def page(label_studio: LabelStudioProcess, login: tuple[str, str]) -> Iterator[Page]:
+    """A page of a headless browser that is logged in to Label Studio."""
+    chromium = find_chromium()
+    if chromium is None:
+        pytest.skip("Chromium is not installed: run make chromium")
+    expect.set_options(timeout=WAIT_MS)
+    with label_studio_page(chromium, label_studio.url, *login, width=1400, height=900) as page:
+        yield page
 
 
 @pytest.fixture

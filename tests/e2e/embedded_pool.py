@@ -23,7 +23,7 @@ PROJECT = 1
 LABELS = ("archery", "boxing", "golf", "rowing")
 CHOICES = "".join(f'<Choice value="{label}"/>' for label in LABELS)
 CONFIG = f'<View><Image name="image" value="$image"/><Choices name="sport" toName="image">{CHOICES}</Choices></View>'
-TASKS = 300
+TASKS = 600
 SIGNAL = 7.0  # length of a label's mean embedding; the noise has length 1 in each of over a thousand directions
 FIRST_STAMP = datetime(2026, 1, 1, tzinfo=UTC)
 

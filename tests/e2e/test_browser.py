@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,6 @@ from playwright.sync_api import Page, expect
 
 from backend.cli.label_studio_process import LabelStudioProcess
 from backend.sync.client import LabelStudioClient
-from backend.sync.connect import connect_project
-from tests.chromium import WAIT_MS, find_chromium, label_studio_page
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
@@ -28,32 +26,9 @@ CONFIG = """
 """
 
 
-@pytest.fixture
-def page(label_studio: LabelStudioProcess, login: tuple[str, str]) -> Iterator[Page]:
-    """A page of a browser that is logged in to Label Studio."""
-    chromium = find_chromium()
-    if chromium is None:
-        pytest.skip("Chromium is not installed: run make chromium")
-    expect.set_options(timeout=WAIT_MS)
-    with label_studio_page(chromium, label_studio.url, *login, width=1400, height=900) as page:
-        yield page
-
-
-@pytest.fixture
-def backend(label_studio: LabelStudioProcess, tmp_path: Path, token: str) -> Iterator[BackendProcess]:
-    process = BackendProcess(
-        tmp_path / "state",
-        {
-            "LABEL_STUDIO_URL": label_studio.url,
-            "LABEL_STUDIO_API_KEY": token,
-            "WINDOW_SIZE": "20",
-            "POLL_SECONDS": "2",
-            "RETRAIN_EVERY": "1000",
-        },
-    )
-    process.start()
-    yield process
-    process.stop()
+@pytest.fixture(scope="module")
+def backend_settings() -> dict[str, str]:
+    return {"WINDOW_SIZE": "20", "POLL_SECONDS": "2", "RETRAIN_EVERY": "1000"}
 
 
 @pytest.fixture
@@ -61,10 +36,7 @@ def project(
     backend: BackendProcess, client: LabelStudioClient, photos: list[Path], make_project: Callable[..., int]
 ) -> int:
     project_id = make_project(label_config=CONFIG)
-    client.upload_images(project_id, photos[:30])
-    connect_project(client, project_id, backend.url)
-    backend.wait_for(lambda: client.project(project_id)["model_version"].startswith("wordnet."), "the first window")
-    backend.wait_until_idle(project_id)
+    backend.take_on(client, project_id, photos[:30])
     return project_id
 
 

@@ -30,9 +30,9 @@ from backend.storage.schema import ModelVersion
 pytestmark = pytest.mark.e2e
 
 KILLS = 50
-KILLS_WHILE_WRITING = 20  # of them: what is written and promoted in a fraction of a second would hardly be hit else
+KILLS_WHILE_WRITING = 12  # of them: what is written and promoted in a fraction of a second would hardly be hit else
 WRITING_SECONDS = 0.3
-FIRST_ANNOTATIONS = 40  # half of them are evaluation photos: enough for the first head to be promoted
+FIRST_ANNOTATIONS = 420  # half of them for evaluation: so many that nothing is cross-validated, which would take long
 WINDOW = 20
 SETTINGS = {
     **COMMON_SETTINGS,

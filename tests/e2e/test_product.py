@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,21 +30,9 @@ CONFIG = """
 WINDOW = 12
 
 
-@pytest.fixture
-def backend(label_studio: LabelStudioProcess, tmp_path: Path, token: str) -> Iterator[BackendProcess]:
-    process = BackendProcess(
-        tmp_path / "state",
-        {
-            "LABEL_STUDIO_URL": label_studio.url,
-            "LABEL_STUDIO_API_KEY": token,
-            "WINDOW_SIZE": str(WINDOW),
-            "POLL_SECONDS": "1",
-            "RETRAIN_EVERY": "1000",
-        },
-    )
-    process.start()
-    yield process
-    process.stop()
+@pytest.fixture(scope="module")
+def backend_settings() -> dict[str, str]:
+    return {"WINDOW_SIZE": str(WINDOW), "POLL_SECONDS": "1", "RETRAIN_EVERY": "1000"}
 
 
 @pytest.fixture
@@ -53,14 +41,7 @@ def project(
 ) -> int:
     """A project with 60 uploaded photos, connected, its first window published."""
     project_id = make_project(label_config=CONFIG)
-    client.upload_images(project_id, photos)
-    connect_project(client, project_id, backend.url)
-    backend.wait_for(
-        lambda: client.project(project_id)["model_version"] == _published(backend, project_id) != "",
-        "the first window",
-        180,
-    )
-    backend.wait_until_idle(project_id)
+    backend.take_on(client, project_id, photos)
     return project_id
 
 
