@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from backend.learning.relevance import learn_relevance
 from backend.priority import Order, PoolView, order_pool
@@ -30,7 +30,7 @@ from backend.service.window import (
     same_window,
     store_window,
 )
-from backend.storage.schema import Project, now
+from backend.storage.schema import Job, Project, now
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def refresh_project(
         _record_built_in(runtime, project, served, beliefs, annotated.count)
         version, published = _publish(runtime, project, options, pool, order, served, beliefs, republish)
     _mark_ordered(runtime, project_id, read_at, len(pool.row_of))
-    _ask_for_training(runtime, project, options, annotated)
+    _ask_for_training(runtime, project_id, options, annotated)
     message = f"window {version}: {min(options.window_size, order.rows.size)} of {order.rows.size} unlabelled tasks"
     return {"version": version, "published": published, "annotated": annotated.count, "message": message}
 
@@ -203,9 +203,13 @@ def _record_built_in(
         record_version(runtime, project.id, name, **values)
 
 
-def _ask_for_training(runtime: Runtime, project: Project, options: ProjectOptions, annotated: Annotated) -> None:
-    if annotated.count - project.trained_annotations >= options.retrain_every:
-        log.info(
-            "project %s: %d new annotations, retraining", project.id, annotated.count - project.trained_annotations
-        )
-        runtime.enqueue("train", project.id)
+def _ask_for_training(runtime: Runtime, project_id: int, options: ProjectOptions, annotated: Annotated) -> None:
+    """Ask for a training once enough is new; while one waits or runs, the refresh that follows it looks again."""
+    under_way = (Job.project_id == project_id, Job.kind == "train", Job.status.in_(("queued", "running")))
+    with runtime.database.session() as session:
+        if session.scalar(select(Job.id).where(*under_way).limit(1)) is not None:
+            return
+        new = annotated.count - session.get_one(Project, project_id).trained_annotations
+    if new >= options.retrain_every:
+        log.info("project %s: %d new annotations, retraining", project_id, new)
+        runtime.enqueue("train", project_id)
