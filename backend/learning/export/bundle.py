@@ -105,6 +105,7 @@ def model_card(
             "colour": "RGB",
             "range": [0, 255],
             "fit": backbone.fit,
+            "resampling": "bilinear",
         },
         "output": {
             "shape": [None, len(labels)],
