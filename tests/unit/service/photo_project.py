@@ -18,6 +18,7 @@ from backend.storage.database import Database
 from backend.storage.schema import Annotation, Job, Project, Task
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+MODELS = REPOSITORY / ".cache" / "models"  # compiled once, shared by all tests
 PHOTOS = REPOSITORY / ".." / "shared" / "images" / "sports30"
 
 
@@ -37,7 +38,7 @@ class PhotoProject:
             **{
                 "_env_file": None,
                 "state_dir": folder / "state",
-                "weights_dir": REPOSITORY / ".cache" / "models",
+                "weights_dir": MODELS,
                 "wordnet_dir": REPOSITORY / ".state" / "wordnet",
                 "local_roots": (str(PHOTOS.resolve()),),
                 "retrain_every": 1000,

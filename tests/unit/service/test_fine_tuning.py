@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from backend.cli.app import build_app
 from backend.errors import SettingsError, WeightsError
+from backend.features import open_backbone
 from backend.images import decode_rgb
 from backend.learning.export import FORMATS
 from backend.priority import evaluation_mask
@@ -25,7 +27,7 @@ from backend.service.pool import PoolCache
 from backend.service.predict import Predictor
 from backend.service.snapshot import backbone_of_snapshot
 from backend.storage.schema import Feature, ModelVersion, Task
-from tests.unit.service.photo_project import PHOTOS, PhotoProject
+from tests.unit.service.photo_project import MODELS, PHOTOS, PhotoProject
 
 pytestmark = pytest.mark.unit
 
@@ -37,8 +39,12 @@ UNREADABLE = 3  # its file is gone by the time of the fine-tuning
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhotoProject]:
     """A project whose backbone was fine-tuned on its annotations, with all that follows."""
+    folder = tmp_path_factory.mktemp("fine-tuning")
+    base = open_backbone("efficientnet_lite0", models_dir=MODELS)
+    models = folder / "models"  # of its own: what is fine-tuned here is of no use to other runs
+    shutil.copytree(MODELS / base.id, models / base.id)
     project = PhotoProject(
-        tmp_path_factory.mktemp("fine-tuning"), SPORTS, EACH, backbone="efficientnet_lite0", evaluation_share=0.3
+        folder, SPORTS, EACH, backbone="efficientnet_lite0", evaluation_share=0.3, weights_dir=models
     )
     project.run("embed")
     project.annotate(range(6))
