@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 Progress = Callable[[float, str], None]
 
+_UNJUDGED_EPOCHS = 5  # where no photo can be held out to tell when to stop
+
 
 def train_head(
     embeddings: NDArray[np.floating],
@@ -156,7 +158,7 @@ def _fit_cross_validated(examples: Examples, options: HeadOptions, report: Progr
     if best_epochs:
         epochs = int(np.median(best_epochs))
     else:  # nothing can be held out; without pseudo-labels to learn from, prototypes are the least overconfident
-        epochs = options.patience if start is None or (examples.weights < 1).any() else 0
+        epochs = _UNJUDGED_EPOCHS if start is None or (examples.weights < 1).any() else 0
     report(options.folds / runs, f"Training on all annotations for {epochs} epochs")
     if start is not None and epochs == 0:
         fitted = Fitted(start, 0, None)

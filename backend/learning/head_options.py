@@ -20,7 +20,7 @@ class HeadOptions:
     batches: Batches = "balanced"
     batch_size: int = 256
     epochs: int = 60  # at most; early stopping usually ends sooner
-    patience: int = 5  # epochs without a better validation loss before stopping
+    patience: int = 15  # epochs without a better validation loss before stopping
     folds: int = 3  # of the cross-validation that replaces too small an evaluation set
     evaluation_minimum: int = 50  # evaluation photos from which on they, not cross-validation, stop the training
     learning_rate: float | None = None  # of Adam; None: 0.2 (linear), 0.003 (mlp, cosine)
