@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from backend.learning.pool_model import PoolModel
@@ -67,6 +69,18 @@ def test_irrelevant_answers_weigh_up_to_their_share_of_the_pool(
     relevant: list[bool], share: float, expected: list[float]
 ) -> None:
     assert answer_weights(np.array(relevant), irrelevant_share=share) == pytest.approx(np.array(expected))
+
+
+@given(st.lists(st.booleans(), max_size=50), st.floats(0.0, 0.95))
+def test_together_irrelevant_answers_weigh_their_share_or_more(answers: list[bool], share: float) -> None:
+    relevant = np.array(answers, dtype=bool)
+    weights = answer_weights(relevant, irrelevant_share=share)
+    assert (weights[relevant] == 1.0).all()
+    assert (weights >= 1.0).all()
+    if not relevant.all():
+        counted = weights[~relevant].sum() / weights.sum()
+        expected = max(share, (~relevant).mean()) if relevant.any() else 1.0
+        assert counted == pytest.approx(expected)
 
 
 def test_a_sample_chosen_for_relevance_does_not_hide_what_is_irrelevant() -> None:
