@@ -14,10 +14,11 @@ from backend.errors import BackendError, LabelStudioError, WeightsError
 from backend.labels import LabelConfig
 from backend.service.annotations import record_annotation, record_deletions
 from backend.service.artifacts import project_folder
-from backend.service.projects import list_projects, set_up_project
+from backend.service.projects import find_project, list_projects, set_up_project
 from backend.service.runtime import Runtime
 from backend.service.snapshot import backbone_of_snapshot
 from backend.service.tasks import count_tasks, forget_tasks, record_tasks
+from backend.service.under_way import under_way
 from backend.storage.schema import Annotation, Project, Task, now
 from backend.sync.client import LabelStudioClient
 from backend.sync.pull import PulledPage, pull_pages, tasks_gone
@@ -84,7 +85,7 @@ def _sync_with(
         waiting = session.scalar(_pending(project_id))
     if waiting is not None:
         runtime.enqueue("embed", project_id)
-    if project.published_version and project.published_version != listed.get("model_version"):
+    if project.published_version != listed.get("model_version") and _lost_its_window(client, runtime, project_id):
         # Somebody chose another version in Label Studio, or the last publication was cut off: the queue would be random.
         runtime.enqueue("refresh", project_id, {"republish": True})
     elif gone:
@@ -94,6 +95,16 @@ def _sync_with(
     message = f"{tasks} new or changed tasks, {annotations} changed annotations, {gone} deleted tasks"
     result = {"tasks": tasks, "annotations": annotations, "deleted_tasks": gone, "message": message}
     return result | {"forgettable": poll and not (tasks or annotations or gone)}
+
+
+def _lost_its_window(client: LabelStudioClient, runtime: Runtime, project_id: int) -> bool:
+    """Whether Label Studio serves another version than the published one; not while a refresh is about to publish."""
+    published = find_project(runtime, project_id).published_version
+    if not published or client.project(project_id).get("model_version") == published:
+        return False
+    if under_way(runtime, project_id, "refresh"):
+        return False
+    return find_project(runtime, project_id).published_version == published  # else one was published meanwhile
 
 
 def _mark_missing(runtime: Runtime, project_id: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from backend.learning.relevance import learn_relevance
 from backend.priority import Order, PoolView, order_pool
@@ -22,6 +22,7 @@ from backend.service.pool import PoolCache, ProjectPool
 from backend.service.projects import find_project
 from backend.service.runtime import Runtime
 from backend.service.snapshot import ControlBeliefs, Snapshot, remove_old_snapshots, write_snapshot
+from backend.service.under_way import under_way
 from backend.service.window import (
     current_window,
     mark_published,
@@ -30,7 +31,7 @@ from backend.service.window import (
     same_window,
     store_window,
 )
-from backend.storage.schema import Job, Project, now
+from backend.storage.schema import Project, now
 
 log = logging.getLogger(__name__)
 
@@ -205,11 +206,9 @@ def _record_built_in(
 
 def _ask_for_training(runtime: Runtime, project_id: int, options: ProjectOptions, annotated: Annotated) -> None:
     """Ask for a training once enough is new; while one waits or runs, the refresh that follows it looks again."""
-    under_way = (Job.project_id == project_id, Job.kind == "train", Job.status.in_(("queued", "running")))
-    with runtime.database.session() as session:
-        if session.scalar(select(Job.id).where(*under_way).limit(1)) is not None:
-            return
-        new = annotated.count - session.get_one(Project, project_id).trained_annotations
+    if under_way(runtime, project_id, "train"):
+        return
+    new = annotated.count - find_project(runtime, project_id).trained_annotations
     if new >= options.retrain_every:
         log.info("project %s: %d new annotations, retraining", project_id, new)
         runtime.enqueue("train", project_id)
