@@ -85,7 +85,7 @@ def _sync_with(
         waiting = session.scalar(_pending(project_id))
     if waiting is not None:
         runtime.enqueue("embed", project_id)
-    if project.published_version != listed.get("model_version") and _lost_its_window(client, runtime, project_id):
+    if project.published_version != listed.get("model_version") and lost_its_window(client, runtime, project_id):
         # Somebody chose another version in Label Studio, or the last publication was cut off: the queue would be random.
         runtime.enqueue("refresh", project_id, {"republish": True})
     elif gone:
@@ -97,7 +97,7 @@ def _sync_with(
     return result | {"forgettable": poll and not (tasks or annotations or gone)}
 
 
-def _lost_its_window(client: LabelStudioClient, runtime: Runtime, project_id: int) -> bool:
+def lost_its_window(client: LabelStudioClient, runtime: Runtime, project_id: int) -> bool:
     """Whether Label Studio serves another version than the published one; not while a refresh is about to publish."""
     published = find_project(runtime, project_id).published_version
     if not published or client.project(project_id).get("model_version") == published:

@@ -9,7 +9,7 @@ import pytest
 from backend.errors import LabelStudioError
 from backend.jobs.queue import JobQueue
 from backend.service.projects import find_project, set_up_project
-from backend.service.reconcile import poll_projects, sync_project
+from backend.service.reconcile import lost_its_window, poll_projects, sync_project
 from backend.service.runtime import Runtime
 from backend.settings import Settings
 from backend.storage.database import Database
@@ -69,3 +69,17 @@ def test_an_annotation_that_no_order_has_seen_asks_for_a_refresh(tmp_path: Path)
         session.add(Annotation(project_id=7, annotation_id=1, task_id=1))
     sync_project(runtime, 7, silent)
     assert sorted(jobs.ledger.get(job).kind for job in jobs.ledger.waiting(7)) == ["embed", "refresh"]
+
+
+def test_a_window_counts_as_lost_only_while_no_refresh_is_about_to_publish(tmp_path: Path) -> None:
+    with ScriptedServer(Answer(200, {"id": 7, "model_version": "head-1.1"})) as server:
+        runtime, jobs = runtime_for(server.url, tmp_path)
+        assert runtime.label_studio is not None
+        outcomes = []
+        for published in ("", "head-1.1", "head-1.2"):
+            with runtime.database.session() as session:
+                session.get_one(Project, 7).published_version = published
+            outcomes.append(lost_its_window(runtime.label_studio, runtime, 7))
+        assert outcomes == [False, False, True]
+        jobs.enqueue("refresh", 7)
+        assert not lost_its_window(runtime.label_studio, runtime, 7)
