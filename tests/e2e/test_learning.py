@@ -1,0 +1,272 @@
+"""Sixty annotations on a real Label Studio: heads trained by themselves, seen by people, rolled back, and exported."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from backend_process import BackendProcess
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from playwright.sync_api import Page, expect
+
+from backend.cli.label_studio_process import LabelStudioProcess
+from backend.learning.head import Head
+from backend.priority import evaluation_mask
+from backend.storage.database import Database
+from backend.storage.feature_store import FeatureStore
+from backend.sync.client import LabelStudioClient
+
+pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(1200)]
+
+SPORTS = Path(__file__).resolve().parents[2] / ".." / "shared" / "images" / "sports30"
+LABELS = ("baseball", "cricket", "croquet", "lacrosse", "hockey", "rugby")
+CHOICES = "".join(f'<Choice value="{label}"/>' for label in LABELS)
+CONFIG = f'<View><Image name="image" value="$image"/><Choices name="what" toName="image">{CHOICES}</Choices></View>'
+PHOTOS_PER_LABEL = 40
+EVALUATION_SHARE = 0.5
+RETRAIN_EVERY = 50  # the default
+TOLERANCE = 1e-3
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Taught:
+    """A project with sixty annotations, trained once by itself.
+
+    Attributes:
+        photos: the file that each task shows; its name begins with its label.
+        first_version: the version that was published before the training.
+    """
+
+    backend: BackendProcess
+    client: LabelStudioClient
+    project: int
+    photos: dict[int, Path]
+    first_version: str
+
+    def label(self, task: int) -> str:
+        """The true label of a task."""
+        return _label_of(self.photos[task])
+
+    def annotate(self, task: int) -> None:
+        """Annotate a task rightly."""
+        value = {"choices": [self.label(task)]}
+        self.client.annotate(task, [{"from_name": "what", "to_name": "image", "type": "choices", "value": value}])
+
+    def models(self) -> dict[str, dict[str, Any]]:
+        """What is known of each version."""
+        return {item["version"]: item for item in self.backend.get(f"/projects/{self.project}/models")["models"]}
+
+    def wait_until_published(self, version: str) -> str:
+        """Wait until the window of this version is in Label Studio; its full name."""
+
+        def published() -> str | None:
+            name = self.backend.version(self.project)
+            there = name.startswith(f"{version}.") and self.client.project(self.project)["model_version"] == name
+            return name if there else None
+
+        name = str(self.backend.wait_for(published, f"a window of {version}"))
+        self.backend.wait_until_idle(self.project)
+        return name
+
+
+@pytest.fixture(scope="module")
+def sports(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Photos of games, named after their label."""
+    if not SPORTS.is_dir():
+        pytest.skip("the photos of ../shared/images/sports30 are not here")
+    folder = tmp_path_factory.mktemp("sports")
+    return [
+        Path(shutil.copy(photo, folder / f"{label}-{photo.name}"))
+        for label in LABELS
+        for photo in sorted((SPORTS / label).glob("*.jpg"))[:PHOTOS_PER_LABEL]
+    ]
+
+
+@pytest.fixture(scope="module")
+def taught(
+    label_studio: LabelStudioProcess,
+    client: LabelStudioClient,
+    token: str,
+    sports: list[Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Taught]:
+    settings = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": token, "POLL_SECONDS": "2"}
+    project = int(client.create_project(title="Sixty annotations", label_config=CONFIG)["id"])
+    with BackendProcess(tmp_path_factory.mktemp("taught") / "state", settings) as backend:
+        backend.take_on(client, project, sports, evaluation_share=EVALUATION_SHARE)
+        tasks = {task["data"]["image"]: task["id"] for task in client.iter_tasks(project)}
+        photos = {task: _photo_of(image, sports) for image, task in tasks.items()}
+        chosen = _tasks_to_annotate(photos, RETRAIN_EVERY)
+        before = Taught(backend, client, project, photos, "")
+        for task in chosen[:-1]:
+            before.annotate(task)
+        first_version = before.wait_until_published("propagation")
+        before.annotate(chosen[-1])
+        backend.wait_for(lambda: _jobs(backend, project, "train"), "training to be asked for")
+        backend.wait_until_idle(project)
+        for _ in range(60 - RETRAIN_EVERY):
+            before.annotate(int(client.next_task(project)["id"]))
+        backend.wait_until_idle(project)
+        yield Taught(backend, client, project, photos, first_version)
+    client.transport.call("DELETE", f"/api/projects/{project}/")
+
+
+@pytest.fixture(scope="module")
+def best_head(taught: Taught) -> str:
+    """The best of the trained heads, by the evaluation photos.
+
+    So few photos do not tell it from propagation by more than chance, so that it takes a person to promote it.
+    """
+    heads = {name: item for name, item in taught.models().items() if item["kind"] == "head"}
+    return max(heads, key=lambda name: float(heads[name]["evaluation"]["accuracy"]))
+
+
+def _photo_of(image: str, photos: list[Path]) -> Path:
+    """The file of an uploaded image; Label Studio puts something before its name."""
+    return next(photo for photo in photos if image.endswith(f"-{photo.name}"))
+
+
+def _label_of(photo: Path) -> str:
+    return photo.name.split("-")[0]
+
+
+def _tasks_to_annotate(photos: Mapping[int, Path], count: int) -> list[int]:
+    """Half of them of the evaluation sample, half to learn from, of each label in turn."""
+    tasks = sorted(photos, key=lambda task: photos[task].name)
+    digests = [hashlib.sha256(photos[task].read_bytes()).hexdigest() for task in tasks]
+    held_out = evaluation_mask(digests, EVALUATION_SHARE)
+    chosen: list[int] = []
+    for half in (True, False):
+        of_label = {
+            label: iter(
+                [t for t, held in zip(tasks, held_out, strict=True) if held == half and _label_of(photos[t]) == label]
+            )
+            for label in LABELS
+        }
+        chosen += [next(of_label[label]) for label in islice(cycle(LABELS), count // 2)]
+    return chosen
+
+
+def _jobs(backend: BackendProcess, project: int, kind: str) -> list[dict[str, Any]]:
+    jobs = backend.get(f"/projects/{project}/jobs?limit=1000")["jobs"]
+    return [job for job in jobs if job["kind"] == kind]
+
+
+def test_retraining_runs_by_itself_and_people_see_its_head_until_it_is_rolled_back(
+    taught: Taught, best_head: str, page: Page, label_studio: LabelStudioProcess
+) -> None:
+    assert taught.first_version.startswith("propagation.")
+    (training,) = _jobs(taught.backend, taught.project, "train")
+    assert training["job_status"] == "done"
+    assert best_head in training["result"]["versions"]
+    models = taught.models()
+    for version in training["result"]["versions"]:
+        assert models[version]["annotations"] == RETRAIN_EVERY
+        assert models[version]["parent"] == "propagation"
+        assert models[version]["evaluation"]["photos"] == RETRAIN_EVERY // 2
+        assert models[version]["note"].startswith(f"{version} ")
+
+    taught.backend.command("models", "promote", best_head, "--project", str(taught.project))
+    _expect_on_the_labelling_screen(page, label_studio, taught, taught.wait_until_published(best_head))
+    taught.backend.command("models", "rollback", "--project", str(taught.project))
+    _expect_on_the_labelling_screen(page, label_studio, taught, taught.wait_until_published("propagation"))
+
+
+def _expect_on_the_labelling_screen(page: Page, label_studio: LabelStudioProcess, taught: Taught, version: str) -> None:
+    """The first of the queue is shown with its label chosen, and its one prediction is of this version."""
+    queue = taught.backend.queue(taught.project)
+    first = queue[0]
+    guess = first["result"][0]["value"]["choices"][0]
+    chosen = page.get_by_role("checkbox", name=guess)
+    page.goto(f"{label_studio.url}/projects/{taught.project}/data?labeling=1")
+    expect(page.locator(".lsf-current-task__task-id")).to_contain_text(str(first["task"]))
+    expect(chosen).to_be_checked()
+    page.goto(f"{label_studio.url}/projects/{taught.project}/data?task={first['task']}")
+    prediction = page.locator(".lsf-annotation-button__name").filter(has_text=version)
+    expect(prediction).to_have_count(1)
+    prediction.click()
+    expect(chosen).to_be_checked()
+    stored = {item["task"]: item for item in taught.client.predictions(taught.project, version)}
+    assert set(stored) == {item["task"] for item in queue}
+    assert set(taught.client.model_versions(taught.project)) == {version}
+
+
+@pytest.mark.parametrize("format_name", ["onnx", "openvino"])
+def test_an_exported_head_says_of_photos_what_the_server_says(
+    taught: Taught, best_head: str, format_name: str, tmp_path: Path
+) -> None:
+    taught.backend.post(f"/projects/{taught.project}/models/{best_head}/promote", {})
+    taught.wait_until_published(best_head)
+    folder = tmp_path / "exported"
+    arguments = ("--format", format_name, "--version", best_head, "--output", str(folder))
+    taught.backend.command("export", "--project", str(taught.project), *arguments)
+    card = json.loads((folder / "model_card.json").read_text())
+    assert (folder / "labels.txt").read_text().splitlines() == list(LABELS)
+    assert card["labels_without_annotations"] == []
+    tasks = sorted(taught.photos)[::8]
+    photos = [taught.photos[task] for task in tasks]
+    probabilities = RUNTIMES[format_name](folder / card["model"], np.stack([_decode(photo, card) for photo in photos]))
+
+    by_head = _head_says(taught, best_head, card["backbone"], photos)
+    np.testing.assert_allclose(probabilities, by_head, atol=TOLERANCE)
+
+    listed = taught.client.tasks_by_id(taught.project, tasks)
+    asked = [{"id": task["id"], "data": task["data"]} for task in listed]
+    answers = taught.backend.post("/predict", {"project": f"{taught.project}.1", "tasks": asked})["results"]
+    for row, answer in zip(probabilities, answers, strict=True):
+        assert answer["model_version"].startswith(f"{best_head}.")
+        (result,) = answer["result"]
+        label = LABELS.index(result["value"]["choices"][0])
+        assert row[label] == pytest.approx(result["score"], abs=TOLERANCE)
+        assert row[label] > row.max() - TOLERANCE
+
+
+def _decode(photo: Path, card: Mapping[str, Any]) -> Pixels:
+    """A photo as the model card says that the model takes it."""
+    wanted = card["input"]
+    assert (wanted["dtype"], wanted["colour"], wanted["range"]) == ("uint8", "RGB", [0, 255])
+    assert (wanted["fit"], wanted["resampling"]) == ("center_crop", "bilinear")
+    height, width = wanted["shape"][1:3]
+    with Image.open(photo) as image:
+        return np.asarray(ImageOps.fit(image.convert("RGB"), (width, height), Image.Resampling.BILINEAR))
+
+
+def _head_says(taught: Taught, version: str, backbone: str, photos: list[Path]) -> Floats:
+    """The head's probabilities, from the embeddings that the server keeps."""
+    state = taught.backend.state_dir
+    head = Head.load(state / "projects" / str(taught.project) / "models" / version / "control-0")
+    digests = [hashlib.sha256(photo.read_bytes()).hexdigest() for photo in photos]
+    database = Database(f"sqlite:///{state / 'backend.sqlite3'}")
+    embeddings = FeatureStore(database.engine).get(digests, backbone)
+    database.close()
+    return head.predict(np.stack([embeddings[digest] for digest in digests]))
+
+
+def _run_onnx(path: Path, images: Pixels) -> Floats:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, {session.get_inputs()[0].name: images})[0], dtype=np.float32)
+
+
+def _run_openvino(path: Path, images: Pixels) -> Floats:
+    import openvino
+
+    core = openvino.Core()
+    model = core.compile_model(core.read_model(path / "model.xml"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return np.asarray(model(images)[0], dtype=np.float32)
+
+
+RUNTIMES: Mapping[str, Callable[[Path, Pixels], Floats]] = {"onnx": _run_onnx, "openvino": _run_openvino}
