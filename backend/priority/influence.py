@@ -14,7 +14,7 @@ from backend.priority.pool_view import BoolArray, FloatArray, IntArray, PoolView
 KEPT_UP_TO = 50_000
 """Pools up to this size keep the whole reach matrix; of larger ones its rows are made when they are asked for."""
 
-_BLOCK = 16_384
+_BLOCK = 4_096
 
 
 class Reach:
