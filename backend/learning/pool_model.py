@@ -13,7 +13,7 @@ from scipy import sparse
 
 from backend.learning.knn_graph import NeighbourIndex, affinity, join_neighbours, normalised, without_self
 from backend.learning.linear import LinearModel, fit_ridge
-from backend.learning.propagation import spread
+from backend.learning.propagation import SpreadingGraph
 from backend.learning.space import Space, fit_space, unit_rows
 
 FloatArray = NDArray[np.float32]
@@ -106,7 +106,7 @@ class PoolModel:
         self._forget()
 
     def _forget(self) -> None:
-        self._graph: sparse.csr_matrix | None = None
+        self._graph: SpreadingGraph | None = None
         self._state: FloatArray | None = None
         self._smoothed: FloatArray | None = None
         self._spread_labels: FloatArray | None = None
@@ -126,10 +126,11 @@ class PoolModel:
         return int(self.prior.shape[1])
 
     @property
-    def graph(self) -> sparse.csr_matrix:
-        """The symmetrically normalised affinity, csr [n, n]."""
+    def graph(self) -> SpreadingGraph:
+        """The symmetrically normalised affinity of the pool."""
         if self._graph is None:
-            self._graph = normalised(affinity(self.neighbours, self.similarities, power=self.options.affinity_power))
+            power = self.options.affinity_power
+            self._graph = SpreadingGraph(normalised(affinity(self.neighbours, self.similarities, power=power)))
         return self._graph
 
     @property
@@ -142,7 +143,7 @@ class PoolModel:
         if self._smoothed is None and (self.prior == self.prior[:1]).all():
             self._smoothed = self.prior
         if self._smoothed is None:
-            mass = spread(self.graph, self.prior, alpha=self.options.prior_alpha, iterations=15)
+            mass = self.graph.spread(self.prior, alpha=self.options.prior_alpha, iterations=15)
             self._smoothed = rows_to_one(mass / np.sqrt(np.maximum(mass.sum(axis=0), 1e-6)), otherwise=self.prior)
         return self._smoothed
 
@@ -153,7 +154,7 @@ class PoolModel:
     def smooth(self, values: FloatArray) -> FloatArray:
         """Values of the pool [n] averaged with their neighbours', as far as the prior travels: float32 [n]."""
         columns = np.stack([np.nan_to_num(values), np.ones(self.n)], axis=1).astype(np.float32)
-        mass = spread(self.graph, columns, alpha=self.options.prior_alpha, iterations=15)
+        mass = self.graph.spread(columns, alpha=self.options.prior_alpha, iterations=15)
         averaged: FloatArray = mass[:, 0] / np.maximum(mass[:, 1], np.float32(1e-12))
         return averaged
 
@@ -205,8 +206,7 @@ class PoolModel:
         np.add.at(seeds[:, :-1], rows, targets)
         seeds[:, :-1] /= np.maximum(seeds[:, :-1].sum(axis=0), 1.0)
         seeds[rows, -1] = 1.0
-        self._state = spread(
-            self.graph,
+        self._state = self.graph.spread(
             seeds,
             alpha=options.alpha,
             iterations=options.iterations,

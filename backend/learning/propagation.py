@@ -2,21 +2,56 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 FloatArray = NDArray[np.float32]
 
+_RENUMBER_FROM = 50_000
+"""Rows from which the graph is renumbered: below, the processor's caches hold what is multiplied anyway."""
+
 _PARALLEL_FROM = 500_000
-"""Entries of the spread matrix from which row blocks are multiplied on several threads."""
+"""Entries of the spread matrix from which blocks are worked on by several threads."""
+
+_BLOCK_ENTRIES = 400_000
+"""Entries of the blocks of rows that are worked on at once: little enough for the processor's cache."""
 
 _LOOK_EVERY = 4
 """Steps between two looks at whether anything still changes."""
+
+
+class SpreadingGraph:
+    """A normalised graph made ready for spreading.
+
+    A step reads the labels of every neighbour of every image. In a large pool these lie anywhere in memory, and waiting
+    for them is most of the work; images are therefore renumbered so that neighbours are near each other (reverse
+    Cuthill-McKee, 1969). Callers see the order that they gave.
+    """
+
+    def __init__(self, graph: sparse.csr_matrix) -> None:
+        """`graph` is S, csr [n, n], symmetrically normalised."""
+        self._order: NDArray[np.int32] | None = None
+        if graph.shape[0] >= _RENUMBER_FROM:
+            self._order = reverse_cuthill_mckee(graph, symmetric_mode=True)
+            graph = graph[self._order][:, self._order]
+        self._graph = graph
+
+    def spread(
+        self, seeds: FloatArray, *, alpha: float, iterations: int, start: FloatArray | None = None
+    ) -> FloatArray:
+        """`spread` of seeds [n, L] from `start` [n, L]; rows in the caller's order."""
+        if self._order is None:
+            return spread(self._graph, seeds, alpha=alpha, iterations=iterations, start=start)
+        first = None if start is None else start[self._order]
+        renumbered = spread(self._graph, seeds[self._order], alpha=alpha, iterations=iterations, start=first)
+        result = np.empty_like(renumbered)
+        result[self._order] = renumbered
+        return result
 
 
 def spread(
@@ -38,34 +73,32 @@ def spread(
         tolerance: stop when the largest change falls below this share of the largest value.
         start: F of an earlier call, to start from; None: Y.
     """
-    blocks = _row_blocks(graph, seeds.shape[1])
+    n, columns = seeds.shape
+    rows = max(1, _BLOCK_ENTRIES // max(columns, 1))
+    blocks = [
+        (slice(first, first + rows), graph[first : first + rows] * np.float32(alpha)) for first in range(0, n, rows)
+    ]
     kept = np.float32(1.0 - alpha) * seeds
-    scaled = [block * np.float32(alpha) for block in blocks]
+    seeded: NDArray[np.bool_] = np.any(kept, axis=1)
     current = np.array(seeds if start is None else start, dtype=np.float32)
-    with ThreadPoolExecutor(len(scaled)) as threads:
+    following = np.empty_like(current)
+
+    def advance(block: tuple[slice, sparse.csr_matrix], look: bool) -> tuple[float, float]:
+        """One step of the rows of a block, while they are in the processor's cache; the largest change and value."""
+        place, weights = block
+        part = weights @ current
+        here = np.flatnonzero(seeded[place])
+        part[here] += kept[place][here]
+        following[place] = part
+        if not look:
+            return 0.0, 0.0
+        return float(np.abs(part - current[place]).max(initial=0.0)), float(part.max(initial=0.0))
+
+    with ThreadPoolExecutor(os.cpu_count() if n * columns >= _PARALLEL_FROM else 1) as threads:
         for step in range(iterations):
-            parts = list(threads.map(lambda block, now=current: block @ now, scaled))
-            change = 0.0
-            offset = 0
-            largest = 0.0
-            looked_at = step % _LOOK_EVERY == _LOOK_EVERY - 1
-            for part in parts:
-                rows = slice(offset, offset + part.shape[0])
-                part += kept[rows]
-                if looked_at:
-                    change = max(change, float(np.abs(part - current[rows]).max(initial=0.0)))
-                    largest = max(largest, float(part.max(initial=0.0)))
-                offset += part.shape[0]
-            current = parts[0] if len(parts) == 1 else np.concatenate(parts)
-            if looked_at and change <= tolerance * max(largest, 1e-30):
+            look = step % _LOOK_EVERY == _LOOK_EVERY - 1
+            looks = list(threads.map(lambda block, look=look: advance(block, look), blocks))
+            current, following = following, current
+            if look and max(change for change, _ in looks) <= tolerance * max(*(value for _, value in looks), 1e-30):
                 break
     return current
-
-
-def _row_blocks(graph: sparse.csr_matrix, columns: int) -> list[sparse.csr_matrix]:
-    cores = os.cpu_count() or 1
-    n = graph.shape[0]
-    if n * columns < _PARALLEL_FROM or cores == 1:
-        return [graph]
-    bounds = np.linspace(0, n, cores + 1).astype(int)
-    return [graph[start:stop] for start, stop in itertools.pairwise(bounds)]

@@ -6,7 +6,7 @@ from scipy import sparse
 
 from backend.learning import propagation
 from backend.learning.knn_graph import normalised
-from backend.learning.propagation import spread
+from backend.learning.propagation import SpreadingGraph, spread
 
 pytestmark = pytest.mark.unit
 
@@ -40,3 +40,15 @@ def test_threads_and_a_warm_start_lead_to_the_same(monkeypatch: pytest.MonkeyPat
     warm = spread(graph(), seeds, iterations=5, tolerance=0.0, start=plain)
     cold = spread(graph(), seeds, iterations=5, tolerance=0.0)
     assert np.abs(warm - plain).max() < 1e-5 < np.abs(cold - plain).max()
+
+
+def test_blocks_and_renumbered_rows_lead_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = np.eye(40, 4, dtype=np.float32)
+    plain = SpreadingGraph(graph()).spread(seeds, alpha=0.9, iterations=7)
+    assert plain == pytest.approx(spread(graph(), seeds, alpha=0.9, iterations=7), abs=1e-6)
+    monkeypatch.setattr(propagation, "_BLOCK_ENTRIES", 12)  # three rows at once
+    monkeypatch.setattr(propagation, "_RENUMBER_FROM", 1)
+    renumbered = SpreadingGraph(graph())
+    assert renumbered.spread(seeds, alpha=0.9, iterations=7) == pytest.approx(plain, abs=1e-6)
+    onward = renumbered.spread(seeds, alpha=0.9, iterations=3, start=plain)
+    assert onward == pytest.approx(spread(graph(), seeds, alpha=0.9, iterations=3, start=plain), abs=1e-6)
