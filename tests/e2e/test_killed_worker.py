@@ -53,12 +53,12 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Round:
-    """A worker's life.
+    """A worker's life, measured in lengths of a training.
 
     Attributes:
-        kill_after: seconds after its start at which it is killed.
+        kill_after: when after its start it is killed.
         writing: seconds after it began to write a head at which it is killed, if that is sooner; None: never.
-        deliveries: seconds after its start, and what is delivered then; what is due after its death is delivered so.
+        deliveries: when after its start what is delivered; what is due after its death is delivered then.
     """
 
     kill_after: float
@@ -94,11 +94,11 @@ def test_fifty_kills_at_random_points_of_a_training_lose_nothing(open_pool: Call
     for delivery in first:
         _send(disturbed, delivery, sent)
     struck = 0
-    for number, part in enumerate(_rounds(later, length)):
+    for number, part in enumerate(_rounds(later)):
         asked = {job.status for job in disturbed.all_jobs() if job.kind == "train"}
         if number % 3 == 0 or not asked & {"queued", "running"}:
             disturbed.start_training()
-        _live_and_die(workers, disturbed, part, sent)
+        length = _live_and_die(workers, disturbed, part, sent, length)
         struck += any(job.kind == "train" and job.status == "running" for job in disturbed.all_jobs())
         _check_from_outside(disturbed, sent)
     assert struck > KILLS // 2, "most kills are to hit a running training"
@@ -147,7 +147,7 @@ def _train_undisturbed(pool: EmbeddedPool, workers: WorkerFactory) -> float:
     return length
 
 
-def _rounds(later: list[list[Delivery]], length: float) -> list[Round]:
+def _rounds(later: list[list[Delivery]]) -> list[Round]:
     """Kills spread evenly over the whole training, and kills while it writes, in random order."""
     chance = random.Random(2)
     anywhere = KILLS - KILLS_WHILE_WRITING
@@ -156,34 +156,41 @@ def _rounds(later: list[list[Delivery]], length: float) -> list[Round]:
     rounds = []
     for slot, part in zip(slots, later, strict=True):
         if slot is None:
-            kill_after, writing = 2 * length, chance.uniform(0.0, WRITING_SECONDS)
+            kill_after, writing = 3.0, chance.uniform(0.0, WRITING_SECONDS)
         else:
-            kill_after, writing = length * (slot + chance.random()) / anywhere, None
-        moments = sorted(chance.uniform(0.0, 1.2 * min(kill_after, length)) for _ in part)
+            kill_after, writing = (slot + chance.random()) / anywhere, None
+        moments = sorted(chance.uniform(0.0, 1.2 * min(kill_after, 1.0)) for _ in part)
         rounds.append(Round(kill_after, writing, list(zip(moments, part, strict=True))))
     return rounds
 
 
-def _live_and_die(workers: WorkerFactory, pool: EmbeddedPool, part: Round, sent: dict[int, Mapping[str, Any]]) -> None:
+def _live_and_die(
+    workers: WorkerFactory, pool: EmbeddedPool, part: Round, sent: dict[int, Mapping[str, Any]], length: float
+) -> float:
+    """One round, with trainings of `length` seconds; how long they are now, since the machine may have more or less to do."""
     predictor = Predictor(pool.runtime)  # stays open meanwhile, as that of the web server does
     models = pool.folder / "models"
     written = _names(models)
     deliveries = deque(part.deliveries)
     worker = workers.start(pool.settings)
     started = time.monotonic()
-    end = started + part.kill_after
-    while time.monotonic() < end:
-        if deliveries and time.monotonic() >= started + deliveries[0][0]:
+    while (age := time.monotonic() - started) < part.kill_after * length:
+        if deliveries and age >= deliveries[0][0] * length:
             _send(pool, deliveries.popleft()[1], sent)
             _check_answers(predictor, pool)
-        if part.writing is not None and _names(models) != written:
-            time.sleep(part.writing)
-            break
-        time.sleep(0.002)
+        if _names(models) != written:
+            if part.writing is not None:
+                time.sleep(part.writing)
+                length = age
+                break
+        elif part.kill_after > 1.0 and pool.at_rest():
+            break  # its training was given up, since it had died of it too often
+        time.sleep(0.01)
     worker.kill()
     worker.join()
     for _, delivery in deliveries:
         _send(pool, delivery, sent)
+    return length
 
 
 def _names(folder: Path) -> set[str]:
