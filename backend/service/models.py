@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from backend.errors import BackendError, NotFoundError
 from backend.features import parse_backbone_id
@@ -29,10 +30,44 @@ def serving_version(project: Project, annotated_tasks: int) -> str:
 
 def record_version(runtime: Runtime, project_id: int, version: str, **values: Any) -> None:
     """Store what is known of a version; a known one is updated."""
-    statement = runtime.database.insert(ModelVersion).values(project_id=project_id, version=version, **values)
-    statement = statement.on_conflict_do_update(index_elements=["project_id", "version"], set_=values)
     with runtime.database.session() as session:
-        session.execute(statement)
+        _record(session, runtime, project_id, version, values)
+
+
+def _record(session: Session, runtime: Runtime, project_id: int, version: str, values: Mapping[str, Any]) -> None:
+    statement = runtime.database.insert(ModelVersion).values(project_id=project_id, version=version, **values)
+    session.execute(statement.on_conflict_do_update(index_elements=["project_id", "version"], set_=dict(values)))
+
+
+def conclude_training(
+    runtime: Runtime,
+    project_id: int,
+    versions: Mapping[str, Mapping[str, Any]],
+    *,
+    promoted: str | None,
+    projection: str,
+    annotations: int,
+) -> None:
+    """Store all that a training came to at once: whoever dies on the way leaves either nothing of it, or everything.
+
+    Args:
+        versions: what is known of each new version.
+        promoted: the version that serves from now on; None: what serves stays.
+        projection: the version whose projection the graph lives in.
+        annotations: how many annotated tasks the training knew.
+    """
+    with runtime.database.session() as session:
+        for version, values in versions.items():
+            _record(session, runtime, project_id, version, values)
+        if promoted is not None:
+            _serve(session, project_id, promoted, pinned=False)
+        session.execute(
+            update(Project)
+            .where(Project.id == project_id)
+            .values(projection=projection, trained_annotations=annotations)
+        )
+    if promoted is not None:
+        log.info("project %s is served by %s", project_id, promoted)
 
 
 def list_versions(runtime: Runtime, project_id: int) -> list[ModelVersion]:
@@ -104,30 +139,20 @@ def unpin(runtime: Runtime, project_id: int) -> None:
 
 def serve(runtime: Runtime, project_id: int, version: str, *, pinned: bool) -> None:
     """Make a version the serving one; the project sees its photos through what the version was made with."""
-    made = find_version(runtime, project_id, version)
-    lens = {"backbone": made.backbone if parse_backbone_id(made.backbone).tuned else "", "projection": made.projection}
     with runtime.database.session() as session:
-        session.execute(
-            update(ModelVersion)
-            .where(ModelVersion.project_id == project_id, ModelVersion.status == "serving")
-            .values(status="retired")
-        )
-        session.execute(
-            update(ModelVersion)
-            .where(ModelVersion.project_id == project_id, ModelVersion.version == version)
-            .values(status="serving")
-        )
-        session.execute(
-            update(Project).where(Project.id == project_id).values(serving_version=version, pinned=pinned, **lens)
-        )
+        _serve(session, project_id, version, pinned=pinned)
     log.info("project %s is served by %s%s", project_id, version, " (chosen by a person)" if pinned else "")
 
 
-def adopt_projection(runtime: Runtime, project_id: int, version: str) -> None:
-    """Let the graph of a project live in the projection that this version learnt; empty: in none."""
-    with runtime.database.session() as session:
-        session.execute(update(Project).where(Project.id == project_id).values(projection=version))
-    log.info("the graph of project %s lives in the projection of %s", project_id, version or "no version")
+def _serve(session: Session, project_id: int, version: str, *, pinned: bool) -> None:
+    versions = update(ModelVersion).where(ModelVersion.project_id == project_id)
+    session.execute(versions.where(ModelVersion.status == "serving").values(status="retired"))
+    session.execute(versions.where(ModelVersion.version == version).values(status="serving"))
+    made = session.get_one(ModelVersion, (project_id, version))
+    lens = {"backbone": made.backbone if parse_backbone_id(made.backbone).tuned else "", "projection": made.projection}
+    session.execute(
+        update(Project).where(Project.id == project_id).values(serving_version=version, pinned=pinned, **lens)
+    )
 
 
 def recipe_of(runtime: Runtime, project_id: int, version: str) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from sqlalchemy import update
 
 from backend.errors import BackendError
 from backend.learning.promotion import Decision
@@ -23,11 +22,9 @@ from backend.service.contest import (
 from backend.service.models import (
     PROPAGATION,
     WORDNET,
-    adopt_projection,
+    conclude_training,
     list_versions,
     recipe_of,
-    record_version,
-    serve,
 )
 from backend.service.options import adaptation_options, project_options
 from backend.service.pool import PoolCache
@@ -95,26 +92,29 @@ def train_project(
     versions = {item.recipe.name: item.version for item in trained}
     decision = _decide(runtime, project, serving, contest, versions)
     graph = graph_of_choice(project, contest, versions)
-    notes = {verdict.version: verdict.sentence for verdict in decision.verdicts}
+    said = {verdict.version: verdict.sentence for verdict in decision.verdicts}
+    promoted = None if project.pinned or decision.serves == serving else decision.serves
+    rows = {}
     for item in trained:
-        note = f"{notes[item.version]} ({item.recipe.name})"
+        note = f"{said[item.version]} ({item.recipe.name})"
         if project.pinned and item.version == decision.serves:
             note += f"; not promoted all the same, since a person chose {serving}"
-        notes[item.version] = note
-        _keep(runtime, project, item, contest, parent=serving, graph=graph, annotations=annotated.count, note=note)
+        rows[item.version] = _write(runtime, project, item) | {
+            "parent": serving,
+            "projection": item.version if item.recipe.name == ADAPTED else graph,
+            "annotations": annotated.count,
+            "evaluation": contest.figures(item.recipe.name),
+            "note": note,
+        }
         log.info("project %s: %s", project_id, note)
-    promoted = None if project.pinned or decision.serves == serving else decision.serves
-    if promoted is not None:
-        serve(runtime, project_id, promoted, pinned=False)
-    if not project.pinned and graph != project.projection:
-        adopt_projection(runtime, project_id, graph)
-    _mark_trained(runtime, project_id, annotated.count)
+    in_use = project.projection if project.pinned else graph
+    conclude_training(runtime, project_id, rows, promoted=promoted, projection=in_use, annotations=annotated.count)
     runtime.enqueue("refresh", project_id, {"republish": True})
     return {
-        "versions": [item.version for item in trained],
+        "versions": list(rows),
         "promoted": promoted,
-        "projection": graph,
-        "message": "; ".join(notes[item.version] for item in trained),
+        "projection": in_use,
+        "message": "; ".join(str(row["note"]) for row in rows.values()),
     }
 
 
@@ -150,7 +150,8 @@ def _decide(
     if recipe not in (PRIOR, *versions):
         recipe = PROPAGATED
     challengers = dict(versions)
-    if serving != propagated and not (project.projection and contest.crossed):
+    # What propagation says through a fine-tuned backbone is no merit of the version of that name, which sees without it.
+    if serving != propagated and not project.backbone and not (project.projection and contest.crossed):
         challengers[PROPAGATED] = propagated
     return contest.decide(serving, recipe, challengers, renewed=[versions[recipe]] if recipe in versions else [])
 
@@ -164,51 +165,27 @@ def graph_of_choice(project: Project, contest: Contest, versions: Mapping[str, s
     return contest.compare(project.projection, PROPAGATED, versions[ADAPTED], ADAPTED).serves
 
 
-def _keep(
-    runtime: Runtime,
-    project: Project,
-    item: Trained,
-    contest: Contest,
-    *,
-    parent: str,
-    graph: str,
-    annotations: int,
-    note: str,
-) -> None:
-    """Write a version's files, then its row: a row never names files that are not whole."""
+def _write(runtime: Runtime, project: Project, item: Trained) -> dict[str, Any]:
+    """Write the files of a version; what its row says of them. A row is stored only when they are whole."""
     folder = head_folder(runtime, project.id, item.version)
+    shutil.rmtree(folder, ignore_errors=True)  # left by a training that was cut off: no row names it
     heads = [learned.head for learned in item.learned if learned.head is not None]
-    digest = (
-        save_heads(folder, heads) if heads else save_projections(folder, [part.projection for part in item.learned])
-    )
-    record_version(
-        runtime,
-        project.id,
-        item.version,
-        kind=item.recipe.kind,
-        parent=parent,
-        status="candidate",
-        backbone=project.backbone or runtime.backbone.id,
-        projection=item.version if item.recipe.name == ADAPTED else graph,
-        recipe=item.recipe.name,
-        weights_digest=digest,
-        artifact=str(folder.relative_to(runtime.settings.state_dir)),
-        annotations=annotations,
-        evaluation=contest.figures(item.recipe.name),
-        note=note,
-        seconds=item.seconds,
-    )
+    projections = [learned.projection for learned in item.learned]
+    return {
+        "kind": item.recipe.kind,
+        "status": "candidate",
+        "backbone": project.backbone or runtime.backbone.id,
+        "recipe": item.recipe.name,
+        "weights_digest": save_heads(folder, heads) if heads else save_projections(folder, projections),
+        "artifact": str(folder.relative_to(runtime.settings.state_dir)),
+        "seconds": item.seconds,
+    }
 
 
 def next_number(runtime: Runtime, project_id: int) -> int:
     """Number of the next trained version; they count on across kinds."""
     numbers = [NUMBERED.fullmatch(item.version) for item in list_versions(runtime, project_id)]
     return 1 + max((int(found.group(1)) for found in numbers if found), default=0)
-
-
-def _mark_trained(runtime: Runtime, project_id: int, annotated: int) -> None:
-    with runtime.database.session() as session:
-        session.execute(update(Project).where(Project.id == project_id).values(trained_annotations=annotated))
 
 
 def _part(progress: Progress, start: float, share: float, name: str = "") -> Progress:
