@@ -8,11 +8,13 @@ from flask import Blueprint, Response, jsonify, request
 from sqlalchemy import select
 
 from backend.api.contract import describe_job
+from backend.errors import BackendError
 from backend.jobs.queue import JobQueue
 from backend.service.models import compare, describe_version, find_version, list_versions, promote, rollback, unpin
 from backend.service.projects import find_project, list_projects
 from backend.service.runtime import Runtime
 from backend.service.tasks import count_tasks
+from backend.service.training_request import request_training
 from backend.service.window import current_window
 from backend.storage.schema import Project, Task
 
@@ -71,6 +73,20 @@ def projects_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
             for task in tasks
         ]
         return jsonify({"failures": rows})
+
+    @blueprint.post("/<int:project_id>/train")
+    def train(project_id: int) -> tuple[Response, int]:
+        body = request.get_json(silent=True) or {}
+        if (
+            not isinstance(body, dict)
+            or not body.keys() <= {"adaptation", "fine_tune"}
+            or not all(isinstance(value, dict) for value in body.values())
+        ):
+            raise BackendError(
+                'The body is {"adaptation": {…}}, {"fine_tune": {"epochs": N}} or empty.', reason="bad_request"
+            )
+        job = request_training(runtime, project_id, body.get("adaptation", {}), body.get("fine_tune"))
+        return jsonify({"status": "accepted", "job": job}), 202
 
     @blueprint.get("/<int:project_id>/models")
     def models(project_id: int) -> Response:

@@ -78,10 +78,8 @@ def train(
 ) -> None:
     """Ask the server's worker for a training of a project now, as Start Training does, and follow it."""
     from backend.jobs.queue import JobQueue
-    from backend.service.fine_tune import fine_tune_options
-    from backend.service.options import adaptation_options
-    from backend.service.projects import find_project
     from backend.service.runtime import Runtime
+    from backend.service.training_request import request_training
 
     given = {
         "loss": adapt,
@@ -96,20 +94,10 @@ def train(
     }
     adaptation = {name: value for name, value in given.items() if value is not None}
     settings = load_settings()
-    if fine_tune is not None and adaptation:
-        raise BackendError("--fine-tune goes without the options of the projection: train again afterwards.")
-    kind: str
-    payload: dict[str, Any]
-    if fine_tune is None:
-        kind, payload = "train", {"adaptation": adaptation} if adaptation else {}
-        adaptation_options(settings.adaptation, adaptation)
-    else:
-        kind, payload = "fine_tune", {"epochs": fine_tune}
-        fine_tune_options(payload)
     with open_database(settings) as database:
         queue = JobQueue(settings, database)
-        find_project(Runtime(settings, database, queue.enqueue), project)
-        job = queue.enqueue(kind, project, payload)
+        runtime = Runtime(settings, database, queue.enqueue)
+        job = request_training(runtime, project, adaptation, None if fine_tune is None else {"epochs": fine_tune})
         if not wait:
             output().print(f"Job {job} is queued; GET /projects/{project}/jobs shows how far it is.", markup=False)
             return

@@ -98,6 +98,42 @@ def test_train_is_the_old_name_of_start_training(app: App) -> None:
     assert app.client.post("/train", json={"project": PROJECT}).status_code == 201
 
 
+@pytest.mark.parametrize(
+    ("body", "kind", "payload"),
+    [
+        ({}, "train", {}),
+        ({"adaptation": {"loss": "softmax"}}, "train", {"adaptation": {"loss": "softmax"}}),
+        ({"fine_tune": {"epochs": 2}}, "fine_tune", {"epochs": 2}),
+    ],
+)
+def test_a_training_can_be_asked_for_with_its_options(
+    app: App, body: dict[str, Any], kind: str, payload: dict[str, Any]
+) -> None:
+    app.client.post("/setup", json={"project": "1.1", "schema": CONFIG})
+    answer = app.client.post("/projects/1/train", json=body)
+    assert answer.status_code == 202
+    job = app.jobs.ledger.get(answer.get_json()["job"])
+    assert (job.kind, job.payload) == (kind, payload)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        ({"epochs": 2}, 422, "or empty"),
+        ([1], 422, "or empty"),
+        ({"fine_tune": 2}, 422, "or empty"),
+        ({"fine_tune": {"epochs": 0}}, 400, "epochs"),
+        ({"adaptation": {"margin": -1}}, 400, "margin"),
+        ({"adaptation": {"steps": 5}, "fine_tune": {"epochs": 2}}, 400, "train again afterwards"),
+    ],
+)
+def test_a_training_that_makes_no_sense_is_refused(app: App, body: Any, status: int, says: str) -> None:
+    app.client.post("/setup", json={"project": "1.1", "schema": CONFIG})
+    answer = app.client.post("/projects/1/train", json=body)
+    assert answer.status_code == status
+    assert says in answer.get_json()["error"]["message"]
+
+
 def test_versions_without_any_project(app: App) -> None:
     assert app.client.get("/versions").json["versions"] == []
 
