@@ -104,7 +104,8 @@ def train(
         result = _follow(queue.ledger, job)
         if "reembed" in result:
             result = _follow(queue.ledger, str(result["reembed"]))
-    output().print(str(result.get("message", "done")).replace("; ", "\n"), markup=False)
+    for note in result.get("notes") or [result.get("message", "done")]:
+        output().print(str(note), markup=False)
 
 
 def _follow(ledger: JobLedger, job_id: str) -> dict[str, Any]:

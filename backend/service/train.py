@@ -114,6 +114,7 @@ def train_project(
         "versions": list(rows),
         "promoted": promoted,
         "projection": in_use,
+        "notes": [row["note"] for row in rows.values()],
         "message": "; ".join(str(row["note"]) for row in rows.values()),
     }
 
