@@ -17,9 +17,8 @@ log = logging.getLogger(__name__)
 
 
 def run_worker(settings: Settings) -> None:
-    """Run jobs until SIGTERM or SIGINT."""
+    """Run jobs until SIGTERM or SIGINT; the database is up to date already, whoever starts a worker sees to it."""
     database = Database(settings.resolved_database_url)
-    database.migrate()
     queue = JobQueue(settings, database)
     runtime = Runtime(settings, database, queue.enqueue)
     worker = Worker(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,6 @@ import numpy as np
 from backend.learning.head import Head
 from backend.learning.transform import FeatureTransform
 from backend.service.runtime import Runtime
-
-log = logging.getLogger(__name__)
 
 
 def project_folder(runtime: Runtime, project_id: int) -> Path:

@@ -16,7 +16,6 @@ from backend.learning.adaptation import AdaptationOptions, train_projection
 from backend.learning.head import Head, HeadOptions, train_head
 from backend.learning.pool_model import PoolModel
 from backend.learning.pseudo_labels import with_pseudo_labels
-from backend.learning.space import fit_space
 from backend.learning.transform import FeatureTransform, fit_centring
 from backend.service.training_data import TrainingData
 
@@ -116,12 +115,11 @@ def _adapted(data: TrainingData, wanted: Wanted, start: Head | None, epochs: int
     """
     said = data.targets.max(axis=1, initial=0.0) >= 0.5
     rows = data.known[said]
-    plain = fit_space(data.embeddings)
     try:
         projection = train_projection(
             data.embeddings[rows],
             data.targets[said].argmax(axis=1),
-            FeatureTransform(plain.mean, plain.projection),
+            FeatureTransform(data.plain.mean, data.plain.projection),
             wanted.adaptation,
             progress=progress,
         )

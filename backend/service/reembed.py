@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,19 +17,19 @@ from numpy.typing import NDArray
 
 from backend.errors import BackendError
 from backend.features import Backbone
-from backend.learning.promotion import Candidate, Decision, decide
+from backend.learning.promotion import Decision
 from backend.priority import evaluation_mask
 from backend.service.annotations import live_annotations
 from backend.service.artifacts import head_folder, save_heads
 from backend.service.backbones import tuned_folder, tuned_stories
 from backend.service.beliefs import believe, read_annotations
-from backend.service.contest import Measured
+from backend.service.contest import hold
 from backend.service.embedding import embed_photos, note_failure, unseen_photos
 from backend.service.models import list_versions, record_version, serve
 from backend.service.options import ProjectOptions, project_options
 from backend.service.pool import PoolCache, build_pool, embedded_tasks
 from backend.service.projects import find_project
-from backend.service.recipes import Learned, Wanted, recipes_for
+from backend.service.recipes import Wanted, recipes_for
 from backend.service.runtime import Runtime
 from backend.service.spaces import labels_of
 from backend.service.tasks import count_tasks, count_unseen
@@ -77,7 +77,10 @@ def reembed_project(
         for recipe in recipes_for(data, wanted)
     }
     version = known.version if known else f"fine-tuned-{next_number(runtime, project_id)}"
-    best, measured, decision = _judge(serving, version, data, learned)
+    # Never by cross-validation: the fine-tuned backbone has learned from every other annotated photo.
+    contest = hold(data, [], learned, wanted, 0, _silent, cross=False)
+    best = max(learned, key=lambda name: contest.sample[name].scores().sum())
+    decision = contest.decide(serving, best, {best: version})
     story = tuned_stories(tuned_folder(runtime.settings, project_id)).get(tuned, {})
     note = _note(project, serving, version, best, decision, story)
     folder = head_folder(runtime, project_id, version)
@@ -95,7 +98,7 @@ def reembed_project(
         weights_digest=digest,
         artifact=str(folder.relative_to(runtime.settings.state_dir)),
         annotations=annotations,
-        evaluation=measured.figures(),
+        evaluation=contest.sample[best].figures(),
         note=note,
         seconds=float(story.get("seconds", 0.0)) + time.monotonic() - started,
     )
@@ -187,21 +190,6 @@ def _some_rows(runtime: Runtime, project_id: int, options: ProjectOptions) -> li
         annotated = live_annotations(session, project_id)
     chosen = np.random.default_rng(options.seed).random(len(rows)) < MOST_GRAPH_ROWS / len(rows)
     return [row for row, take in zip(rows, chosen, strict=True) if take or row[0] in annotated]
-
-
-def _judge(
-    serving: str, version: str, data: Sequence[TrainingData], learned: dict[str, list[Learned]]
-) -> tuple[str, Measured, Decision]:
-    """The recipe that did best on the evaluation photos, how well, and whether that beats what serves.
-
-    Never by cross-validation: the fine-tuned backbone has learned from every other annotated photo.
-    """
-    targets, multiple = [part.held_targets for part in data], [part.multiple for part in data]
-    found = {name: Measured([item.held for item in items], targets, multiple) for name, items in learned.items()}
-    best = max(found, key=lambda name: found[name].scores().sum())
-    before = Measured([part.held_served for part in data], targets, multiple)
-    decision = decide(Candidate(serving, before.scores()), [Candidate(version, found[best].scores())])
-    return best, found[best], decision
 
 
 def _note(project: Project, serving: str, version: str, recipe: str, decision: Decision, story: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.learning.pool_model import PoolModel
+from backend.learning.space import Space, fit_space
 from backend.service.beliefs import Annotated, ControlBelief
 from backend.service.pool import ProjectPool
 
@@ -25,6 +26,7 @@ class TrainingData:
     Attributes:
         graph: the pool (or a sample of it that holds every annotated photo) as a graph of its own, g rows.
         embeddings: float16 [g, d], of those rows.
+        plain: the space of those embeddings before anything was learnt of it: where a projection starts from.
         known, targets: rows of the graph that may be learned from, int [m], and their annotations, [m, L].
         held, held_targets: rows of the graph to measure on, int [e], and their annotations, [e, L].
         held_served: what the serving version says of the held rows, [e, L].
@@ -35,6 +37,7 @@ class TrainingData:
 
     graph: PoolModel
     embeddings: NDArray[np.float16]
+    plain: Space
     known: Rows
     targets: Floats
     held: Rows
@@ -79,9 +82,11 @@ def training_data(
         graph = PoolModel(pool.embeddings[kept], control.model.prior[kept], seed=seed, projection=control.learnt)
     if free.size > MOST_PSEUDO_LABELS:
         free = np.sort(rng.choice(free, MOST_PSEUDO_LABELS, replace=False))
+    embeddings = pool.embeddings if kept.size == pool.n else pool.embeddings[kept]
     return TrainingData(
         graph=graph,
-        embeddings=pool.embeddings if kept.size == pool.n else pool.embeddings[kept],
+        embeddings=embeddings,
+        plain=graph.projection if control.learnt is None else fit_space(embeddings, seed=seed),
         known=np.searchsorted(kept, rows),
         targets=values,
         held=np.searchsorted(kept, held),

@@ -35,6 +35,7 @@ def data() -> TrainingData:
     return TrainingData(
         graph=graph,
         embeddings=embeddings,
+        plain=graph.projection,
         known=known,
         targets=one_hot(labels[known]),
         held=held,
