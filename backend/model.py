@@ -17,14 +17,14 @@ from label_studio_ml.model import LabelStudioMLBase
 
 from backend.errors import BackendError, NotFoundError
 from backend.jobs.queue import JobQueue
-from backend.jobs.runner import Runner
-from backend.service.events import handle_event
-from backend.service.handlers import job_handlers
-from backend.service.predict import Predictor
-from backend.service.projects import project_id_of, set_up_project
-from backend.service.runtime import Runtime
+from backend.service.context.context import Runtime
+from backend.service.ingest.webhooks import handle_event
+from backend.service.projects.project import project_id_of, set_up_project
+from backend.service.queue.predict import Predictor
 from backend.settings import Settings, load_settings
 from backend.storage.database import Database
+from backend.worker.handlers import job_handlers
+from backend.worker.runner import Runner
 
 log = logging.getLogger(__name__)
 

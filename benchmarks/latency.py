@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 import requests
 
-from backend.cli.backend_process import BackendProcess
-from backend.cli.child_server import free_port
+from backend.demo.backend_process import BackendProcess
+from backend.demo.child_server import free_port
 from backend.jobs.queue import JobQueue
 from backend.labels import imagenet
-from backend.service.projects import set_up_project
-from backend.service.runtime import Runtime
+from backend.service.context.context import Runtime
+from backend.service.projects.project import set_up_project
 from backend.settings import Settings
 from backend.storage.database import Database
 from backend.storage.schema import Task

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import requests
 
-from backend.cli.child_server import free_port
+from backend.demo.child_server import free_port
 
 _CONSTANT = """
 import sys

@@ -24,7 +24,7 @@ import numpy as np
 import requests
 from PIL import Image
 
-from backend.cli.child_server import free_port
+from backend.demo.child_server import free_port
 from benchmarks.servers import constant_server, idle, wait
 
 CONFIG = """<View><Image name="photo" value="$photo"/><Choices name="what" toName="photo">

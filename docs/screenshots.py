@@ -21,7 +21,7 @@ from playwright.sync_api import Page, expect
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from backend.cli.demo_folder import DemoFolder  # noqa: E402
+from backend.demo.demo_folder import DemoFolder  # noqa: E402
 from tests.chromium import find_chromium, label_studio_page  # noqa: E402
 
 WIDTH, HEIGHT = 1440, 860

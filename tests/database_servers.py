@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 import redis
 
-from backend.cli.child_server import free_port
+from backend.demo.child_server import free_port
 
 START_SECONDS = 60
 UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root

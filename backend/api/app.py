@@ -9,14 +9,14 @@ from typing import Any
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from backend import metrics
 from backend.api.auth import require_credentials
 from backend.api.contract import contract_blueprint
 from backend.api.monitoring import monitoring_blueprint
 from backend.api.projects import projects_blueprint
 from backend.errors import BackendError, LabelConfigError, NotFoundError, SettingsError
 from backend.jobs.queue import JobQueue
-from backend.service import metrics
-from backend.service.runtime import Runtime
+from backend.service.context.context import Runtime
 
 log = logging.getLogger(__name__)
 

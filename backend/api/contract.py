@@ -8,14 +8,14 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
+from backend import metrics
 from backend.errors import BackendError
 from backend.jobs.queue import JobQueue
-from backend.service import metrics
-from backend.service.events import handle_event
-from backend.service.models import list_versions
-from backend.service.predict import FIRST_VERSION, Predictor
-from backend.service.projects import list_projects, project_id_of, set_up_from_payload, set_up_project
-from backend.service.runtime import Runtime
+from backend.service.context.context import Runtime
+from backend.service.ingest.webhooks import handle_event
+from backend.service.projects.project import list_projects, project_id_of, set_up_from_payload, set_up_project
+from backend.service.queue.predict import FIRST_VERSION, Predictor
+from backend.service.versions.registry import list_versions
 from backend.storage.schema import Job
 
 log = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from backend import metrics
 from backend.jobs.queue import JobQueue
-from backend.service import metrics
-from backend.service.runtime import Runtime
+from backend.service.context.context import Runtime
 
 
 def monitoring_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:

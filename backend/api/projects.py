@@ -10,12 +10,20 @@ from sqlalchemy import select
 from backend.api.contract import describe_job
 from backend.errors import BackendError
 from backend.jobs.queue import JobQueue
-from backend.service.models import compare, describe_version, find_version, list_versions, promote, rollback, unpin
-from backend.service.projects import find_project, list_projects
-from backend.service.runtime import Runtime
-from backend.service.tasks import count_tasks
-from backend.service.training_request import request_training
-from backend.service.window import current_window
+from backend.service.context.context import Runtime
+from backend.service.projects.project import find_project, list_projects
+from backend.service.projects.tasks import count_tasks
+from backend.service.queue.queue_window import current_window
+from backend.service.training.request import request_training
+from backend.service.versions.registry import (
+    compare,
+    describe_version,
+    find_version,
+    list_versions,
+    promote,
+    rollback,
+    unpin,
+)
 from backend.storage.schema import Project, Task
 
 MAX_ROWS = 1000

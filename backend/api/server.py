@@ -21,7 +21,7 @@ def build_app(settings: Settings) -> Flask:
     """The application with a runtime of its own; the backbone is opened in the background."""
     from backend.api.app import create_app
     from backend.jobs.queue import JobQueue
-    from backend.service.runtime import Runtime
+    from backend.service.context.context import Runtime
     from backend.storage.database import Database
 
     database = Database(settings.resolved_database_url)

@@ -20,9 +20,9 @@ from backend.errors import BackendError, LabelConfigError, LabelStudioError, Not
 from backend.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from backend.cli.backend_process import BackendProcess
-    from backend.cli.demo_folder import DemoFolder, Login
-    from backend.cli.label_studio_process import LabelStudioProcess
+    from backend.demo.backend_process import BackendProcess
+    from backend.demo.demo_folder import DemoFolder, Login
+    from backend.demo.label_studio_process import LabelStudioProcess
 
 POLL_SECONDS = 0.5
 IMPORT_CHUNK = 1000
@@ -53,9 +53,9 @@ def demo(
     exit_when_ready: Annotated[bool, typer.Option("--exit-when-ready", help="Stop once the queue is shown.")] = False,
 ) -> None:
     """Run Label Studio and the backend here, with a project whose queue is pre-annotated and in order, until Ctrl-C."""
-    from backend.cli.backend_process import BackendProcess
-    from backend.cli.demo_folder import DemoFolder
-    from backend.cli.label_studio_process import LabelStudioProcess
+    from backend.demo.backend_process import BackendProcess
+    from backend.demo.demo_folder import DemoFolder
+    from backend.demo.label_studio_process import LabelStudioProcess
 
     settings = load_settings()
     kept = DemoFolder(folder)
@@ -96,7 +96,7 @@ def demo(
 
 def _photos(images: Path | None, kept: DemoFolder) -> tuple[Path, list[Path]]:
     """The folder that Label Studio serves, and the photos below it."""
-    from backend.cli.sample_photos import write_sample_photos
+    from backend.demo.sample_photos import write_sample_photos
     from backend.images import find_images
 
     if images is None:
@@ -176,7 +176,7 @@ def _exists(server: LabelStudioProcess, project: int) -> bool:
 
 
 def _import(server: LabelStudioProcess, project: int, paths: Sequence[Path], config: str, tell: Tell) -> None:
-    from backend.cli.label_studio_process import local_file_url
+    from backend.demo.label_studio_process import local_file_url
     from backend.labels import parse_label_config
 
     key = parse_label_config(config).controls[0].data_key

@@ -14,7 +14,7 @@ from backend.errors import BackendError, NotFoundError
 if TYPE_CHECKING:
     from backend.labels import LabelSpace
     from backend.learning.head import Head
-    from backend.service.runtime import Runtime
+    from backend.service.context.context import Runtime
     from backend.storage.schema import ModelVersion
 
 
@@ -38,8 +38,8 @@ def export(
     loaded again with the format's own runtime and compared before it gets its name.
     """
     from backend.learning.export import FORMATS, export_classifier
-    from backend.service.backbones import backbone_files
-    from backend.service.models import describe_version, find_version
+    from backend.service.context.backbones import backbone_files
+    from backend.service.versions.registry import describe_version, find_version
 
     if format_name not in FORMATS:
         raise BackendError(f"--format {format_name}: unknown; known: {', '.join(FORMATS)}", reason="export_format")
@@ -62,7 +62,7 @@ def export(
 
 
 def _serving(runtime: Runtime, project: int) -> str:
-    from backend.service.projects import find_project
+    from backend.service.projects.project import find_project
 
     serving = find_project(runtime, project).serving_version
     if not serving:
@@ -74,9 +74,9 @@ def _serving(runtime: Runtime, project: int) -> str:
 
 def _trained(runtime: Runtime, project: int, version: ModelVersion, control: str | None) -> tuple[LabelSpace, Head]:
     """The labels and the head of one control of a trained version."""
-    from backend.service.artifacts import load_heads
-    from backend.service.projects import find_project
-    from backend.service.spaces import labels_of
+    from backend.service.projects.labels import labels_of
+    from backend.service.projects.project import find_project
+    from backend.service.versions.artifacts import load_heads
 
     found = find_project(runtime, project)
     spaces = labels_of(runtime, found).spaces

@@ -20,8 +20,8 @@ models = typer.Typer(
 @models.command("list")
 def list_all(project: Project) -> None:
     """All versions, oldest first, with how good each is on the evaluation annotations."""
-    from backend.service.models import list_versions
-    from backend.service.projects import find_project
+    from backend.service.projects.project import find_project
+    from backend.service.versions.registry import list_versions
 
     with open_runtime() as runtime:
         serving = find_project(runtime, project)
@@ -45,7 +45,7 @@ def list_all(project: Project) -> None:
 @models.command()
 def show(version: Version, project: Project) -> None:
     """All that is known of a version."""
-    from backend.service.models import describe_version, find_version
+    from backend.service.versions.registry import describe_version, find_version
 
     with open_runtime() as runtime:
         output().print_json(data=describe_version(find_version(runtime, project, version)))
@@ -56,8 +56,8 @@ def compare(
     first: Version, second: Annotated[str, typer.Argument(help="The version to compare it with.")], project: Project
 ) -> None:
     """The evaluation figures of two versions side by side."""
-    from backend.service.models import compare as figures_of
-    from backend.service.models import find_version
+    from backend.service.versions.registry import compare as figures_of
+    from backend.service.versions.registry import find_version
 
     with open_runtime() as runtime:
         figures = figures_of(find_version(runtime, project, first), find_version(runtime, project, second))
@@ -70,7 +70,7 @@ def compare(
 @models.command()
 def promote(version: Version, project: Project) -> None:
     """Let this version serve from now on, whatever training brings."""
-    from backend.service.models import promote as serve_version
+    from backend.service.versions.registry import promote as serve_version
 
     with open_runtime() as runtime:
         job = serve_version(runtime, project, version)
@@ -80,7 +80,7 @@ def promote(version: Version, project: Project) -> None:
 @models.command()
 def rollback(project: Project) -> None:
     """Go back to the parent of the version that serves."""
-    from backend.service.models import rollback as serve_parent
+    from backend.service.versions.registry import rollback as serve_parent
 
     with open_runtime() as runtime:
         version, job = serve_parent(runtime, project)
@@ -90,7 +90,7 @@ def rollback(project: Project) -> None:
 @models.command()
 def unpin(project: Project) -> None:
     """Let training choose the serving version again."""
-    from backend.service.models import unpin as let_training_choose
+    from backend.service.versions.registry import unpin as let_training_choose
 
     with open_runtime() as runtime:
         let_training_choose(runtime, project)

@@ -16,7 +16,7 @@ from backend.errors import LabelConfigError, SettingsError
 from backend.settings import load_settings
 
 if TYPE_CHECKING:
-    from backend.cli.folder_order import FolderOrder, Place
+    from backend.folders.ranking import FolderOrder, Place
 
 TOP = 5
 
@@ -36,9 +36,9 @@ def order(
     label that WordNet and ImageNet suggest with its probability, the five likeliest ImageNet classes, and the reason.
     """
     config = _read_config(labels)
-    from backend.cli.folder_order import order_folder
+    from backend.folders.ranking import order_folder
     from backend.labels import parse_label_config
-    from backend.service.options import project_options
+    from backend.service.projects.options import project_options
 
     settings = load_settings(**({"strategy": strategy} if strategy else {}))
     options = project_options(settings, {"window_size": window, "seed": seed}).order_options()

@@ -6,54 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from backend.errors import SettingsError
-from backend.settings import Settings, load_settings
+from backend.settings import load_settings
+from backend.storage.opening import open_database
 
 if TYPE_CHECKING:
-    from backend.service.runtime import Runtime
-    from backend.storage.database import Database
-
-
-@contextmanager
-def open_database(settings: Settings) -> Iterator[Database]:
-    """The database of the settings, migrated; its connections are given back at the end.
-
-    Raises:
-        SettingsError: it cannot be reached or used.
-    """
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from backend.storage.database import Database
-
-    try:
-        database = Database(settings.resolved_database_url)
-        database.migrate()
-    except (SQLAlchemyError, ImportError, OSError) as error:
-        raise SettingsError(
-            f"DATABASE_URL or STATE_DIR: the database cannot be used: {str(error).splitlines()[0]}. "
-            "`python -m backend doctor` looks closer."
-        ) from None
-    try:
-        yield database
-    finally:
-        database.close()
-
-
-def migrate_database(settings: Settings) -> None:
-    """Bring the database up to date, before the processes that work with it open it.
-
-    Raises:
-        SettingsError: it cannot be reached or used.
-    """
-    with open_database(settings):
-        pass
+    from backend.service.context.context import Runtime
 
 
 @contextmanager
 def open_runtime() -> Iterator[Runtime]:
     """A runtime over the settings' database; jobs it asks for run in the server's worker."""
     from backend.jobs.queue import JobQueue
-    from backend.service.runtime import Runtime
+    from backend.service.context.context import Runtime
 
     settings = load_settings()
     with open_database(settings) as database:

@@ -16,8 +16,8 @@ from typing import Annotated
 import typer
 
 from backend.cli.logs import configure_logging
-from backend.cli.runtime import migrate_database
 from backend.settings import Settings, load_settings
+from backend.storage.opening import migrate_database
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from backend.cli.console import messages, output
-from backend.cli.runtime import open_database
 from backend.errors import BackendError
 from backend.settings import load_settings
+from backend.storage.opening import open_database
 
 if TYPE_CHECKING:
     from backend.jobs.ledger import JobLedger
@@ -78,8 +78,8 @@ def train(
 ) -> None:
     """Ask the server's worker for a training of a project now, as Start Training does, and follow it."""
     from backend.jobs.queue import JobQueue
-    from backend.service.runtime import Runtime
-    from backend.service.training_request import request_training
+    from backend.service.context.context import Runtime
+    from backend.service.training.request import request_training
 
     given = {
         "loss": adapt,

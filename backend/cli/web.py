@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from backend.cli.logs import configure_logging
-from backend.cli.parent import end_with_parent
-from backend.cli.runtime import migrate_database
+from backend.demo.parent import end_with_parent
 from backend.settings import load_settings
+from backend.storage.opening import migrate_database
 
 
 def web(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from backend.sync.client import LabelStudioClient
 from backend.sync.connect import ConnectReport, connect_project
+from backend.sync.publish import PublishReport, WindowItem, publish_window
 from backend.sync.pull import PulledPage, pull_pages, tasks_gone
-from backend.sync.window import PublishReport, WindowItem, publish_window
 
 __all__ = [
     "ConnectReport",

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import requests
 
-from backend.cli.child_server import free_port
+from backend.demo.child_server import free_port
 from backend.sync.client import LabelStudioClient
 from backend.sync.connect import connect_project
 

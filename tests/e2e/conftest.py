@@ -16,8 +16,8 @@ from backend_process import BackendProcess
 from ml_contract_server import MlContractServer
 from playwright.sync_api import Page, expect
 
-from backend.cli.label_studio_process import LabelStudioProcess
-from backend.cli.sample_photos import write_sample_photos
+from backend.demo.label_studio_process import LabelStudioProcess
+from backend.demo.sample_photos import write_sample_photos
 from backend.sync.client import LabelStudioClient
 from tests.chromium import WAIT_MS, find_chromium, label_studio_page
 

@@ -12,9 +12,9 @@ import numpy as np
 from sqlalchemy import select
 
 from backend.jobs.queue import JobQueue
-from backend.service.events import handle_event
-from backend.service.projects import find_project, set_up_project
-from backend.service.runtime import Runtime
+from backend.service.context.context import Runtime
+from backend.service.ingest.webhooks import handle_event
+from backend.service.projects.project import find_project, set_up_project
 from backend.settings import Settings
 from backend.storage.database import Database
 from backend.storage.schema import Annotation, Job, Project, Task

@@ -11,7 +11,7 @@ import pytest
 from backend_process import BackendProcess
 from playwright.sync_api import Page, expect
 
-from backend.cli.label_studio_process import LabelStudioProcess
+from backend.demo.label_studio_process import LabelStudioProcess
 from backend.sync.client import LabelStudioClient
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from backend.cli.child_server import free_port
-from backend.cli.demo_folder import DemoFolder
-from backend.cli.sample_photos import write_sample_photos
+from backend.demo.child_server import free_port
+from backend.demo.demo_folder import DemoFolder
+from backend.demo.sample_photos import write_sample_photos
 from backend.sync.client import LabelStudioClient
 
 pytestmark = pytest.mark.e2e

@@ -19,11 +19,11 @@ from worker_process import WorkerFactory
 
 from backend.jobs.ledger import MAX_ATTEMPTS
 from backend.learning.head import Head
-from backend.service.artifacts import load_projection
-from backend.service.models import list_versions
-from backend.service.predict import Predictor
-from backend.service.snapshot import Snapshot, read_snapshot
-from backend.service.window import current_window
+from backend.service.pool.snapshot import Snapshot, read_snapshot
+from backend.service.queue.predict import Predictor
+from backend.service.queue.queue_window import current_window
+from backend.service.versions.artifacts import load_projection
+from backend.service.versions.registry import list_versions
 from backend.settings import Settings
 from backend.storage.schema import ModelVersion
 

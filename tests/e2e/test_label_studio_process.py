@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from backend.cli.label_studio_process import LabelStudioProcess
+from backend.demo.label_studio_process import LabelStudioProcess
 from backend.errors import LabelStudioError
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("label_studio")]

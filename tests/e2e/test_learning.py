@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from playwright.sync_api import Page, expect
 
-from backend.cli.label_studio_process import LabelStudioProcess
+from backend.demo.label_studio_process import LabelStudioProcess
 from backend.learning.head import Head
 from backend.priority import evaluation_mask
 from backend.storage.database import Database

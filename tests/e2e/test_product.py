@@ -12,7 +12,7 @@ import requests
 from backend_process import BackendProcess
 from sqlalchemy import create_engine, text
 
-from backend.cli.label_studio_process import LabelStudioProcess, import_images
+from backend.demo.label_studio_process import LabelStudioProcess, import_images
 from backend.sync.client import LabelStudioClient
 from backend.sync.connect import connect_project
 

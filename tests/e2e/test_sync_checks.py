@@ -10,7 +10,7 @@ from ml_contract_server import MlContractServer
 from backend.sync.checks import Check, Verdict, check_project, check_server
 from backend.sync.client import LabelStudioClient
 from backend.sync.connect import connect_project
-from backend.sync.window import WindowItem, publish_window, scores_for
+from backend.sync.publish import WindowItem, publish_window, scores_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("label_studio")]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from backend.cli.label_studio_process import LabelStudioProcess, import_images
+from backend.demo.label_studio_process import LabelStudioProcess, import_images
 from backend.errors import LabelStudioError
 from backend.sync.client import LabelStudioClient
 from backend.sync.tokens import TokenKind

@@ -9,11 +9,11 @@ from collections.abc import Callable
 import pytest
 from ml_contract_server import MlContractServer
 
-from backend.cli.label_studio_process import LabelStudioProcess
+from backend.demo.label_studio_process import LabelStudioProcess
 from backend.errors import LabelStudioError
 from backend.sync.client import LabelStudioClient
 from backend.sync.connect import BasicAuth, Outcome, connect_project, webhook_url
-from backend.sync.window import WindowItem, publish_window, scores_for
+from backend.sync.publish import WindowItem, publish_window, scores_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("label_studio")]
 

@@ -8,8 +8,8 @@ import pytest
 
 from backend.sync import pull
 from backend.sync.client import LabelStudioClient
+from backend.sync.publish import WindowItem, publish_window, scores_for
 from backend.sync.pull import PulledPage, pull_pages, tasks_gone
-from backend.sync.window import WindowItem, publish_window, scores_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("label_studio")]
 

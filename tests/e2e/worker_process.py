@@ -6,11 +6,11 @@ import logging
 import multiprocessing
 from multiprocessing.process import BaseProcess
 
-from backend.jobs.process import run_worker
 from backend.settings import Settings
+from backend.worker.process import run_worker
 
 # What a worker imports by and by; TensorFlow alone takes longer than a small training.
-PRELOADED = ["keras", "openvino", "faiss", "scipy.stats", "backend.jobs.process", "backend.learning.head"]
+PRELOADED = ["keras", "openvino", "faiss", "scipy.stats", "backend.worker.process", "backend.learning.head"]
 
 
 class WorkerFactory:

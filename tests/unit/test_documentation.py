@@ -12,7 +12,7 @@ from backend.api.app import create_app
 from backend.cli.app import COMMANDS, GROUPS, build_app
 from backend.cli.settings import settings_page
 from backend.jobs.queue import JobQueue
-from backend.service.runtime import Runtime
+from backend.service.context.context import Runtime
 from backend.settings import load_settings, setting_names
 from backend.storage.database import Database
 

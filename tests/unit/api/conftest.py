@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from backend.api.app import create_app
 from backend.jobs.queue import JobQueue
-from backend.service.runtime import Runtime
+from backend.service.context.context import Runtime
 from backend.settings import Settings
 from backend.storage.database import Database
 

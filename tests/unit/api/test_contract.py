@@ -11,8 +11,8 @@ from PIL import Image
 from skimage import data as photographs
 
 from backend.api.auth import WEBHOOK_HEADER, webhook_secret
-from backend.jobs.runner import Runner
-from backend.service.handlers import job_handlers
+from backend.worker.handlers import job_handlers
+from backend.worker.runner import Runner
 from tests.unit.api.conftest import App, MakeApp
 from tests.unit.service.samples import CONFIG, PROJECT, annotated, annotation
 

@@ -9,9 +9,9 @@ from sqlalchemy import select
 
 from backend.jobs.queue import JobQueue
 from backend.labels import parse_label_config
-from backend.service.annotations import agreed_target, live_annotations
-from backend.service.events import handle_event
-from backend.service.runtime import Runtime
+from backend.service.context.context import Runtime
+from backend.service.ingest.webhooks import handle_event
+from backend.service.projects.annotations import agreed_target, live_annotations
 from backend.settings import Settings
 from backend.storage.database import Database
 from backend.storage.schema import Job

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from backend.cli.app import build_app
-from backend.cli.sample_photos import write_sample_photos
+from backend.demo.sample_photos import write_sample_photos
 from backend.features import open_backbone
 from backend.labels import ensure_wordnet
 from backend.settings import setting_names

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.cli.backend_process import BackendProcess
-from backend.cli.demo_folder import DemoFolder
+from backend.demo.backend_process import BackendProcess
+from backend.demo.demo_folder import DemoFolder
 from backend.errors import BackendError
 
 pytestmark = pytest.mark.unit

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from backend.cli.runtime import open_runtime
-from backend.service.models import record_version, serve
-from backend.service.projects import find_project, set_up_project
-from backend.service.runtime import Runtime
+from backend.service.context.context import Runtime
+from backend.service.projects.project import find_project, set_up_project
+from backend.service.versions.registry import record_version, serve
 from tests.unit.cli.conftest import REPOSITORY, Run
 
 pytestmark = pytest.mark.unit

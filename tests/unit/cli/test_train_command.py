@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from backend.cli.app import build_app
 from backend.jobs.queue import JobQueue
 from backend.learning.adaptation import AdaptationOptions
-from backend.service.projects import set_up_project
-from backend.service.runtime import Runtime
+from backend.service.context.context import Runtime
+from backend.service.projects.project import set_up_project
 from backend.settings import load_settings
 from backend.storage.database import Database
 

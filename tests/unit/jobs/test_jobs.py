@@ -14,10 +14,10 @@ from sqlalchemy import update
 from backend.errors import BackendError, NotFoundError
 from backend.jobs.ledger import MAX_ATTEMPTS, JobLedger, WorkerName
 from backend.jobs.queue import JobQueue
-from backend.jobs.runner import Runner
 from backend.settings import Settings
 from backend.storage.database import Database
 from backend.storage.schema import Job, now
+from backend.worker.runner import Runner
 
 pytestmark = [pytest.mark.unit, pytest.mark.both_databases]
 

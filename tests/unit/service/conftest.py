@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backend.jobs.queue import JobQueue
-from backend.service.runtime import Runtime
+from backend.service.context.context import Runtime
 from backend.settings import Settings
 from backend.storage.database import Database
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from backend.jobs.queue import JobQueue
-from backend.jobs.runner import Runner
-from backend.service.handlers import job_handlers
-from backend.service.projects import find_project, set_up_project
-from backend.service.runtime import Runtime
+from backend.service.context.context import Runtime
+from backend.service.projects.project import find_project, set_up_project
 from backend.settings import Settings
 from backend.storage.database import Database
 from backend.storage.schema import Annotation, Job, Project, Task
+from backend.worker.handlers import job_handlers
+from backend.worker.runner import Runner
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 MODELS = REPOSITORY / ".cache" / "models"  # compiled once, shared by all tests

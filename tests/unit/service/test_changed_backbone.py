@@ -11,12 +11,12 @@ from sqlalchemy import func, select
 
 from backend.learning.head_inference import Head, HeadLayers
 from backend.learning.transform import FeatureTransform
-from backend.service.artifacts import head_folder, project_folder, save_heads
-from backend.service.embedding import unseen_photos
-from backend.service.models import record_version, serve
-from backend.service.predict import Predictor
-from backend.service.snapshot import backbone_of_snapshot
-from backend.service.tasks import count_tasks, count_unseen
+from backend.service.ingest.embedding import unseen_photos
+from backend.service.pool.snapshot import backbone_of_snapshot
+from backend.service.projects.tasks import count_tasks, count_unseen
+from backend.service.queue.predict import Predictor
+from backend.service.versions.artifacts import head_folder, project_folder, save_heads
+from backend.service.versions.registry import record_version, serve
 from backend.storage.schema import Feature, Task
 from tests.unit.service.photo_project import PhotoProject
 

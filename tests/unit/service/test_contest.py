@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from backend.learning.pool_model import PoolModel
-from backend.service.contest import SERVED, Contest, Measured, cross_validated, hold
-from backend.service.recipes import PRIOR, PROPAGATED, RECIPES, Learned, Progress, Recipe, Wanted, recipes_for
-from backend.service.train import graph_of_choice
-from backend.service.training_data import TrainingData
+from backend.service.training.data import TrainingData
+from backend.service.training.learners import PRIOR, PROPAGATED, RECIPES, Learned, Progress, Recipe, Wanted, recipes_for
+from backend.service.training.model_selection import SERVED, Contest, Measured, cross_validated, hold
+from backend.service.training.train import graph_of_choice
 from backend.storage.schema import Project
 
 pytestmark = pytest.mark.unit

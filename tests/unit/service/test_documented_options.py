@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.service.options import ProjectOptions, project_options
+from backend.service.projects.options import ProjectOptions, project_options
 from backend.settings import Settings
 
 pytestmark = pytest.mark.unit

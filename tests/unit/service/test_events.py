@@ -12,9 +12,9 @@ from sqlalchemy import select
 from backend.errors import BackendError, NotFoundError
 from backend.jobs.queue import JobQueue
 from backend.labels import parse_label_config
-from backend.service.annotations import agreed_target, live_annotations
-from backend.service.events import handle_event
-from backend.service.runtime import Runtime
+from backend.service.context.context import Runtime
+from backend.service.ingest.webhooks import handle_event
+from backend.service.projects.annotations import agreed_target, live_annotations
 from backend.storage.schema import Annotation, Project, Task
 from tests.unit.service.samples import CONFIG, PROJECT, annotated, annotation, choice, task
 

@@ -19,13 +19,13 @@ from backend.features import open_backbone
 from backend.images import decode_rgb
 from backend.learning.export import FORMATS
 from backend.priority import evaluation_mask
-from backend.service.artifacts import load_heads, project_folder
-from backend.service.backbones import tuned_folder, tuned_stories
-from backend.service.fine_tune import MINIMUM_PHOTOS, fine_tune_options, fine_tune_project
-from backend.service.models import find_version, list_versions, promote, rollback
-from backend.service.pool import PoolCache
-from backend.service.predict import Predictor
-from backend.service.snapshot import backbone_of_snapshot
+from backend.service.context.backbones import tuned_folder, tuned_stories
+from backend.service.pool.cache import PoolCache
+from backend.service.pool.snapshot import backbone_of_snapshot
+from backend.service.queue.predict import Predictor
+from backend.service.training.fine_tune import MINIMUM_PHOTOS, fine_tune_options, fine_tune_project
+from backend.service.versions.artifacts import load_heads, project_folder
+from backend.service.versions.registry import find_version, list_versions, promote, rollback
 from backend.storage.schema import Feature, ModelVersion, Task
 from tests.unit.service.photo_project import MODELS, PHOTOS, PhotoProject
 

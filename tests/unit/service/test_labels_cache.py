@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from backend.errors import LabelConfigError
-from backend.service.projects import set_up_project
-from backend.service.runtime import Runtime
-from backend.service.spaces import labels_of
+from backend.service.context.context import Runtime
+from backend.service.projects.labels import labels_of
+from backend.service.projects.project import set_up_project
 from tests.unit.service.samples import CONFIG
 
 pytestmark = pytest.mark.unit

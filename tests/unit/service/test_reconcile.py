@@ -8,9 +8,9 @@ import pytest
 
 from backend.errors import LabelStudioError
 from backend.jobs.queue import JobQueue
-from backend.service.projects import find_project, set_up_project
-from backend.service.reconcile import lost_its_window, poll_projects, sync_project
-from backend.service.runtime import Runtime
+from backend.service.context.context import Runtime
+from backend.service.ingest.polling import lost_its_window, poll_projects, sync_project
+from backend.service.projects.project import find_project, set_up_project
 from backend.settings import Settings
 from backend.storage.database import Database
 from backend.storage.schema import Annotation, Project, now

@@ -12,10 +12,10 @@ from sqlalchemy import update
 
 from backend.jobs.ledger import WorkerName
 from backend.jobs.queue import JobQueue
-from backend.service.pool import PoolCache
-from backend.service.projects import set_up_project
-from backend.service.refresh import refresh_project
-from backend.service.runtime import Runtime
+from backend.service.context.context import Runtime
+from backend.service.pool.cache import PoolCache
+from backend.service.projects.project import set_up_project
+from backend.service.queue.refresh import refresh_project
 from backend.settings import Settings
 from backend.storage.database import Database
 from backend.storage.schema import Annotation, Project, Task

@@ -11,18 +11,18 @@ from PIL import Image
 
 from backend.errors import BackendError
 from backend.jobs.queue import JobQueue
-from backend.jobs.runner import Runner
 from backend.priority import evaluation_mask
-from backend.service.artifacts import load_projection
-from backend.service.handlers import job_handlers
-from backend.service.models import find_version, list_versions, promote, rollback, unpin
-from backend.service.pool import PoolCache, ProjectPool
-from backend.service.projects import find_project, set_up_project
-from backend.service.runtime import Runtime
-from backend.service.window import current_window
+from backend.service.context.context import Runtime
+from backend.service.pool.cache import PoolCache, ProjectPool
+from backend.service.projects.project import find_project, set_up_project
+from backend.service.queue.queue_window import current_window
+from backend.service.versions.artifacts import load_projection
+from backend.service.versions.registry import find_version, list_versions, promote, rollback, unpin
 from backend.settings import Settings
 from backend.storage.database import Database
 from backend.storage.schema import Annotation, Task
+from backend.worker.handlers import job_handlers
+from backend.worker.runner import Runner
 
 pytestmark = pytest.mark.unit
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from backend.sync.client import LabelStudioClient, TaskFilter
 from backend.sync.connect import tab_data, webhook_url
-from backend.sync.window import WindowItem, publish_window, scores_for
+from backend.sync.publish import WindowItem, publish_window, scores_for
 
 pytestmark = pytest.mark.unit
 

@@ -1,0 +1,1 @@
+"""Work on folders of photos, without Label Studio."""

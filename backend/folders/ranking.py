@@ -1,0 +1,251 @@
+"""The order of a folder of photos, before anything is labelled and without Label Studio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from backend.errors import ImageError, LabelConfigError, NotFoundError
+from backend.features import Backbone, embed_stream, open_backbone
+from backend.images import find_images
+from backend.labels import LabelConfig, LabelSpace, WordNet, ensure_wordnet, imagenet, relevance_mass
+from backend.learning.pool_model import PoolModel
+from backend.priority import Order, OrderOptions, PoolView, order_pool
+from backend.priority.unknown import unknown_score
+from backend.settings import Settings
+from backend.storage.feature_store import FeatureStore
+from backend.storage.opening import open_database
+
+TOP = 5
+CHUNK = 8192
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Place:
+    """One photo and its place in the order.
+
+    Attributes:
+        position: 1 = label first.
+        priority: [0, 1], 1 = label this sooner.
+        components: what the priority was made of, each in [0, 1].
+        label: the likeliest label, and its probability.
+        top: the likeliest ImageNet classes, as (WordNet id, name).
+        reason: why it is at this place; empty beyond the places that were chosen one by one.
+    """
+
+    path: Path
+    position: int
+    priority: float
+    components: Mapping[str, float]
+    label: str
+    probability: float
+    top: Sequence[tuple[str, str]]
+    reason: str
+
+
+@dataclass(frozen=True)
+class FolderOrder:
+    """All readable photos in order, the names of the components, and the photos that could not be read."""
+
+    places: Iterator[Place]
+    count: int
+    components: tuple[str, ...]
+    unreadable: Sequence[tuple[Path, ImageError]]
+
+
+def order_folder(
+    directory: Path, config: LabelConfig, settings: Settings, options: OrderOptions, progress: Progress
+) -> FolderOrder:
+    """Order the photos below `directory` for the first control of `config` that has labels.
+
+    Embeddings are kept in STATE_DIR, so a second run only reads the files.
+
+    Args:
+        progress: told how many photos are read, of how many.
+
+    Raises:
+        NotFoundError: the folder is missing, or holds no readable photo.
+        LabelConfigError: no control has labels of its own.
+        WeightsError, WordNetError: the set-up is not complete and could not be completed.
+    """
+    paths = _photos(directory)
+    control = next((control for control in config.controls if control.labels), None)
+    if control is None:
+        raise LabelConfigError(
+            'The labels of this config come from the tasks\' data (value="$…"), and a folder has none: write them into the config.'
+        )
+    wordnet = WordNet.open(_wordnet_folder(settings))
+    space = LabelSpace(control, wordnet)
+    backbone = open_backbone(
+        settings.backbone,
+        models_dir=settings.resolved_weights_dir,
+        inception_weights=settings.inception_weights,
+        threads=settings.inference_threads,
+    )
+    with open_database(settings) as database:
+        embedded, unreadable = _embed(paths, backbone, FeatureStore(database.engine), settings, progress)
+    if not embedded.paths:
+        first, error = unreadable[0]
+        raise NotFoundError(
+            f"None of the {len(paths)} photos below {directory} can be read; the first, {first}: {error}"
+        )
+    beliefs = _Beliefs.of(embedded, backbone, space, settings.relevance, wordnet)
+    model = PoolModel(embedded.embeddings, beliefs.prior, seed=options.seed)
+    tree = space.tree
+    order = order_pool(
+        PoolView(
+            space=model.space,
+            probabilities=model.prior,
+            labelled=np.zeros(len(embedded.paths), dtype=bool),
+            digests=embedded.digests,
+            membership=tree.membership,
+            node_names=tree.nodes,
+            label_names=tuple(label.title for label in control.labels),
+            relevance=beliefs.relevance,
+            unknown=beliefs.unknown,
+            neighbours=model.neighbours,
+            similarities=model.similarities,
+            rng_seed=options.seed,
+        ),
+        options,
+    )
+    labels = [label.value for label in control.labels]
+    places = _places(order, embedded.paths, model.prior, labels, beliefs.top)
+    return FolderOrder(places, len(embedded.paths), tuple(order.components), unreadable)
+
+
+@dataclass(frozen=True)
+class _Embedded:
+    paths: list[Path]
+    digests: list[str]
+    embeddings: NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class _Beliefs:
+    """What ImageNet and WordNet alone say of n photos."""
+
+    prior: NDArray[np.float32]  # [n, L]
+    unknown: NDArray[np.float32]  # [n]
+    relevance: NDArray[np.float32] | None  # [n]
+    top: NDArray[np.intp]  # [n, 5] ImageNet classes, likeliest first
+
+    @classmethod
+    def of(
+        cls, embedded: _Embedded, backbone: Backbone, space: LabelSpace, roots: Sequence[str], wordnet: WordNet
+    ) -> _Beliefs:
+        prior, unknown, relevance, top = [], [], [], []
+        # In chunks: the logits of a million photos at once would take 4 GB.
+        for start in range(0, len(embedded.paths), CHUNK):
+            part = embedded.embeddings[start : start + CHUNK]
+            logits = backbone.imagenet_logits(part)
+            probabilities = softmax(logits, axis=1)
+            prior.append(space.prior(probabilities))
+            unknown.append(unknown_score(backbone.nearest_imagenet_class(part, logits), backbone.spec.embedding_dim))
+            top.append(np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP])
+            if roots:
+                relevance.append(relevance_mass(roots, probabilities, wordnet))
+        return cls(
+            np.concatenate(prior),
+            np.concatenate(unknown),
+            np.concatenate(relevance) if roots else None,
+            np.concatenate(top),
+        )
+
+
+def read_photo(path: Path, max_bytes: int) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        ImageError: it cannot be read, or is larger than `max_bytes`.
+    """
+    try:
+        size = path.stat().st_size
+        if size > max_bytes:
+            raise ImageError(
+                f"{size} bytes are more than MAX_IMAGE_BYTES ({max_bytes}): raise it, or shrink the photo",
+                reason="too_large",
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"the file cannot be read: {error.strerror or error}", reason="unreadable") from None
+
+
+def _photos(directory: Path) -> list[Path]:
+    if not directory.is_dir():
+        raise NotFoundError(f"There is no folder {directory}: give an existing one to --directory.")
+    paths = find_images(directory)
+    if not paths:
+        raise NotFoundError(f"No photos below {directory}: give a folder with JPEG, PNG, WebP, GIF, BMP or TIFF files.")
+    return paths
+
+
+def _wordnet_folder(settings: Settings) -> Path:
+    folder = settings.resolved_wordnet_dir
+    ensure_wordnet(folder)
+    return folder
+
+
+def _embed(
+    paths: Sequence[Path], backbone: Backbone, store: FeatureStore, settings: Settings, progress: Progress
+) -> tuple[_Embedded, list[tuple[Path, ImageError]]]:
+    """Embed the photos that are not stored yet; those that cannot be read are given back with the reason."""
+    digests: dict[Path, str] = {}
+    unreadable: list[tuple[Path, ImageError]] = []
+    fresh: list[tuple[str, NDArray[np.float16]]] = []
+    items = ((path, partial(read_photo, path, settings.max_image_bytes)) for path in paths)
+    progress(0, len(paths))
+    for done, item in enumerate(
+        embed_stream(
+            backbone,
+            items,
+            batch_size=settings.batch_size,
+            decode_threads=settings.decode_threads,
+            known=lambda wanted: store.get(wanted, backbone.id),
+        ),
+        start=1,
+    ):
+        if item.error is not None:
+            unreadable.append((item.key, item.error))
+        elif item.digest is not None and item.embedding is not None:
+            digests[item.key] = item.digest
+            fresh.append((item.digest, item.embedding))
+        if len(fresh) >= settings.batch_size * 8:  # stored as it goes: a run that is broken off loses little
+            store.put(backbone.id, fresh)
+            fresh = []
+        progress(done, len(paths))
+    store.put(backbone.id, fresh)
+    readable = sorted(digests)
+    ordered = [digests[path] for path in readable]
+    embeddings, found = store.matrix(ordered, backbone.id, backbone.spec.embedding_dim)
+    kept = [index for index, there in enumerate(found) if there]
+    return (
+        _Embedded([readable[index] for index in kept], [ordered[index] for index in kept], embeddings[found]),
+        sorted(unreadable, key=lambda pair: pair[0]),
+    )
+
+
+def _places(
+    order: Order, paths: Sequence[Path], prior: NDArray[np.float32], labels: Sequence[str], top: NDArray[np.intp]
+) -> Iterator[Place]:
+    for place, row in enumerate(order.rows):
+        best = int(prior[row].argmax())
+        wnids = [imagenet.wnid_of(int(index)) for index in top[row]]
+        yield Place(
+            path=paths[row],
+            position=place + 1,
+            priority=float(order.priority[place]),
+            components={name: float(values[place]) for name, values in order.components.items()},
+            label=labels[best],
+            probability=float(prior[row, best]),
+            top=[(wnid, imagenet.name_of(wnid)) for wnid in wnids],
+            reason=order.reasons[place] if place < len(order.reasons) else "",
+        )

@@ -1,0 +1,1 @@
+"""What one process of the backend has open: settings, database, backbones, label spaces."""

@@ -1,0 +1,102 @@
+"""What a process needs to work: database, features, backbone, WordNet, Label Studio; each opened when first used."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, Protocol
+
+from backend.features import Backbone
+from backend.images import ImageFetcher, ImagePolicy
+from backend.labels import WordNet, ensure_wordnet
+from backend.service.context.backbones import Backbones
+from backend.service.context.label_cache import LabelsCache
+from backend.settings import Settings
+from backend.storage.database import Database
+from backend.storage.feature_store import FeatureStore
+from backend.sync.client import LabelStudioClient
+
+
+class Enqueue(Protocol):
+    """Asks for a background job and gives its id."""
+
+    def __call__(self, kind: str, project_id: int, payload: Mapping[str, Any] | None = None) -> str: ...
+
+
+class Runtime:
+    """The resources of one process. Opening is lazy and happens once, whichever thread asks first."""
+
+    def __init__(self, settings: Settings, database: Database, enqueue: Enqueue, *, low_latency: bool = False) -> None:
+        self.settings = settings
+        self.database = database
+        self.enqueue = enqueue
+        self.features = FeatureStore(database.engine)
+        self.labels = LabelsCache()
+        self._backbones = Backbones(settings, low_latency=low_latency)
+        self._wordnet: WordNet | None = None
+        self._opening = threading.Lock()
+
+    @property
+    def backbone(self) -> Backbone:
+        """The backbone that the settings name, compiled.
+
+        Raises:
+            WeightsError: its weights are missing or damaged.
+        """
+        return self._backbones.default
+
+    def backbone_of(self, backbone_id: str) -> Backbone:
+        """The backbone with this id, compiled; "" is that of the settings.
+
+        Raises:
+            WeightsError: its weights are gone, damaged, or no longer those that the id stands for.
+        """
+        return self._backbones.of(backbone_id)
+
+    @property
+    def backbone_id(self) -> str | None:
+        """Id of the backbone if it is open; None while it is not. Never waits."""
+        default = self._backbones.default_if_open
+        return None if default is None else default.id
+
+    @property
+    def wordnet(self) -> WordNet:
+        """The WordNet corpus.
+
+        Raises:
+            WordNetError: it is missing and could not be fetched.
+        """
+        with self._opening:
+            if self._wordnet is None:
+                folder = self.settings.resolved_wordnet_dir
+                ensure_wordnet(folder)
+                self._wordnet = WordNet.open(folder)
+            return self._wordnet
+
+    @cached_property
+    def label_studio(self) -> LabelStudioClient | None:
+        """The client of Label Studio; None where no address and token are set."""
+        if not self.settings.pushes:
+            return None
+        return LabelStudioClient(self.settings.label_studio_url, self.settings.label_studio_api_key)
+
+    @cached_property
+    def fetcher(self) -> ImageFetcher:
+        """Reads the bytes of image values, within the limits of the settings."""
+        settings = self.settings
+        authorization: Callable[[], str] | None = None
+        if self.label_studio is not None:
+            authorization = self.label_studio.authorization
+        return ImageFetcher(
+            ImagePolicy(
+                local_roots=tuple(settings.expanded_local_roots),
+                allowed_hosts=settings.allowed_hosts,
+                cloud_schemes=settings.cloud_schemes,
+                max_bytes=settings.max_image_bytes,
+                max_pixels=settings.max_image_pixels,
+                timeout_seconds=settings.image_timeout_seconds,
+                label_studio_url=settings.label_studio_url,
+                authorization=authorization,
+            )
+        )

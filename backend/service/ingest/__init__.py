@@ -1,0 +1,1 @@
+"""What comes in from Label Studio: webhooks, polls, and the photos that get embedded."""

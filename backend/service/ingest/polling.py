@@ -1,0 +1,190 @@
+"""The sync job: what Label Studio lists is the truth that lost webhooks are made up from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from backend.errors import BackendError, LabelStudioError, WeightsError
+from backend.labels import LabelConfig
+from backend.service.context.context import Runtime
+from backend.service.context.pending import under_way
+from backend.service.pool.snapshot import backbone_of_snapshot
+from backend.service.projects.annotations import record_annotation, record_deletions
+from backend.service.projects.project import find_project, list_projects, set_up_project
+from backend.service.projects.tasks import count_tasks, forget_tasks, record_tasks
+from backend.service.versions.artifacts import project_folder
+from backend.storage.schema import Annotation, Project, Task, now
+from backend.sync.client import LabelStudioClient
+from backend.sync.pull import PulledPage, pull_pages, tasks_gone
+
+log = logging.getLogger(__name__)
+
+# The next poll tries again by itself: such a fault is logged, and leaves no failed job behind each time.
+PASSING_FAULTS = ("label_studio_unreachable", "label_studio_timeout", "label_studio_failed")
+
+
+def poll_projects(runtime: Runtime) -> None:
+    """Ask for a sync of every project; nothing where the backend has no access to Label Studio."""
+    if runtime.label_studio is None:
+        return
+    for project in list_projects(runtime):
+        if project.missing_since is None:
+            runtime.enqueue("sync", project.id, {"poll": True})
+
+
+def sync_project(
+    runtime: Runtime, project_id: int, progress: Callable[[float, str], None], *, poll: bool = False
+) -> dict[str, Any]:
+    """Take in the tasks and annotations that Label Studio has now. Returns counts and a `message`.
+
+    Args:
+        poll: only the clock asked; a poll that finds nothing new leaves no trace among the jobs.
+    """
+    client = runtime.label_studio
+    if client is None:
+        runtime.enqueue("embed", project_id)
+        _catch_up(runtime, project_id)
+        return {"message": "no access to Label Studio: LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY are not set"}
+    try:
+        return _sync_with(client, runtime, project_id, progress, poll=poll)
+    except LabelStudioError as error:
+        if error.reason == "label_studio_not_found":
+            _mark_missing(runtime, project_id)
+            return {"message": f"{error} The project is left alone until Label Studio calls about it again."}
+        if poll and error.reason in PASSING_FAULTS:
+            log.warning("project %s is not polled now: %s", project_id, error)
+            return {"forgettable": True, "message": str(error)}
+        raise
+
+
+def _sync_with(
+    client: LabelStudioClient, runtime: Runtime, project_id: int, progress: Callable[[float, str], None], *, poll: bool
+) -> dict[str, Any]:
+    listed = client.project(project_id)
+    project = set_up_project(runtime, project_id, label_config=listed["label_config"], title=listed["title"])
+    config = runtime.labels.parse(project.label_config)
+    tasks = annotations = seen = 0
+    newest: datetime | None = project.synced_at
+    asked_at = now()
+    for page in pull_pages(client, project_id, since=project.synced_at):
+        changed_tasks, changed_annotations = _take_in(runtime, project_id, config, page, asked_at)
+        asked_at = now()  # the next page is read from here on
+        tasks, annotations = tasks + changed_tasks, annotations + changed_annotations
+        seen += len(page.tasks)
+        newest = page.newest if newest is None else max(newest, page.newest)
+        progress(min(seen / max(listed.get("task_number") or seen, seen), 1.0), f"{seen} tasks read")
+    gone = _forget_gone(runtime, project_id)
+    with runtime.database.session() as session:
+        session.execute(update(Project).where(Project.id == project_id).values(synced_at=newest))
+        waiting = session.scalar(_pending(project_id))
+    if waiting is not None:
+        runtime.enqueue("embed", project_id)
+    if project.published_version != listed.get("model_version") and lost_its_window(client, runtime, project_id):
+        # Somebody chose another version in Label Studio, or the last publication was cut off: the queue would be random.
+        runtime.enqueue("refresh", project_id, {"republish": True})
+    elif gone:
+        runtime.enqueue("refresh", project_id)
+    else:
+        _catch_up(runtime, project_id)
+    message = f"{tasks} new or changed tasks, {annotations} changed annotations, {gone} deleted tasks"
+    result = {"tasks": tasks, "annotations": annotations, "deleted_tasks": gone, "message": message}
+    return result | {"forgettable": poll and not (tasks or annotations or gone)}
+
+
+def lost_its_window(client: LabelStudioClient, runtime: Runtime, project_id: int) -> bool:
+    """Whether Label Studio serves another version than the published one; not while a refresh is about to publish."""
+    published = find_project(runtime, project_id).published_version
+    if not published or client.project(project_id).get("model_version") == published:
+        return False
+    if under_way(runtime, project_id, "refresh"):
+        return False
+    return find_project(runtime, project_id).published_version == published  # else one was published meanwhile
+
+
+def _mark_missing(runtime: Runtime, project_id: int) -> None:
+    with runtime.database.session() as session:
+        session.execute(update(Project).where(Project.id == project_id).values(missing_since=now()))
+
+
+def _take_in(
+    runtime: Runtime, project_id: int, config: LabelConfig, page: PulledPage, read_at: datetime
+) -> tuple[int, int]:
+    changed = 0
+    with runtime.database.session() as session:
+        tasks = record_tasks(session, runtime.database, project_id, config, page.tasks)
+        for annotation in page.annotations:
+            try:
+                changed += record_annotation(
+                    session, runtime.database, project_id, int(annotation["task"]), annotation, listed=True
+                )
+            except (KeyError, TypeError, ValueError) as error:
+                log.warning("an annotation of project %s cannot be read: %r", project_id, error)
+        vanished = _vanished(session, project_id, page, read_at)
+        changed += record_deletions(session, runtime.database, project_id, vanished)
+    return tasks, changed
+
+
+def _vanished(session: Session, project_id: int, page: PulledPage, read_at: datetime) -> list[int]:
+    """Annotations known for the tasks of a page that Label Studio no longer lists.
+
+    One that a webhook brought after the page was read is newer than the page, and stays.
+    """
+    listed = {int(annotation["id"]) for annotation in page.annotations}
+    query = select(Annotation.annotation_id).where(
+        Annotation.project_id == project_id,
+        Annotation.task_id.in_(page.task_ids),
+        Annotation.deleted.is_(False),
+        Annotation.received_at < read_at,
+    )
+    return [found for found in session.scalars(query) if found not in listed]
+
+
+def _forget_gone(runtime: Runtime, project_id: int) -> int:
+    client = runtime.label_studio
+    if client is None:
+        raise BackendError("Label Studio is not configured.")
+    with runtime.database.session() as session:
+        known = frozenset(session.scalars(select(Task.task_id).where(Task.project_id == project_id)))
+    gone = sorted(tasks_gone(client, project_id, known))
+    if gone:
+        with runtime.database.session() as session:
+            forget_tasks(session, project_id, gone)
+    return len(gone)
+
+
+def _catch_up(runtime: Runtime, project_id: int) -> None:
+    """Ask for a refresh if something is stored that no order has seen: a job that should have asked may have died."""
+    with runtime.database.session() as session:
+        project = session.get_one(Project, project_id)
+        newest = session.scalar(select(func.max(Annotation.received_at)).where(Annotation.project_id == project_id))
+        embedded = count_tasks(session, project_id)["embedded"]
+    unseen = newest is not None and (project.ordered_at is None or newest >= project.ordered_at)
+    if unseen or embedded != project.ordered_tasks or _sees_otherwise(runtime, project):
+        runtime.enqueue("refresh", project_id)
+
+
+def _sees_otherwise(runtime: Runtime, project: Project) -> bool:
+    """Whether the project sees its photos through another backbone than at its last order: BACKBONE was changed."""
+    folder = project_folder(runtime, project.id) / "snapshots" / project.snapshot
+    made_with = backbone_of_snapshot(folder) if project.snapshot else None
+    if made_with is None:
+        return False
+    try:
+        return made_with != (project.backbone or runtime.backbone.id)
+    except WeightsError as error:
+        log.error("project %s is ordered as before: %s", project.id, error)
+        return False
+
+
+def _pending(project_id: int) -> Any:
+    return (
+        select(Task.task_id)
+        .where(Task.project_id == project_id, Task.digest.is_(None), Task.failure.is_(None))
+        .limit(1)
+    )

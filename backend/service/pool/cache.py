@@ -1,0 +1,231 @@
+"""The pool of a project in a worker's memory: kept between jobs, so that an annotation costs no rebuild."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+from sqlalchemy import select
+
+from backend.labels import LabelSpace, relevance_mass
+from backend.learning.pool_model import PoolModel
+from backend.learning.space import Space
+from backend.priority.unknown import unknown_score
+from backend.service.context.context import Runtime
+from backend.service.context.label_cache import ProjectLabels
+from backend.service.projects.labels import labels_of
+from backend.service.versions.artifacts import load_projection
+from backend.service.versions.registry import sees_as_project
+from backend.storage.schema import Project, Task
+
+log = logging.getLogger(__name__)
+
+CHUNK = 8192
+MOST_POOLS = 16  # projects whose pools are kept in memory; the one unused longest makes room
+REBUILD_SHARE = 0.2  # once so many rows are of deleted tasks, the arrays are made anew
+
+
+@dataclass
+class ControlPool:
+    """One control of the label config, and what the pool believes of its labels."""
+
+    space: LabelSpace
+    model: PoolModel
+    learnt: Space | None = None  # the projection that the graph lives in, where one was learnt from annotations
+
+
+@dataclass
+class ProjectPool:
+    """All embedded tasks of a project as arrays of n rows; row r is the same task in each."""
+
+    labels: ProjectLabels
+    relevance_roots: tuple[str, ...]
+    backbone: str
+    projection: str
+    task_ids: NDArray[np.int64]
+    digests: list[str]
+    embeddings: NDArray[np.float16]
+    unknown: NDArray[np.float32]
+    relevance: NDArray[np.float32] | None
+    controls: list[ControlPool]
+    gone: NDArray[np.bool_]
+    row_of: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def n(self) -> int:
+        """Rows, those of deleted tasks included."""
+        return int(self.task_ids.size)
+
+
+class PoolCache:
+    """The pools of the projects that this process worked on; one thread at a time updates a pool."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._pools: dict[int, ProjectPool] = {}
+        self._locks: dict[int, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def lock(self, project_id: int) -> threading.Lock:
+        """The lock to hold while a project's pool is used."""
+        with self._guard:
+            return self._locks.setdefault(project_id, threading.Lock())
+
+    def current(self, project: Project, relevance_roots: tuple[str, ...], seed: int) -> ProjectPool:
+        """The pool with all tasks that are embedded by now; new ones join without a rebuild."""
+        runtime = self._runtime
+        labels = labels_of(runtime, project)
+        known = self._pools.pop(project.id, None)
+        rows = embedded_tasks(runtime, project.id)
+        if known is not None and _still_fits(known, project, labels, relevance_roots):
+            fresh = [(task, digest) for task, digest in rows if not _holds(known, task, digest)]
+            present = {task for task, _ in rows}
+            changed = {task for task, _ in fresh}
+            for task, row in list(known.row_of.items()):
+                if task not in present or task in changed:
+                    known.gone[row] = True
+                    del known.row_of[task]
+            if known.gone.sum() <= REBUILD_SHARE * known.n:
+                if fresh:
+                    _extend(runtime, known, fresh)
+                return self._keep(project.id, known)
+        return self._keep(project.id, build_pool(runtime, project, labels, relevance_roots, rows, seed))
+
+    def _keep(self, project_id: int, pool: ProjectPool) -> ProjectPool:
+        with self._guard:
+            self._pools[project_id] = pool
+            while len(self._pools) > MOST_POOLS:
+                self._pools.pop(next(iter(self._pools)))
+        return pool
+
+
+def embedded_tasks(runtime: Runtime, project_id: int) -> list[tuple[int, str]]:
+    """Tasks whose image was read, with its digest; in the order of their ids."""
+    query = select(Task.task_id, Task.digest).where(Task.project_id == project_id, Task.digest.is_not(None))
+    with runtime.database.session() as session:
+        return [(task, digest) for task, digest in session.execute(query.order_by(Task.task_id)) if digest is not None]
+
+
+def _holds(pool: ProjectPool, task: int, digest: str) -> bool:
+    row = pool.row_of.get(task)
+    return row is not None and pool.digests[row] == digest
+
+
+@dataclass
+class _Rows:
+    task_ids: NDArray[np.int64]
+    digests: list[str]
+    embeddings: NDArray[np.float16]
+    priors: list[NDArray[np.float32]]
+    unknown: NDArray[np.float32]
+    relevance: NDArray[np.float32] | None
+
+
+def _load(
+    runtime: Runtime,
+    backbone_id: str,
+    labels: ProjectLabels,
+    roots: tuple[str, ...],
+    rows: Sequence[tuple[int, str]],
+) -> _Rows:
+    backbone = runtime.backbone_of(backbone_id)
+    embeddings, found = runtime.features.matrix(
+        [digest for _, digest in rows], backbone.id, backbone.spec.embedding_dim
+    )
+    kept = [item for item, there in zip(rows, found, strict=True) if there]
+    embeddings = embeddings[found]
+    priors: list[list[NDArray[np.float32]]] = [[] for _ in labels.spaces]
+    unknown: list[NDArray[np.float32]] = []
+    relevance: list[NDArray[np.float32]] = []
+    # In chunks: the logits of a million images at once would take 4 GB.
+    for start in range(0, max(len(kept), 1), CHUNK):
+        part = embeddings[start : start + CHUNK]
+        logits = backbone.imagenet_logits(part)
+        probabilities = softmax(logits, axis=1)
+        unknown.append(unknown_score(backbone.nearest_imagenet_class(part, logits), backbone.spec.embedding_dim))
+        for collected, space in zip(priors, labels.spaces, strict=True):
+            collected.append(space.prior(probabilities))
+        if roots:
+            relevance.append(relevance_mass(roots, probabilities, runtime.wordnet))
+    return _Rows(
+        task_ids=np.array([task for task, _ in kept], dtype=np.int64),
+        digests=[digest for _, digest in kept],
+        embeddings=embeddings,
+        priors=[np.concatenate(parts) for parts in priors],
+        unknown=np.concatenate(unknown),
+        relevance=np.concatenate(relevance) if roots else None,
+    )
+
+
+def _still_fits(pool: ProjectPool, project: Project, labels: ProjectLabels, roots: tuple[str, ...]) -> bool:
+    """Whether a pool in memory sees the project as it is now: its labels, its roots, and through what it sees photos."""
+    seen_through = (pool.backbone, pool.projection) == (project.backbone, project.projection)
+    return seen_through and pool.labels.key == labels.key and pool.relevance_roots == roots
+
+
+def build_pool(
+    runtime: Runtime,
+    project: Project,
+    labels: ProjectLabels,
+    roots: tuple[str, ...],
+    rows: Sequence[tuple[int, str]],
+    seed: int,
+) -> ProjectPool:
+    """The pool of those `rows` (task, digest) that are embedded by the backbone that the project sees through."""
+    loaded = _load(runtime, project.backbone, labels, roots, rows)
+    controls = []
+    for number, (space, prior) in enumerate(zip(labels.spaces, loaded.priors, strict=True)):
+        learnt = _learnt_space(runtime, project, number, loaded.embeddings.shape[1])
+        controls.append(ControlPool(space, PoolModel(loaded.embeddings, prior, seed=seed, projection=learnt), learnt))
+    return ProjectPool(
+        labels=labels,
+        relevance_roots=roots,
+        backbone=project.backbone,
+        projection=project.projection,
+        task_ids=loaded.task_ids,
+        digests=loaded.digests,
+        embeddings=loaded.embeddings,
+        unknown=loaded.unknown,
+        relevance=loaded.relevance,
+        controls=controls,
+        gone=np.zeros(loaded.task_ids.size, dtype=bool),
+        row_of={int(task): row for row, task in enumerate(loaded.task_ids)},
+    )
+
+
+def _learnt_space(runtime: Runtime, project: Project, control: int, width: int) -> Space | None:
+    """The projection of the project for embeddings of length `width`; None where it has none."""
+    if not project.projection:
+        return None
+    learnt = load_projection(runtime, project.id, project.projection, control)
+    if not sees_as_project(runtime, project, project.projection):
+        learnt = None
+    if learnt is None or learnt.matrix is None or learnt.input_dim != width:
+        log.warning(
+            "the projection of %s does not fit project %s: its graph does without", project.projection, project.id
+        )
+        return None
+    return learnt.as_space()
+
+
+def _extend(runtime: Runtime, pool: ProjectPool, fresh: Sequence[tuple[int, str]]) -> None:
+    loaded = _load(runtime, pool.backbone, pool.labels, pool.relevance_roots, fresh)
+    if not loaded.task_ids.size:
+        return
+    first = pool.n
+    for control, prior in zip(pool.controls, loaded.priors, strict=True):
+        control.model.add(loaded.embeddings, prior)
+    pool.task_ids = np.concatenate([pool.task_ids, loaded.task_ids])
+    pool.digests = pool.digests + loaded.digests
+    pool.embeddings = np.concatenate([pool.embeddings, loaded.embeddings])
+    pool.unknown = np.concatenate([pool.unknown, loaded.unknown])
+    if pool.relevance is not None and loaded.relevance is not None:
+        pool.relevance = np.concatenate([pool.relevance, loaded.relevance])
+    pool.gone = np.concatenate([pool.gone, np.zeros(loaded.task_ids.size, dtype=bool)])
+    pool.row_of.update({int(task): first + row for row, task in enumerate(loaded.task_ids)})
+    log.info("%d photos joined the pool of %d", loaded.task_ids.size, first)

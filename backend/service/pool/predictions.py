@@ -1,0 +1,148 @@
+"""What is believed of every task after the annotations so far, and how good that is on the evaluation sample."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.learning.calibration import calibrated
+from backend.learning.evaluation import evaluate
+from backend.learning.head import Head
+from backend.priority import evaluation_mask
+from backend.service.context.context import Runtime
+from backend.service.pool.cache import ControlPool, ProjectPool
+from backend.service.projects.annotations import agreed_target, live_annotations
+from backend.service.versions.artifacts import load_heads
+from backend.service.versions.registry import PROPAGATION, WORDNET, sees_as_project, serving_version
+from backend.storage.schema import Project
+
+log = logging.getLogger(__name__)
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The annotated rows of one control.
+
+    Attributes:
+        rows: int [m], rows of the pool.
+        values: float32 [m, L] in [0, 1], what the annotators agree on.
+        evaluation: bool [m], True where the row is of the evaluation sample and never trained on.
+    """
+
+    rows: NDArray[np.intp]
+    values: Floats
+    evaluation: NDArray[np.bool_]
+
+    @property
+    def train(self) -> tuple[NDArray[np.intp], Floats]:
+        """Rows and values to learn from."""
+        return self.rows[~self.evaluation], self.values[~self.evaluation]
+
+    @property
+    def held_out(self) -> tuple[NDArray[np.intp], Floats]:
+        """Rows and values to measure on."""
+        return self.rows[self.evaluation], self.values[self.evaluation]
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """All that people said of a pool.
+
+    Attributes:
+        targets: one for each control.
+        answered: bool [n], True where some annotator answered or skipped.
+        count: tasks with an answer.
+    """
+
+    targets: list[Targets]
+    answered: NDArray[np.bool_]
+    count: int
+
+
+@dataclass(frozen=True)
+class ControlBelief:
+    """Probabilities of one control's labels for the whole pool, [n, L].
+
+    Attributes:
+        served: of the version that serves, shown to annotators.
+        propagated: of the annotations spread over the graph, calibrated on the evaluation sample.
+        head: of the trained head; None where there is none.
+        evaluation: how good each version is on the evaluation sample, by version; empty while nothing is held out.
+    """
+
+    served: Floats
+    propagated: Floats
+    head: Floats | None
+    evaluation: Mapping[str, dict[str, Any]]
+
+
+def read_annotations(runtime: Runtime, project_id: int, pool: ProjectPool, evaluation_share: float) -> Annotated:
+    """The annotations of a project as arrays over its pool."""
+    with runtime.database.session() as session:
+        by_task = live_annotations(session, project_id)
+    answered = np.zeros(pool.n, dtype=bool)
+    placed = [(row, annotations) for task, annotations in by_task.items() if (row := pool.row_of.get(task)) is not None]
+    for row, _ in placed:
+        answered[row] = True
+    targets = []
+    for control in pool.controls:
+        found = [(row, agreed_target(annotations, control.space.control)) for row, annotations in placed]
+        kept = [(row, value) for row, value in found if value is not None]
+        rows = np.array([row for row, _ in kept], dtype=np.intp)
+        values = np.stack([value for _, value in kept]) if kept else np.zeros((0, control.space.n_labels), np.float32)
+        held_out = evaluation_mask([pool.digests[row] for row in rows], evaluation_share)
+        targets.append(Targets(rows, values.astype(np.float32), held_out))
+    return Annotated(targets, answered, len(by_task))
+
+
+def believe(
+    runtime: Runtime, project: Project, pool: ProjectPool, annotated: Annotated
+) -> tuple[str, list[ControlBelief]]:
+    """Probabilities for every row of the pool, and the version that serves them."""
+    version = serving_version(project, annotated.count)
+    heads = load_heads(runtime, project.id, version)
+    propagated = project.projection or PROPAGATION
+    if heads is not None and [head.n_labels for head in heads] != [item.space.n_labels for item in pool.controls]:
+        heads = None
+    if heads is not None and not sees_as_project(runtime, project, version):
+        heads = None
+    if version not in (WORDNET, propagated) and heads is None:
+        log.warning(
+            "version %s of project %s was made for other labels or another backbone: propagation serves",
+            version,
+            project.id,
+        )
+        version = propagated
+    beliefs = []
+    for number, (control, targets) in enumerate(zip(pool.controls, annotated.targets, strict=True)):
+        beliefs.append(_believe_control(version, propagated, control, targets, pool, heads[number] if heads else None))
+    return version, beliefs
+
+
+def _believe_control(
+    version: str, propagated_as: str, control: ControlPool, targets: Targets, pool: ProjectPool, head: Head | None
+) -> ControlBelief:
+    rows, values = targets.train
+    prior = control.model.prior
+    propagated = control.model.propagate(rows, values)
+    if len(rows) and not control.space.control.multiple:
+        propagated = calibrated(propagated, *targets.held_out)
+    by_head = None if head is None else head.predict(pool.embeddings, prior)
+    served = prior if version == WORDNET else propagated
+    if by_head is not None:
+        served = by_head
+    measured = {WORDNET: prior, propagated_as: propagated, **({version: by_head} if by_head is not None else {})}
+    held_rows, held_values = targets.held_out
+    evaluation = {
+        name: evaluate(probabilities[held_rows], held_values, multiple=control.space.control.multiple).to_json()
+        for name, probabilities in measured.items()
+        if held_rows.size
+    }
+    return ControlBelief(served, propagated, by_head, evaluation)

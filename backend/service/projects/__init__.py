@@ -1,0 +1,1 @@
+"""Projects as Label Studio names them: options, labels, tasks, annotations."""

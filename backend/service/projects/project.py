@@ -1,0 +1,100 @@
+"""Projects as Label Studio names and describes them in its calls."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from sqlalchemy import select
+
+from backend.errors import NotFoundError
+from backend.service.context.context import Runtime
+from backend.service.projects.options import parse_extra_params, project_options
+from backend.storage.schema import Project
+
+log = logging.getLogger(__name__)
+
+
+def project_id_of(value: object) -> int:
+    """The number of a project from "<id>.<created>", a number, or an object with an `id`.
+
+    Raises:
+        NotFoundError: no number can be read from it.
+    """
+    if isinstance(value, dict):
+        value = value.get("id")
+    text = str(value).split(".", 1)[0]
+    if not text.isdigit():
+        raise NotFoundError(f"No project id in {value!r}; Label Studio sends it as <id>.<created>.")
+    return int(text)
+
+
+def set_up_project(
+    runtime: Runtime,
+    project_id: int,
+    *,
+    label_config: str | None = None,
+    title: str | None = None,
+    extra_params: object = None,
+) -> Project:
+    """Create or update a project; what is None stays as it is. Changed labels or options ask for a new order.
+
+    Raises:
+        LabelConfigError: the config has no image classification control.
+        SettingsError: an extra param is unknown or not allowed.
+    """
+    if label_config:
+        runtime.labels.parse(label_config)
+    params = None
+    if extra_params is not None:
+        params = parse_extra_params(extra_params)
+        project_options(runtime.settings, params)
+    with runtime.database.session() as session:
+        runtime_insert = runtime.database.insert(Project).values(id=project_id).on_conflict_do_nothing()
+        created = session.execute(runtime_insert).rowcount == 1  # type: ignore[attr-defined]
+        project = session.get_one(Project, project_id)
+        before = (project.label_config, project.extra_params)
+        if project.missing_since is not None:
+            project.missing_since = None  # Label Studio speaks of it, so it is there
+        if label_config:
+            project.label_config = label_config
+        if title:
+            project.title = title
+        if params is not None:
+            project.extra_params = params
+        changed = (project.label_config, project.extra_params) != before
+    if created:
+        log.info("project %s is new", project_id)
+        runtime.enqueue("sync", project_id)
+    elif changed:
+        log.info("project %s has a new label config or new options", project_id)
+        runtime.enqueue("refresh", project_id)
+    return project
+
+
+def set_up_from_payload(runtime: Runtime, payload: Any) -> Project:
+    """Create or update the project that a webhook or /predict carries (whole, or its id only)."""
+    if isinstance(payload, dict):
+        return set_up_project(
+            runtime, project_id_of(payload), label_config=payload.get("label_config"), title=payload.get("title")
+        )
+    return set_up_project(runtime, project_id_of(payload))
+
+
+def find_project(runtime: Runtime, project_id: int) -> Project:
+    """One project.
+
+    Raises:
+        NotFoundError: it was never set up with this backend.
+    """
+    with runtime.database.session() as session:
+        project = session.get(Project, project_id)
+    if project is None:
+        raise NotFoundError(f"Project {project_id} is not set up: connect it with `python -m backend connect`.")
+    return project
+
+
+def list_projects(runtime: Runtime) -> list[Project]:
+    """All projects, by id."""
+    with runtime.database.session() as session:
+        return list(session.scalars(select(Project).order_by(Project.id)))

@@ -1,0 +1,1 @@
+"""What goes out: the order of the queue, its window, and the answers to /predict."""

@@ -1,0 +1,1 @@
+"""Background training: candidate models, their selection, fine-tuning."""

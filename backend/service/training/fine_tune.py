@@ -1,0 +1,186 @@
+"""The fine_tune job: the end of a project's backbone learns from the annotated photos; the reembed job follows."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import select
+
+from backend.errors import BackendError, ImageError, SettingsError
+from backend.features import BackboneSpec
+from backend.images import decode_rgb
+from backend.learning.fine_tune import Batch, FineTuneOptions, fine_tune
+from backend.learning.head import Head, HeadOptions, train_head
+from backend.service.context.backbones import backbone_files, keep_tuned, tuned_folder, tuned_stories
+from backend.service.context.context import Runtime
+from backend.service.ingest.embedding import note_failure
+from backend.service.pool.cache import PoolCache
+from backend.service.pool.predictions import read_annotations
+from backend.service.projects.options import project_options
+from backend.service.projects.project import find_project
+from backend.storage.schema import Project, Task
+
+log = logging.getLogger(__name__)
+
+Floats = NDArray[np.float32]
+Progress = Callable[[float, str], None]
+
+MINIMUM_PHOTOS = 32  # one batch; what is worth its price begins at some hundreds
+LOOKUP = 500
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """The annotated photos of the first control, none of them of the evaluation sample, and the head to start from."""
+
+    task_ids: Sequence[int]
+    targets: Floats
+    head: Head
+
+
+def fine_tune_project(
+    runtime: Runtime, pools: PoolCache, project_id: int, job_id: str, wanted: Mapping[str, Any], progress: Progress
+) -> dict[str, Any]:
+    """Fine-tune the backbone that a project sees through, and ask for the photos to be embedded by the new one.
+
+    Nothing changes for the project before that is done. A job that was cut off after the weights were written does
+    not train again.
+
+    Args:
+        job_id: kept beside the weights, so that the same job knows its work again.
+        wanted: hyper-parameters by name, see `FineTuneOptions`.
+
+    Raises:
+        BackendError: reason `too_few_annotations`, or `no_photos` when none could be read.
+        SettingsError: a hyper-parameter is unknown or not allowed.
+        WeightsError: the weights of the project's backbone are gone.
+    """
+    options = fine_tune_options(wanted)
+    folder = tuned_folder(runtime.settings, project_id)
+    stories = tuned_stories(folder)
+    made = next((name for name, story in stories.items() if story.get("job") == job_id), None)
+    if made is None:
+        made = _fine_tune(runtime, pools, find_project(runtime, project_id), job_id, options, progress)
+    reembed = runtime.enqueue("reembed", project_id, {"backbone": made})
+    message = f"{made} is made; job {reembed} embeds the photos with it"
+    log.info("project %s: %s", project_id, message)
+    return {"backbone": made, "reembed": reembed, "message": message}
+
+
+def fine_tune_options(wanted: Mapping[str, Any]) -> FineTuneOptions:
+    """Hyper-parameters of a fine-tuning: those given, else the defaults.
+
+    Raises:
+        SettingsError: one is unknown or not allowed; the message names it.
+    """
+    try:
+        return FineTuneOptions(**wanted)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"fine-tuning: {error}") from None
+
+
+def _fine_tune(
+    runtime: Runtime, pools: PoolCache, project: Project, job_id: str, options: FineTuneOptions, progress: Progress
+) -> str:
+    started = time.monotonic()
+    base = backbone_files(runtime.settings, runtime.backbone_of(project.backbone).id)
+    lesson = _lesson(runtime, pools, project)
+    folder = tuned_folder(runtime.settings, project.id)
+    for left_behind in folder.glob(".*"):  # by a job that was cut off; no other fine-tuning of the project runs
+        shutil.rmtree(left_behind, ignore_errors=True)
+    network = base.in_keras()
+    tuned = fine_tune(
+        network,
+        _batches(runtime, project.id, lesson, base.spec, options.batch_size),
+        len(lesson.task_ids),
+        lesson.head,
+        folder,
+        options,
+        progress=lambda part, message: progress(0.95 * part, message),
+    )
+    story = {
+        "job": job_id,
+        "base": base.id,
+        "options": asdict(options),
+        "photos": tuned.photos,
+        "losses": tuned.losses,
+        "seconds": round(time.monotonic() - started, 3),
+    }
+    return keep_tuned(folder, base, network, story)
+
+
+def _lesson(runtime: Runtime, pools: PoolCache, project: Project) -> _Lesson:
+    options = project_options(runtime.settings, project.extra_params)
+    with pools.lock(project.id):
+        pool = pools.current(project, options.relevance, options.seed)
+        targets = read_annotations(runtime, project.id, pool, options.evaluation_share).targets[0]
+        multiple = pool.controls[0].space.control.multiple
+        rows, values = targets.train
+        if not multiple:
+            said = values.max(axis=1, initial=0.0) >= 0.5
+            rows, values = rows[said], values[said]
+        labels = int((values.max(axis=0, initial=0.0) >= 0.5).sum())
+        if len(rows) < MINIMUM_PHOTOS or labels < 2:
+            raise BackendError(
+                f"Fine-tuning needs {MINIMUM_PHOTOS} annotated photos of two labels or more beside the evaluation "
+                f"sample; project {project.id} has {len(rows)} of {labels}. Some hundreds are better.",
+                reason="too_few_annotations",
+            )
+        task_ids = [int(task) for task in pool.task_ids[rows]]
+        embeddings = pool.embeddings[rows]
+        held, held_values = targets.held_out
+        evaluation = (pool.embeddings[held], held_values) if len(held) else None
+    return _Lesson(
+        task_ids, values, train_head(embeddings, values, HeadOptions(multiple=multiple), evaluation=evaluation)
+    )
+
+
+def _batches(
+    runtime: Runtime, project_id: int, lesson: _Lesson, spec: BackboneSpec, batch_size: int
+) -> Iterator[Batch]:
+    """The photos that can be read, with their targets; one that cannot costs only itself."""
+    images = _image_values(runtime, project_id, lesson.task_ids)
+    size = (spec.input_size, spec.input_size)
+    max_pixels = runtime.settings.max_image_pixels
+
+    def read(task_id: int) -> NDArray[np.uint8] | ImageError:
+        try:
+            data = runtime.fetcher.fetch(images[task_id], task_id=task_id)
+            return decode_rgb(data, size, fit=spec.fit, crop=spec.crop, max_pixels=max_pixels)
+        except ImageError as error:
+            return error
+
+    places = [place for place, task_id in enumerate(lesson.task_ids) if task_id in images]
+    threads = runtime.settings.decode_threads or 2 * (os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads, thread_name_prefix="fine-tune") as pool:
+        for start in range(0, len(places), batch_size):
+            part = places[start : start + batch_size]
+            kept, pixels = [], []
+            for place, outcome in zip(part, pool.map(read, [lesson.task_ids[place] for place in part]), strict=True):
+                if isinstance(outcome, ImageError):
+                    note_failure(project_id, lesson.task_ids[place], outcome)
+                else:
+                    kept.append(place)
+                    pixels.append(outcome)
+            if kept:
+                yield np.stack(pixels), lesson.targets[kept]
+
+
+def _image_values(runtime: Runtime, project_id: int, task_ids: Sequence[int]) -> dict[int, str]:
+    """The image value of each task; one that was deleted meanwhile has none."""
+    found: dict[int, str] = {}
+    with runtime.database.session() as session:
+        for start in range(0, len(task_ids), LOOKUP):
+            wanted = task_ids[start : start + LOOKUP]
+            query = select(Task.task_id, Task.image).where(Task.project_id == project_id, Task.task_id.in_(wanted))
+            found.update((row.task_id, row.image) for row in session.execute(query))
+    return found

@@ -1,0 +1,207 @@
+"""The reembed job: all photos of a project through a fine-tuned backbone, and whether what learns from that serves.
+
+What served goes on serving meanwhile: embeddings are kept by backbone, and the project sees through the new one only
+from the moment that a version made with it serves.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.errors import BackendError
+from backend.features import Backbone
+from backend.learning.promotion import Decision
+from backend.priority import evaluation_mask
+from backend.service.context.backbones import tuned_folder, tuned_stories
+from backend.service.context.context import Runtime
+from backend.service.ingest.embedding import embed_photos, note_failure, unseen_photos
+from backend.service.pool.cache import PoolCache, build_pool, embedded_tasks
+from backend.service.pool.predictions import believe, read_annotations
+from backend.service.projects.annotations import live_annotations
+from backend.service.projects.labels import labels_of
+from backend.service.projects.options import ProjectOptions, project_options
+from backend.service.projects.project import find_project
+from backend.service.projects.tasks import count_tasks, count_unseen
+from backend.service.training.data import MOST_GRAPH_ROWS, TrainingData, training_data
+from backend.service.training.learners import Wanted, recipes_for
+from backend.service.training.model_selection import hold
+from backend.service.training.train import next_number
+from backend.service.versions.artifacts import head_folder, save_heads
+from backend.service.versions.registry import list_versions, record_version, serve
+from backend.storage.schema import ModelVersion, Project
+
+log = logging.getLogger(__name__)
+
+Floats = NDArray[np.float32]
+Progress = Callable[[float, str], None]
+
+FINE_TUNED = "fine_tuned"  # the kind of the versions
+EMBEDDING_SHARE = 0.9  # of the progress
+
+
+def reembed_project(
+    runtime: Runtime, pools: PoolCache, project_id: int, tuned: str, progress: Progress
+) -> dict[str, Any]:
+    """Embed all photos of a project by a fine-tuned backbone, train heads on that, and promote the best if it is better.
+
+    A job that was cut off goes on where it was: what is stored is not embedded again.
+
+    Args:
+        tuned: id of the backbone.
+
+    Raises:
+        BackendError: reason `no_annotations` when the annotations are gone.
+        WeightsError: the weights of the backbone are gone.
+    """
+    started = time.monotonic()
+    progress(0.0, f"opening {tuned}; converting it takes half a minute the first time")
+    backbone = runtime.backbone_of(tuned)
+    failed = _embed_all(runtime, project_id, backbone, lambda part, said: progress(EMBEDDING_SHARE * part, said))
+    progress(EMBEDDING_SHARE, "training on the new embeddings")
+    project = find_project(runtime, project_id)
+    known = _version_of(runtime, project_id, tuned)
+    if known is not None and known.version == project.serving_version:  # the job was cut off after that
+        runtime.enqueue("refresh", project_id, {"republish": True})
+        return {"version": known.version, "promoted": known.version, "message": f"{known.version} serves already"}
+    serving, annotations, data = _data(runtime, pools, project, tuned)
+    wanted = Wanted(adaptation=None)
+    learned = {
+        recipe.name: [recipe.learn(part, wanted, None, None, _silent) for part in data]
+        for recipe in recipes_for(data, wanted)
+    }
+    version = known.version if known else f"fine-tuned-{next_number(runtime, project_id)}"
+    # Never by cross-validation: the fine-tuned backbone has learned from every other annotated photo.
+    contest = hold(data, [], learned, wanted, 0, _silent, cross=False)
+    best = max(learned, key=lambda name: contest.sample[name].scores().sum())
+    decision = contest.decide(serving, best, {best: version})
+    story = tuned_stories(tuned_folder(runtime.settings, project_id)).get(tuned, {})
+    note = _note(project, serving, version, best, decision, story)
+    folder = head_folder(runtime, project_id, version)
+    digest = save_heads(folder, [item.head for item in learned[best] if item.head is not None])
+    record_version(
+        runtime,
+        project_id,
+        version,
+        kind=FINE_TUNED,
+        parent=serving,
+        status="candidate",
+        backbone=tuned,
+        projection="",
+        recipe=best,
+        weights_digest=digest,
+        artifact=str(folder.relative_to(runtime.settings.state_dir)),
+        annotations=annotations,
+        evaluation=contest.sample[best].figures(),
+        note=note,
+        seconds=float(story.get("seconds", 0.0)) + time.monotonic() - started,
+    )
+    log.info("project %s: %s", project_id, note)
+    promoted = version if decision.changed and not project.pinned else None
+    if promoted is not None:
+        serve(runtime, project_id, promoted, pinned=False)
+        runtime.enqueue("refresh", project_id, {"republish": True})
+    return {"version": version, "promoted": promoted, "unreadable": failed, "message": note}
+
+
+def _embed_all(runtime: Runtime, project_id: int, backbone: Backbone, progress: Progress) -> int:
+    """Embed what the backbone has not seen yet; the number of photos that cannot be read now."""
+    with runtime.database.session() as session:
+        total = count_tasks(session, project_id)["embedded"]
+        left = count_unseen(session, project_id, backbone.id)
+    done = total - left
+    failed = 0
+    for tasks in unseen_photos(runtime, project_id, backbone.id, left):
+        for item in embed_photos(runtime, backbone, tasks):
+            done += 1
+            if item.error is not None:
+                failed += 1
+                note_failure(project_id, item.key, item.error)
+        progress(min(done / total, 1.0), f"{done} of {total} photos embedded by {backbone.id}, {failed} unreadable")
+    return failed
+
+
+def _version_of(runtime: Runtime, project_id: int, tuned: str) -> ModelVersion | None:
+    """The version that an earlier run of the job made with this backbone."""
+    found = [item for item in list_versions(runtime, project_id) if (item.kind, item.backbone) == (FINE_TUNED, tuned)]
+    return found[0] if found else None
+
+
+def _data(runtime: Runtime, pools: PoolCache, project: Project, tuned: str) -> tuple[str, int, list[TrainingData]]:
+    """What serves now, the number of annotated tasks, and the data of each control through the fine-tuned backbone.
+
+    `held` are the evaluation photos that both backbones have seen.
+    """
+    options = project_options(runtime.settings, project.extra_params)
+    with pools.lock(project.id):
+        pool = pools.current(project, options.relevance, options.seed)
+        serving, beliefs = believe(
+            runtime, project, pool, read_annotations(runtime, project.id, pool, options.evaluation_share)
+        )
+        row_of = dict(pool.row_of)
+    served = [belief.served for belief in beliefs]
+    seen = _as_seen_through(runtime, project.id, tuned)
+    rows = _some_rows(runtime, project.id, options)
+    sharper = build_pool(runtime, seen, labels_of(runtime, seen), options.relevance, rows, options.seed)
+    annotated = read_annotations(runtime, project.id, sharper, options.evaluation_share)
+    if not any(len(targets.train[0]) for targets in annotated.targets):
+        raise BackendError(
+            f"No annotated photo of project {project.id} is embedded by {tuned}: see the log for the reasons.",
+            reason="no_annotations",
+        )
+    sample = evaluation_mask(sharper.digests, options.evaluation_share)
+    _, fresh = believe(runtime, seen, sharper, annotated)
+    data = []
+    for number, belief in enumerate(fresh):
+        part = training_data(sharper, annotated, belief, number, sample, options.seed)
+        tasks = sharper.task_ids[annotated.targets[number].held_out[0]]
+        before = np.array([row_of.get(int(task), -1) for task in tasks], dtype=np.intp)
+        both = before >= 0
+        data.append(
+            replace(
+                part,
+                held=part.held[both],
+                held_targets=part.held_targets[both],
+                held_served=served[number][before[both]],
+            )
+        )
+    return serving, annotated.count, data
+
+
+def _as_seen_through(runtime: Runtime, project_id: int, tuned: str) -> Project:
+    """The project as it would be with another backbone, and no version of its own yet; nothing of that is stored."""
+    seen = find_project(runtime, project_id)
+    seen.backbone, seen.projection, seen.serving_version = tuned, "", ""
+    return seen
+
+
+def _some_rows(runtime: Runtime, project_id: int, options: ProjectOptions) -> list[tuple[int, str]]:
+    """Every annotated task, and as many others as a training looks at."""
+    rows = embedded_tasks(runtime, project_id)
+    if len(rows) <= MOST_GRAPH_ROWS:
+        return rows
+    with runtime.database.session() as session:
+        annotated = live_annotations(session, project_id)
+    chosen = np.random.default_rng(options.seed).random(len(rows)) < MOST_GRAPH_ROWS / len(rows)
+    return [row for row, take in zip(rows, chosen, strict=True) if take or row[0] in annotated]
+
+
+def _note(project: Project, serving: str, version: str, recipe: str, decision: Decision, story: dict[str, Any]) -> str:
+    said = next(verdict.sentence for verdict in decision.verdicts if verdict.version == version)
+    note = f"{said} ({recipe}"
+    if story:
+        note += f"; fine-tuned on {story['photos']} photos in {story['options']['epochs']} epochs"
+    note += ")"
+    if decision.changed and project.pinned:
+        note += f"; not promoted all the same, since a person chose {serving}"
+    return note
+
+
+def _silent(fraction: float, message: str) -> None:
+    return None

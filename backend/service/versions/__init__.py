@@ -1,0 +1,1 @@
+"""Model versions of a project and their files."""

@@ -1,0 +1,62 @@
+"""The files of a project's versions: trained heads, learnt projections. Nothing half-written ever has its final name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backend.learning.head import Head
+from backend.learning.transform import FeatureTransform
+from backend.service.context.context import Runtime
+
+
+def project_folder(runtime: Runtime, project_id: int) -> Path:
+    """Where the files of a project are."""
+    return runtime.settings.state_dir / "projects" / str(project_id)
+
+
+def head_folder(runtime: Runtime, project_id: int, version: str) -> Path:
+    """Where a trained version is; one head, or projection, in it for each control."""
+    return project_folder(runtime, project_id) / "models" / version
+
+
+def save_heads(folder: Path, heads: Sequence[Head]) -> str:
+    """Write the heads of a version, one for each control; returns the digest of the first one's weights."""
+    digests = [head.save(folder / f"control-{number}") for number, head in enumerate(heads)]
+    return digests[0]
+
+
+def load_heads(runtime: Runtime, project_id: int, version: str) -> list[Head] | None:
+    """The heads of a trained version, one for each control; None where the version has none."""
+    parts = sorted(head_folder(runtime, project_id, version).glob("control-*"))
+    return [Head.load(part) for part in parts] or None
+
+
+def save_projections(folder: Path, projections: Sequence[FeatureTransform | None]) -> str:
+    """Write the projections of a version, one for each control that has one; returns the digest of their values."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = hashlib.sha256()
+    for number, projection in enumerate(projections):
+        if projection is None:
+            continue
+        arrays: dict[str, Any] = projection.arrays()
+        for name in sorted(arrays):
+            found.update(np.ascontiguousarray(arrays[name]).tobytes())
+        written = folder / f".projection-{number}.npz"
+        np.savez(written, **arrays)
+        written.replace(folder / f"projection-{number}.npz")
+    return found.hexdigest()
+
+
+def load_projection(runtime: Runtime, project_id: int, version: str, control: int) -> FeatureTransform | None:
+    """The projection that a version learnt for a control; None where it learnt none."""
+    path = head_folder(runtime, project_id, version) / f"projection-{control}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return FeatureTransform.from_arrays(dict(arrays))
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,213 @@
+"""The model versions of a project: what they are, which one serves, how to change that."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from backend.errors import BackendError, NotFoundError
+from backend.features import parse_backbone_id
+from backend.service.context.backbones import backbone_files
+from backend.service.context.context import Runtime
+from backend.service.projects.project import find_project
+from backend.storage.schema import ModelVersion, Project
+
+log = logging.getLogger(__name__)
+
+WORDNET = "wordnet"
+PROPAGATION = "propagation"
+BUILT_IN = (WORDNET, PROPAGATION)
+
+
+def serving_version(project: Project, annotated_tasks: int) -> str:
+    """The version that predicts: the promoted one, else propagation once there is an annotation, else WordNet."""
+    return project.serving_version or (PROPAGATION if annotated_tasks else WORDNET)
+
+
+def record_version(runtime: Runtime, project_id: int, version: str, **values: Any) -> None:
+    """Store what is known of a version; a known one is updated."""
+    with runtime.database.session() as session:
+        _record(session, runtime, project_id, version, values)
+
+
+def _record(session: Session, runtime: Runtime, project_id: int, version: str, values: Mapping[str, Any]) -> None:
+    statement = runtime.database.insert(ModelVersion).values(project_id=project_id, version=version, **values)
+    session.execute(statement.on_conflict_do_update(index_elements=["project_id", "version"], set_=dict(values)))
+
+
+def conclude_training(
+    runtime: Runtime,
+    project_id: int,
+    versions: Mapping[str, Mapping[str, Any]],
+    *,
+    promoted: str | None,
+    projection: str,
+    annotations: int,
+) -> None:
+    """Store all that a training came to at once: whoever dies on the way leaves either nothing of it, or everything.
+
+    Args:
+        versions: what is known of each new version.
+        promoted: the version that serves from now on; None: what serves stays.
+        projection: the version whose projection the graph lives in.
+        annotations: how many annotated tasks the training knew.
+    """
+    with runtime.database.session() as session:
+        for version, values in versions.items():
+            _record(session, runtime, project_id, version, values)
+        if promoted is not None:
+            _serve(session, project_id, promoted, pinned=False)
+        session.execute(
+            update(Project)
+            .where(Project.id == project_id)
+            .values(projection=projection, trained_annotations=annotations)
+        )
+    if promoted is not None:
+        log.info("project %s is served by %s", project_id, promoted)
+
+
+def list_versions(runtime: Runtime, project_id: int) -> list[ModelVersion]:
+    """All versions of a project, oldest first."""
+    query = select(ModelVersion).where(ModelVersion.project_id == project_id)
+    with runtime.database.session() as session:
+        return list(session.scalars(query.order_by(ModelVersion.created_at, ModelVersion.version)))
+
+
+def find_version(runtime: Runtime, project_id: int, version: str) -> ModelVersion:
+    """One version of a project.
+
+    Raises:
+        NotFoundError: the project has no such version; the message lists those it has.
+    """
+    versions = list_versions(runtime, project_id)
+    for item in versions:
+        if item.version == version:
+            return item
+    known = ", ".join(item.version for item in versions) or "none yet"
+    raise NotFoundError(f"Project {project_id} has no model version {version!r}; it has: {known}.")
+
+
+def promote(runtime: Runtime, project_id: int, version: str) -> str:
+    """Let a person's choice of version serve from now on; training does not move it. Returns the refresh job's id.
+
+    Raises:
+        NotFoundError: there is no such version.
+        BackendError: the version was made for other labels or another backbone.
+        WeightsError: it was made with a fine-tuned backbone whose weights are gone.
+    """
+    find_project(runtime, project_id)
+    chosen = find_version(runtime, project_id, version)
+    if parse_backbone_id(chosen.backbone).tuned:
+        backbone_files(runtime.settings, chosen.backbone)
+    elif chosen.backbone != runtime.backbone.id:
+        raise BackendError(
+            f"Version {version} was made with backbone {chosen.backbone}; this server runs {runtime.backbone.id}.",
+            reason="other_backbone",
+        )
+    serve(runtime, project_id, version, pinned=True)
+    return runtime.enqueue("refresh", project_id)
+
+
+def rollback(runtime: Runtime, project_id: int) -> tuple[str, str]:
+    """Go back to the parent of the serving version. Returns that version and the refresh job's id.
+
+    Raises:
+        BackendError: the serving version has no parent.
+    """
+    project = find_project(runtime, project_id)
+    current = project.serving_version
+    if not current:
+        raise BackendError(
+            f"Project {project_id} serves no trained version, so there is none to go back from.", reason="no_parent"
+        )
+    parent = find_version(runtime, project_id, current).parent
+    if parent is None:
+        raise BackendError(f"Version {current} has no parent to go back to.", reason="no_parent")
+    return parent, promote(runtime, project_id, parent)
+
+
+def unpin(runtime: Runtime, project_id: int) -> None:
+    """Let training choose the serving version again."""
+    find_project(runtime, project_id)
+    with runtime.database.session() as session:
+        session.execute(update(Project).where(Project.id == project_id).values(pinned=False))
+
+
+def serve(runtime: Runtime, project_id: int, version: str, *, pinned: bool) -> None:
+    """Make a version the serving one; the project sees its photos through what the version was made with."""
+    with runtime.database.session() as session:
+        _serve(session, project_id, version, pinned=pinned)
+    log.info("project %s is served by %s%s", project_id, version, " (chosen by a person)" if pinned else "")
+
+
+def _serve(session: Session, project_id: int, version: str, *, pinned: bool) -> None:
+    versions = update(ModelVersion).where(ModelVersion.project_id == project_id)
+    session.execute(versions.where(ModelVersion.status == "serving").values(status="retired"))
+    session.execute(versions.where(ModelVersion.version == version).values(status="serving"))
+    made = session.get_one(ModelVersion, (project_id, version))
+    lens = {"backbone": made.backbone if parse_backbone_id(made.backbone).tuned else "", "projection": made.projection}
+    session.execute(
+        update(Project).where(Project.id == project_id).values(serving_version=version, pinned=pinned, **lens)
+    )
+
+
+def recipe_of(runtime: Runtime, project_id: int, version: str) -> str:
+    """Name of the recipe that made a version; empty for the built-in ones."""
+    query = select(ModelVersion.recipe).where(ModelVersion.project_id == project_id, ModelVersion.version == version)
+    with runtime.database.session() as session:
+        return session.scalar(query) or ""
+
+
+def sees_as_project(runtime: Runtime, project: Project, version: str) -> bool:
+    """Whether a version was made with the backbone that its project sees through: BACKBONE may have been changed since."""
+    query = select(ModelVersion.backbone).where(ModelVersion.project_id == project.id, ModelVersion.version == version)
+    with runtime.database.session() as session:
+        made_with = session.scalar(query)
+    return made_with is None or made_with == (project.backbone or runtime.backbone.id)
+
+
+def update_version(runtime: Runtime, project_id: int, version: str, **values: Any) -> None:
+    """Change what is known of a version, if there is one of this name."""
+    query = update(ModelVersion).where(ModelVersion.project_id == project_id, ModelVersion.version == version)
+    with runtime.database.session() as session:
+        session.execute(query.values(**values))
+
+
+def describe_version(version: ModelVersion) -> dict[str, Any]:
+    """A version for the API and the command line."""
+    return {
+        "version": version.version,
+        "parent": version.parent,
+        "kind": version.kind,
+        "status": version.status,
+        "backbone": version.backbone,
+        "projection": version.projection,
+        "recipe": version.recipe,
+        "weights_digest": version.weights_digest,
+        "annotations": version.annotations,
+        "evaluation": version.evaluation,
+        "note": version.note,
+        "seconds": round(version.seconds, 3),
+        "created_at": version.created_at.isoformat(),
+    }
+
+
+def compare(first: ModelVersion, second: ModelVersion) -> list[dict[str, Any]]:
+    """The evaluation figures of two versions side by side: name, first, second, difference."""
+    rows = []
+    for name in _figures(first.evaluation, second.evaluation):
+        one, two = first.evaluation.get(name), second.evaluation.get(name)
+        difference = two - one if isinstance(one, int | float) and isinstance(two, int | float) else None
+        rows.append({"figure": name, first.version: one, second.version: two, "difference": difference})
+    return rows
+
+
+def _figures(*evaluations: Mapping[str, Any]) -> Sequence[str]:
+    names = dict.fromkeys(
+        name for item in evaluations for name, value in item.items() if isinstance(value, int | float)
+    )
+    return list(names)

@@ -1,0 +1,1 @@
+"""The process that runs background jobs: consumer, handlers, one runner for each job."""

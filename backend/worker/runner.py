@@ -1,0 +1,81 @@
+"""Runs one job of the ledger: claims it, keeps its heartbeat, writes what became of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from backend import metrics
+from backend.errors import BackendError
+from backend.jobs.ledger import HEARTBEAT_SECONDS, JobLedger, WorkerName
+from backend.storage.schema import Job
+from backend.worker.handlers import Handler, Progress
+
+log = logging.getLogger(__name__)
+
+
+class Runner:
+    """Runs jobs by kind; one instance for a worker process, called from all its threads."""
+
+    def __init__(self, ledger: JobLedger, handlers: Mapping[str, Handler], send: Callable[[str], None]) -> None:
+        self.ledger = ledger
+        self.handlers = handlers
+        self.send = send
+        self.name = WorkerName.of_this_process()
+        self._running: set[str] = set()
+        self._lock = threading.Lock()
+
+    def run(self, job_id: str) -> None:
+        """Run a job if it is still to be run; its failure is written down, never raised."""
+        job = self.ledger.claim(job_id, self.name)
+        if job is None:
+            return
+        with self._lock:
+            self._running.add(job_id)
+        started = time.monotonic()
+        log.info("job %s (%s, project %s) started", job_id, job.kind, job.project_id)
+        error: str | None = None
+        result: Mapping[str, Any] | None = None
+        try:
+            result = self._handler(job)(job, self._progress_of(job))
+        except BackendError as failure:
+            error = str(failure)
+            log.error("job %s (%s, project %s) failed: %s", job_id, job.kind, job.project_id, error)
+        except Exception as failure:
+            error = f"{type(failure).__name__}: {failure}"
+            log.exception("job %s (%s, project %s) failed", job_id, job.kind, job.project_id)
+        finally:
+            with self._lock:
+                self._running.discard(job_id)
+        self.ledger.finish(job_id, self.name, result=result, error=error)
+        metrics.JOBS.labels(job.kind, "failed" if error else "done").inc()
+        if error is None:
+            log.info(
+                "job %s (%s, project %s) done in %.1f s", job_id, job.kind, job.project_id, time.monotonic() - started
+            )
+        # A job of the same kind may have had to wait for this one.
+        for waiting in self.ledger.waiting(job.project_id):
+            self.send(waiting)
+
+    def keep_signing(self, stop: threading.Event) -> None:
+        """Sign for the running jobs until `stop` is set; run in a thread of its own."""
+        while not stop.wait(HEARTBEAT_SECONDS):
+            with self._lock:
+                running = list(self._running)
+            if running:
+                self.ledger.sign(running, self.name)
+
+    def _handler(self, job: Job) -> Handler:
+        if job.kind not in self.handlers:
+            raise BackendError(f"Nothing runs jobs of kind {job.kind!r}; known: {', '.join(sorted(self.handlers))}")
+        return self.handlers[job.kind]
+
+    def _progress_of(self, job: Job) -> Progress:
+        def report(fraction: float, message: str) -> None:
+            self.ledger.progress(job.id, fraction, message)
+            log.info("%s of project %s: %3.0f %% %s", job.kind, job.project_id, 100 * fraction, message)
+
+        return report
