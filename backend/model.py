@@ -36,9 +36,9 @@ class Engine:
         database = Database(settings.resolved_database_url)
         database.migrate()
         self.jobs = JobQueue(settings, database)
-        self.runtime = Runtime(settings, database, self.jobs.enqueue)
+        self.runtime = Runtime(settings, database, self.jobs)
         self.predictor = Predictor(self.runtime)
-        self._runner = Runner(self.jobs.ledger, job_handlers(self.runtime), self.jobs.send)
+        self._runner = Runner(self.jobs.ledger, job_handlers(self.runtime), wake=lambda: None)
 
     def work_off(self, project_id: int) -> None:
         """Run the waiting jobs of a project, and those that they ask for, here and now."""

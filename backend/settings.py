@@ -64,7 +64,9 @@ class Settings(BaseSettings):
         "", description="SQLAlchemy URL; empty: SQLite in STATE_DIR. PostgreSQL: postgresql+psycopg://…"
     )
     queue_url: str = Field("", description="Job queue; empty: SQLite in STATE_DIR. Redis: redis://host:6379/0")
-    job_workers: int = Field(2, ge=1, le=64, description="Threads that run background jobs.")
+    job_workers: int = Field(
+        2, ge=1, le=64, description="Threads that run background jobs, in each of the two lanes (quick and long)."
+    )
 
     # Images
     local_roots: CommaList = Field((), description="Comma-separated folders below which local image files may be read.")

@@ -64,7 +64,7 @@ def fill(settings: Settings, tasks: int, names: list[str], seed: int) -> list[in
     database = Database(settings.resolved_database_url)
     database.migrate()
     jobs = JobQueue(settings, database)
-    runtime = Runtime(settings, database, jobs.enqueue)
+    runtime = Runtime(settings, database, jobs)
     width = runtime.backbone.spec.embedding_dim
     rng = np.random.default_rng(seed)
     scale = (np.arange(1, width + 1) ** -0.4).astype(np.float32)

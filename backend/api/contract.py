@@ -10,6 +10,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from backend import metrics
 from backend.errors import BackendError
+from backend.jobs.kinds import JobKind
 from backend.jobs.queue import JobQueue
 from backend.service.context.context import Runtime
 from backend.service.ingest.webhooks import handle_event
@@ -69,14 +70,14 @@ def contract_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
         metrics.EVENTS.labels(action if action.isidentifier() else "unknown").inc()
         outcome = handle_event(runtime, action, body)
         answer: dict[str, Any] = {"status": "accepted", "jobs": outcome.jobs}
-        if "train" in outcome.jobs:
-            answer["job"] = outcome.jobs["train"]
+        if JobKind.TRAIN in outcome.jobs:
+            answer["job"] = outcome.jobs[JobKind.TRAIN]
         return jsonify(answer), 201
 
     @blueprint.post("/train")
     def train() -> tuple[Response, int]:
         project = set_up_from_payload(runtime, _body().get("project"))
-        return jsonify({"status": "accepted", "job": runtime.enqueue("train", project.id)}), 201
+        return jsonify({"status": "accepted", "job": runtime.jobs.enqueue(JobKind.TRAIN, project.id)}), 201
 
     @blueprint.get("/versions")
     def versions() -> Response:

@@ -26,7 +26,7 @@ def build_app(settings: Settings) -> Flask:
 
     database = Database(settings.resolved_database_url)
     queue = JobQueue(settings, database)
-    runtime = Runtime(settings, database, queue.enqueue, low_latency=True)
+    runtime = Runtime(settings, database, queue, low_latency=True)
     threading.Thread(target=_open_backbone, args=(runtime,), name="open-backbone", daemon=True).start()
     return create_app(runtime, queue)
 

@@ -21,4 +21,4 @@ def open_runtime() -> Iterator[Runtime]:
 
     settings = load_settings()
     with open_database(settings) as database:
-        yield Runtime(settings, database, JobQueue(settings, database).enqueue)
+        yield Runtime(settings, database, JobQueue(settings, database))

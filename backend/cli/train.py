@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from backend.cli.console import messages, output
 from backend.errors import BackendError
+from backend.jobs.kinds import JobStatus
 from backend.settings import load_settings
 from backend.storage.opening import open_database
 
@@ -96,7 +97,7 @@ def train(
     settings = load_settings()
     with open_database(settings) as database:
         queue = JobQueue(settings, database)
-        runtime = Runtime(settings, database, queue.enqueue)
+        runtime = Runtime(settings, database, queue)
         job = request_training(runtime, project, adaptation, None if fine_tune is None else {"epochs": fine_tune})
         if not wait:
             output().print(f"Job {job} is queued; GET /projects/{project}/jobs shows how far it is.", markup=False)
@@ -122,13 +123,13 @@ def _follow(ledger: JobLedger, job_id: str) -> dict[str, Any]:
         step = bar.add_task(f"job {job_id}", total=1.0)
         while True:
             job = ledger.get(job_id)
-            if job.status == "queued" and time.monotonic() - queued_at > UNCLAIMED_SECONDS:
+            if job.status == JobStatus.QUEUED and time.monotonic() - queued_at > UNCLAIMED_SECONDS:
                 _complain_if_nobody_works(ledger, job)
                 queued_at = time.monotonic()
             bar.update(step, completed=job.progress, description=f"{job.kind}: {job.message or job.status}")
-            if job.status == "failed":
+            if job.status == JobStatus.FAILED:
                 raise BackendError(f"Job {job_id} failed: {job.message}")
-            if job.status == "done":
+            if job.status == JobStatus.DONE:
                 return dict(job.result or {})
             time.sleep(POLL_SECONDS)
 
@@ -139,7 +140,7 @@ def _complain_if_nobody_works(ledger: JobLedger, job: Job) -> None:
     Raises:
         BackendError: nothing of the project is running.
     """
-    if not any(other.status == "running" for other in ledger.of_project(job.project_id)):
+    if not any(other.status == JobStatus.RUNNING for other in ledger.of_project(job.project_id)):
         raise BackendError(
             f"Job {job.id} waits, and no worker takes it: start the server (`python -m backend serve`) with the same "
             "STATE_DIR. The job is kept, it runs then."

@@ -11,6 +11,7 @@ from huey.registry import Message
 from huey.serializer import Serializer
 
 from backend.errors import SettingsError
+from backend.jobs.kinds import Lane
 from backend.settings import Settings
 
 QUEUE_NAME = "label-order"
@@ -33,24 +34,24 @@ class JsonSerializer(Serializer):  # type: ignore[misc]
         return Message(**fields)
 
 
-def open_huey(settings: Settings) -> Huey:
-    """The queue that the settings name.
+def open_huey(settings: Settings, lane: Lane) -> Huey:
+    """The queue of a lane, where the settings say.
 
     Raises:
         SettingsError: QUEUE_URL has a scheme other than redis(s) or sqlite.
     """
-    url = settings.queue_url
+    name, url = f"{QUEUE_NAME}-{lane}", settings.queue_url
     if url.startswith(("redis://", "rediss://")):
-        return RedisHuey(QUEUE_NAME, url=url, results=False, serializer=JsonSerializer())
+        return RedisHuey(name, url=url, results=False, serializer=JsonSerializer())
     if url and not url.startswith("sqlite:///"):
         raise SettingsError("QUEUE_URL: must be redis://…, rediss://…, sqlite:///… or empty")
     path = url.removeprefix("sqlite:///") or str(settings.state_dir / "queue.sqlite3")
     settings.state_dir.mkdir(parents=True, exist_ok=True)
-    return SqliteHuey(QUEUE_NAME, filename=path, results=False, serializer=JsonSerializer(), fsync=False)
+    return SqliteHuey(name, filename=path, results=False, serializer=JsonSerializer(), fsync=False)
 
 
 def queue_faults(settings: Settings) -> tuple[type[Exception], ...]:
-    """What sending a message raises while the queue is out of reach."""
+    """What the message queue raises while it is out of reach."""
     if not settings.queue_url.startswith("redis"):
         return (OSError, sqlite3.Error)
     from redis.exceptions import RedisError

@@ -6,56 +6,24 @@ job of a kind runs for a project, and a job whose worker died goes back to the q
 
 from __future__ import annotations
 
-import os
-import socket
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import CursorResult, delete, exists, select, text, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, aliased
 
 from backend.errors import NotFoundError
+from backend.jobs.kinds import JobStatus
+from backend.jobs.worker_name import WorkerName
 from backend.storage.database import Database
 from backend.storage.schema import Job, now
 
 HEARTBEAT_SECONDS = 5.0
-SILENCE_SECONDS = 60.0  # a worker that did not sign for so long is taken for dead
+SILENCE_SECONDS = 60.0  # a worker that sent no heartbeat for so long is taken for dead
 MAX_ATTEMPTS = 5  # a job that killed so many workers is given up, not tried for ever
-
-
-@dataclass(frozen=True)
-class WorkerName:
-    """Who runs a job: host, process and a token of its own, since process numbers are used again."""
-
-    host: str
-    pid: int
-    token: str
-
-    @classmethod
-    def of_this_process(cls) -> WorkerName:
-        """A name for the running process."""
-        return cls(socket.gethostname()[:30], os.getpid(), uuid.uuid4().hex[:8])
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.pid}:{self.token}"
-
-    def sees_dead(self, other: str) -> bool:
-        """Whether this worker can tell that `other` lives no more (True only for processes of the same host)."""
-        host, pid, token = other.rsplit(":", 2)
-        if host != self.host:
-            return False
-        if int(pid) == self.pid:
-            return token != self.token
-        try:
-            os.kill(int(pid), 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False
-        return False
 
 
 class JobLedger:
@@ -65,44 +33,31 @@ class JobLedger:
         self.database = database
 
     def request(self, kind: str, project_id: int, payload: Mapping[str, Any] | None = None) -> tuple[str, bool]:
-        """Ask for a job. A job of this kind that waits already for the project serves for this request too.
+        """Ask for a job. A job of this kind that waits already for the project takes the payload over.
 
         Returns: the job's id, and whether it is new.
         """
-        waiting = self._waiting(kind, project_id)
-        if waiting is not None:
-            self._add_to_payload(waiting, payload)
-            return waiting, False
-        job = Job(id=uuid.uuid4().hex, kind=kind, project_id=project_id, status="queued", payload=dict(payload or {}))
-        try:
+        new = {"id": uuid.uuid4().hex, "kind": str(kind), "project_id": project_id, "status": str(JobStatus.QUEUED)}
+        statement = self.database.insert(Job).values(**new, payload=dict(payload or {}))
+        statement = statement.on_conflict_do_nothing(
+            index_elements=["kind", "project_id"], index_where=text("status = 'queued'")
+        )
+        while True:
             with self.database.session() as session:
-                session.add(job)
-        except IntegrityError:  # another process asked at the same moment
-            waiting = self._waiting(kind, project_id)
-            if waiting is None:
-                return self.request(kind, project_id, payload)
-            self._add_to_payload(waiting, payload)
-            return waiting, False
-        return job.id, True
-
-    def _add_to_payload(self, job_id: str, payload: Mapping[str, Any] | None) -> None:
-        if not payload:
-            return
-        with self.database.session() as session:
-            job = session.get(Job, job_id)
-            if job is not None:
-                job.payload = {**job.payload, **payload}
-
-    def _waiting(self, kind: str, project_id: int) -> str | None:
-        query = select(Job.id).where(Job.kind == kind, Job.project_id == project_id, Job.status == "queued").limit(1)
-        with self.database.session() as session:
-            return session.scalar(query)
+                inserted = cast("CursorResult[Any]", session.execute(statement)).rowcount == 1
+                # The lock keeps the job from being claimed before the payload is in it.
+                job = session.scalars(_queued(kind, project_id).with_for_update()).one_or_none()
+                if job is not None:
+                    if payload and not inserted:
+                        job.payload = {**job.payload, **payload}
+                    return job.id, inserted
+            # It was claimed in this moment and may have read the old state: ask once more.
 
     def claim(self, job_id: str, worker: WorkerName) -> Job | None:
         """Take a queued job, if no other job of its kind runs for its project. None: not now, or already taken."""
         stamp = now()
         values = {
-            "status": "running",
+            "status": JobStatus.RUNNING,
             "worker": str(worker),
             "started_at": stamp,
             "heartbeat_at": stamp,
@@ -112,7 +67,7 @@ class JobLedger:
         }
         try:
             with self.database.session() as session:
-                query = update(Job).where(Job.id == job_id, Job.status == "queued").values(**values)
+                query = update(Job).where(Job.id == job_id, Job.status == JobStatus.QUEUED).values(**values)
                 taken = cast("CursorResult[Any]", session.execute(query)).rowcount == 1
         except IntegrityError:  # a job of this kind runs for this project: this one stays in the queue
             return None
@@ -122,10 +77,10 @@ class JobLedger:
         """Note how far a running job is; `fraction` in [0, 1], 1 = done."""
         values = {"progress": min(max(fraction, 0.0), 1.0), "message": message, "heartbeat_at": now()}
         with self.database.session() as session:
-            session.execute(update(Job).where(Job.id == job_id, Job.status == "running").values(**values))
+            session.execute(update(Job).where(Job.id == job_id, Job.status == JobStatus.RUNNING).values(**values))
 
-    def sign(self, job_ids: Sequence[str], worker: WorkerName) -> None:
-        """Say that this worker still lives and works at these jobs."""
+    def heartbeat(self, job_ids: Sequence[str], worker: WorkerName) -> None:
+        """Record a heartbeat for the jobs that this worker runs."""
         with self.database.session() as session:
             session.execute(
                 update(Job).where(Job.id.in_(job_ids), Job.worker == str(worker)).values(heartbeat_at=now())
@@ -134,51 +89,70 @@ class JobLedger:
     def finish(self, job_id: str, worker: WorkerName, *, result: Mapping[str, Any] | None, error: str | None) -> None:
         """End a job of this worker: done with a result, or failed with a sentence that says why.
 
-        A `forgettable` result (a poll that found nothing new) takes the job's row along: people would find nothing else.
+        A `forgettable` result (a poll that found nothing new) deletes the row: it would only hide the jobs that did
+        something.
         """
         with self.database.session() as session:
             if not error and (result or {}).get("forgettable"):
                 session.execute(delete(Job).where(Job.id == job_id, Job.worker == str(worker)))
                 return
-            values: dict[str, Any] = {"finished_at": now(), "status": "failed" if error else "done"}
+            values: dict[str, Any] = {"finished_at": now(), "status": JobStatus.FAILED if error else JobStatus.DONE}
             values["message"] = error or (result or {}).get("message", "done")
             if result is not None:
                 values["result"] = dict(result)
             if not error:
                 values["progress"] = 1.0
             session.execute(
-                update(Job).where(Job.id == job_id, Job.worker == str(worker), Job.status == "running").values(**values)
+                update(Job)
+                .where(Job.id == job_id, Job.worker == str(worker), Job.status == JobStatus.RUNNING)
+                .values(**values)
             )
 
     def recover(self, worker: WorkerName) -> list[str]:
         """Put the jobs of dead workers back in the queue (or give them up after `MAX_ATTEMPTS`); ids put back."""
         silent_since = now() - timedelta(seconds=SILENCE_SECONDS)
-        revived: list[str] = []
         with self.database.session() as session:
-            for job in session.scalars(select(Job).where(Job.status == "running")):
-                silent = job.heartbeat_at is None or job.heartbeat_at < silent_since
-                if not silent and not (job.worker and worker.sees_dead(job.worker)):
-                    continue
-                if job.attempts >= MAX_ATTEMPTS:
-                    job.status, job.finished_at = "failed", now()
-                    job.message = f"given up: the worker died {job.attempts} times while it ran"
-                else:
-                    twin = self._waiting(job.kind, job.project_id or 0)
-                    if twin is not None:  # a newer request waits already and does the same
-                        job.status, job.finished_at = "failed", now()
-                        job.message = f"its worker died; job {twin} does the same"
-                    else:
-                        job.status, job.worker, job.message = "queued", None, "queued again: its worker died"
+            running = list(session.scalars(select(Job).where(Job.status == JobStatus.RUNNING)))
+        revived: list[str] = []
+        for job in running:
+            silent = job.heartbeat_at is None or job.heartbeat_at < silent_since
+            if not silent and not (job.worker and worker.knows_dead(job.worker)):
+                continue
+            try:
+                with self.database.session() as session:
+                    if _take_back(session, job):
                         revived.append(job.id)
+            except IntegrityError:  # a new request came in this moment: the next sweep merges the two
+                continue
         return revived
 
-    def waiting(self, project_id: int | None = None) -> list[str]:
-        """Ids of the queued jobs, oldest first; of one project, or of all."""
-        query = select(Job.id).where(Job.status == "queued").order_by(Job.created_at, Job.id)
+    def waiting(self, project_id: int | None = None, kind: str | None = None) -> list[str]:
+        """Ids of the queued jobs, oldest first; of one project and kind, or of all."""
+        query = select(Job.id).where(Job.status == JobStatus.QUEUED).order_by(Job.created_at, Job.id)
         if project_id is not None:
             query = query.where(Job.project_id == project_id)
+        if kind is not None:
+            query = query.where(Job.kind == kind)
         with self.database.session() as session:
             return list(session.scalars(query))
+
+    def ready(self) -> list[tuple[str, str]]:
+        """Id and kind of the queued jobs that no running job of their kind and project holds up, oldest first."""
+        other = aliased(Job)
+        held_up = exists().where(
+            other.kind == Job.kind, other.project_id == Job.project_id, other.status == JobStatus.RUNNING
+        )
+        query = select(Job.id, Job.kind).where(Job.status == JobStatus.QUEUED, ~held_up)
+        with self.database.session() as session:
+            return [(row.id, row.kind) for row in session.execute(query.order_by(Job.created_at, Job.id))]
+
+    def pending(self, kind: str, project_id: int) -> bool:
+        """Whether a job of this kind waits or runs for the project."""
+        query = select(Job.id).where(
+            Job.project_id == project_id, Job.kind == kind, Job.status.in_((JobStatus.QUEUED, JobStatus.RUNNING))
+        )
+        with self.database.session() as session:
+            return session.scalar(query.limit(1)) is not None
 
     def get(self, job_id: str) -> Job:
         """One job.
@@ -198,9 +172,39 @@ class JobLedger:
         with self.database.session() as session:
             return list(session.scalars(query))
 
-    def forget(self, older_than: timedelta) -> None:
+    def purge(self, older_than: timedelta) -> None:
         """Delete jobs that ended long ago, so that the ledger does not grow for ever."""
+        ended = delete(Job).where(
+            Job.status.in_((JobStatus.DONE, JobStatus.FAILED)), Job.finished_at < now() - older_than
+        )
         with self.database.session() as session:
-            ended = select(Job).where(Job.status.in_(("done", "failed")), Job.finished_at < now() - older_than)
-            for job in session.scalars(ended):
-                session.delete(job)
+            session.execute(ended)
+
+
+def _queued(kind: str, project_id: int) -> Any:
+    return select(Job).where(Job.kind == kind, Job.project_id == project_id, Job.status == JobStatus.QUEUED)
+
+
+def _take_back(session: Session, dead: Job) -> bool:
+    """Queue a running job again unless its worker, or another process, ended or recovered it meanwhile."""
+    unclaimed = update(Job).where(
+        Job.id == dead.id,
+        Job.status == JobStatus.RUNNING,
+        Job.worker == dead.worker,
+        Job.heartbeat_at == dead.heartbeat_at,
+    )
+    # The write comes first: from here on no other process can claim or recover anything in between.
+    if cast("CursorResult[Any]", session.execute(unclaimed.values(worker=None))).rowcount != 1:
+        return False
+    queued = False
+    values: dict[str, Any] = {"status": JobStatus.FAILED, "finished_at": now()}
+    if dead.attempts >= MAX_ATTEMPTS:
+        values["message"] = f"given up: the worker died {dead.attempts} times while it ran"
+    elif (twin := session.scalars(_queued(dead.kind, dead.project_id).with_for_update()).one_or_none()) is not None:
+        twin.payload = {**dead.payload, **twin.payload}  # the newer request wins, and nothing asked for is lost
+        values["message"] = f"its worker died; job {twin.id} takes over"
+    else:
+        queued = True
+        values = {"status": JobStatus.QUEUED, "message": "queued again: its worker died"}
+    session.execute(update(Job).where(Job.id == dead.id).values(**values))
+    return queued

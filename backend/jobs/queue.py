@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from huey.api import Huey
 
 from backend.jobs.huey_queue import open_huey, queue_faults
+from backend.jobs.kinds import Lane, lane_of
 from backend.jobs.ledger import JobLedger
 from backend.settings import Settings
 from backend.storage.database import Database
@@ -17,15 +18,15 @@ log = logging.getLogger(__name__)
 
 
 class JobQueue:
-    """The ledger, and the messages that wake a worker."""
+    """The ledger, and for each lane the messages that wake a worker."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self.ledger = JobLedger(database)
-        self.huey: Huey = open_huey(settings)
+        self.lanes: Mapping[Lane, Huey] = {lane: open_huey(settings, lane) for lane in Lane}
         self._out_of_reach = queue_faults(settings)
         # The body runs in the worker, which sets `run_job`; a process that only asks for jobs leaves it None.
-        self.run_job: Any = None
-        self._message = self.huey.task(name="run_job")(self._received)
+        self.run_job: Callable[[str], None] | None = None
+        self._messages = {lane: huey.task(name="run_job")(self._received) for lane, huey in self.lanes.items()}
 
     def _received(self, job_id: str) -> None:
         if self.run_job is not None:
@@ -35,12 +36,32 @@ class JobQueue:
         """Ask for a job and wake a worker; a burst of requests becomes one job. Returns the job's id."""
         job_id, new = self.ledger.request(kind, project_id, payload)
         if new:
-            self.send(job_id)
+            self._send(job_id, lane_of(kind))
         return job_id
 
-    def send(self, job_id: str) -> None:
-        """Wake a worker for this job. If the queue is out of reach the job waits in the ledger for the next sweep."""
+    def pending(self, kind: str, project_id: int) -> bool:
+        """Whether a job of this kind waits or runs for the project."""
+        return self.ledger.pending(kind, project_id)
+
+    def wake(self, lane: Lane) -> None:
+        """Send a message for each job of a lane that could run and has none: its message was lost, or came too early.
+
+        A job that has a message, or waits for another of its kind to end, gets no second one.
+        """
+        ready = [job_id for job_id, kind in self.ledger.ready() if lane_of(kind) is lane]
+        if not ready:
+            return
         try:
-            self._message(job_id)
+            sent = {task.args[0] for task in self.lanes[lane].pending()}
+        except self._out_of_reach as error:
+            log.warning("the job queue is out of reach (%s): %d jobs wait for the next sweep", error, len(ready))
+            return
+        for job_id in ready:
+            if job_id not in sent:
+                self._send(job_id, lane)
+
+    def _send(self, job_id: str, lane: Lane) -> None:
+        try:
+            self._messages[lane](job_id)
         except self._out_of_reach as error:
             log.warning("the job queue is out of reach (%s): job %s waits for the next sweep", error, job_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from backend.jobs.kinds import JobKind
 from backend.service.context.context import Runtime
 from backend.service.ingest.embedding import embed_pending
 from backend.service.ingest.polling import sync_project
@@ -43,10 +44,10 @@ def job_handlers(runtime: Runtime) -> dict[str, Handler]:
         return reembed_project(runtime, pools, job.project_id, str(job.payload.get("backbone")), progress)
 
     return {
-        "sync": sync,
-        "embed": embed,
-        "refresh": refresh,
-        "train": train,
-        "fine_tune": fine_tune,
-        "reembed": reembed,
+        JobKind.SYNC: sync,
+        JobKind.EMBED: embed,
+        JobKind.REFRESH: refresh,
+        JobKind.TRAIN: train,
+        JobKind.FINE_TUNE: fine_tune,
+        JobKind.REEMBED: reembed,
     }

@@ -1,10 +1,13 @@
-"""The worker as a process: opens what it needs, and works until told to stop."""
+"""The worker of a lane as a process: opens what it needs, and works until told to stop."""
 
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Callable
 from functools import partial
 
+from backend.jobs.kinds import Lane
 from backend.jobs.queue import JobQueue
 from backend.service.context.context import Runtime
 from backend.service.ingest.polling import poll_projects
@@ -15,19 +18,21 @@ from backend.worker.handlers import job_handlers
 
 log = logging.getLogger(__name__)
 
+LONG_NICENESS = 10  # of 19: the long lane takes the processor time that predictions and queues leave
 
-def run_worker(settings: Settings) -> None:
-    """Run jobs until SIGTERM or SIGINT; the database is up to date already, whoever starts a worker sees to it."""
+
+def run_worker(settings: Settings, lane: Lane) -> None:
+    """Run the jobs of a lane until SIGTERM or SIGINT; the database is up to date already, whoever starts it sees to it."""
+    if lane is Lane.LONG:
+        os.nice(LONG_NICENESS)
     database = Database(settings.resolved_database_url)
     queue = JobQueue(settings, database)
-    runtime = Runtime(settings, database, queue.enqueue)
-    worker = Worker(
-        queue,
-        job_handlers(runtime),
-        threads=settings.job_workers,
-        poll_seconds=settings.poll_seconds,
-        poll=partial(poll_projects, runtime),
-    )
-    log.info("worker started: %d threads, polls every %g s", settings.job_workers, settings.poll_seconds)
-    poll_projects(runtime)  # what happened while nobody worked
+    runtime = Runtime(settings, database, queue)
+    poll = partial(poll_projects, runtime)
+    clocks: dict[Callable[[], None], float] = {poll: settings.poll_seconds} if lane is Lane.QUICK else {}
+    worker = Worker(queue, lane, job_handlers(runtime), threads=settings.job_workers, clocks=clocks)
+    log.info("worker of the %s lane started: %d threads", lane, settings.job_workers)
+    if lane is Lane.QUICK:
+        log.info("Label Studio is polled every %g s", settings.poll_seconds)
+        poll()  # what happened while nobody worked
     worker.run()

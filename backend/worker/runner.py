@@ -10,7 +10,9 @@ from typing import Any
 
 from backend import metrics
 from backend.errors import BackendError
-from backend.jobs.ledger import HEARTBEAT_SECONDS, JobLedger, WorkerName
+from backend.jobs.kinds import JobStatus
+from backend.jobs.ledger import HEARTBEAT_SECONDS, JobLedger
+from backend.jobs.worker_name import WorkerName
 from backend.storage.schema import Job
 from backend.worker.handlers import Handler, Progress
 
@@ -20,10 +22,11 @@ log = logging.getLogger(__name__)
 class Runner:
     """Runs jobs by kind; one instance for a worker process, called from all its threads."""
 
-    def __init__(self, ledger: JobLedger, handlers: Mapping[str, Handler], send: Callable[[str], None]) -> None:
+    def __init__(self, ledger: JobLedger, handlers: Mapping[str, Handler], wake: Callable[[], None]) -> None:
+        """`wake` is called when a job has ended: another of its kind may have had to wait for it."""
         self.ledger = ledger
         self.handlers = handlers
-        self.send = send
+        self.wake = wake
         self.name = WorkerName.of_this_process()
         self._running: set[str] = set()
         self._lock = threading.Lock()
@@ -51,22 +54,20 @@ class Runner:
             with self._lock:
                 self._running.discard(job_id)
         self.ledger.finish(job_id, self.name, result=result, error=error)
-        metrics.JOBS.labels(job.kind, "failed" if error else "done").inc()
+        metrics.JOBS.labels(job.kind, JobStatus.FAILED if error else JobStatus.DONE).inc()
         if error is None:
             log.info(
                 "job %s (%s, project %s) done in %.1f s", job_id, job.kind, job.project_id, time.monotonic() - started
             )
-        # A job of the same kind may have had to wait for this one.
-        for waiting in self.ledger.waiting(job.project_id):
-            self.send(waiting)
+        self.wake()
 
-    def keep_signing(self, stop: threading.Event) -> None:
-        """Sign for the running jobs until `stop` is set; run in a thread of its own."""
+    def keep_beating(self, stop: threading.Event) -> None:
+        """Send heartbeats for the running jobs until `stop` is set; run in a thread of its own."""
         while not stop.wait(HEARTBEAT_SECONDS):
             with self._lock:
                 running = list(self._running)
             if running:
-                self.ledger.sign(running, self.name)
+                self.ledger.heartbeat(running, self.name)
 
     def _handler(self, job: Job) -> Handler:
         if job.kind not in self.handlers:

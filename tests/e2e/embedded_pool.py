@@ -40,7 +40,7 @@ class EmbeddedPool:
         self.database = Database(settings.resolved_database_url)
         self.database.migrate()
         self.jobs = JobQueue(settings, self.database)
-        self.runtime = Runtime(settings, self.database, self.jobs.enqueue)
+        self.runtime = Runtime(settings, self.database, self.jobs)
         rng = np.random.default_rng(0)
         self.truth: list[int] = [int(label) for label in rng.permutation(np.arange(TASKS) % len(LABELS))]
         self.tasks = [

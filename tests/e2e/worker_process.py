@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 
+from backend.jobs.kinds import Lane
 from backend.settings import Settings
 from backend.worker.process import run_worker
 
@@ -23,18 +25,36 @@ class WorkerFactory:
         ready.start()
         ready.join()
 
-    def start(self, settings: Settings) -> BaseProcess:
-        """A process that runs the jobs of a state folder until it is killed; it logs to a file beside the folder."""
-        process = self._context.Process(target=_work, args=(settings,), daemon=True)
-        process.start()
-        return process
+    def start(self, settings: Settings) -> Workers:
+        """Processes that run the jobs of a state folder until they are killed; they log to a file beside the folder."""
+        processes = [self._context.Process(target=_work, args=(settings, lane), daemon=True) for lane in Lane]
+        for process in processes:
+            process.start()
+        return Workers(processes)
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The processes of both lanes."""
+
+    processes: list[BaseProcess]
+
+    def kill(self) -> None:
+        """Kill both at once, as a power cut would."""
+        for process in self.processes:
+            process.kill()
+
+    def join(self) -> None:
+        """Wait until both are gone."""
+        for process in self.processes:
+            process.join()
 
 
 def _nothing() -> None:
     pass
 
 
-def _work(settings: Settings) -> None:
+def _work(settings: Settings, lane: Lane) -> None:
     log = settings.state_dir.parent / "worker.log"
     logging.basicConfig(filename=log, level=settings.log_level, format="%(asctime)s %(process)d %(name)s: %(message)s")
-    run_worker(settings)
+    run_worker(settings, lane)

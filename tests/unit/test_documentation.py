@@ -57,7 +57,7 @@ def test_every_endpoint_is_documented(tmp_path: Path) -> None:
     settings = load_settings(state_dir=tmp_path)
     database = Database(settings.resolved_database_url)
     jobs = JobQueue(settings, database)
-    app = create_app(Runtime(settings, database, jobs.enqueue), jobs)
+    app = create_app(Runtime(settings, database, jobs), jobs)
     documented = set(re.findall(r"`(?:GET|POST|, )+ (/[^`]*)`", read("docs/api.md")))
     rules = {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint != "static"}
     database.close()

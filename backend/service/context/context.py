@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from functools import cached_property
-from typing import Any, Protocol
+from collections.abc import Callable
 
 from backend.features import Backbone
 from backend.images import ImageFetcher, ImagePolicy
+from backend.jobs.queue import JobQueue
 from backend.labels import WordNet, ensure_wordnet
 from backend.service.context.backbones import Backbones
 from backend.service.context.label_cache import LabelsCache
@@ -18,24 +17,21 @@ from backend.storage.feature_store import FeatureStore
 from backend.sync.client import LabelStudioClient
 
 
-class Enqueue(Protocol):
-    """Asks for a background job and gives its id."""
-
-    def __call__(self, kind: str, project_id: int, payload: Mapping[str, Any] | None = None) -> str: ...
-
-
 class Runtime:
     """The resources of one process. Opening is lazy and happens once, whichever thread asks first."""
 
-    def __init__(self, settings: Settings, database: Database, enqueue: Enqueue, *, low_latency: bool = False) -> None:
+    def __init__(self, settings: Settings, database: Database, jobs: JobQueue, *, low_latency: bool = False) -> None:
         self.settings = settings
         self.database = database
-        self.enqueue = enqueue
+        self.jobs = jobs
         self.features = FeatureStore(database.engine)
         self.labels = LabelsCache()
         self._backbones = Backbones(settings, low_latency=low_latency)
         self._wordnet: WordNet | None = None
+        self._label_studio: LabelStudioClient | None = None
+        self._fetcher: ImageFetcher | None = None
         self._opening = threading.Lock()
+        self._connecting = threading.RLock()  # the fetcher asks for the client
 
     @property
     def backbone(self) -> Backbone:
@@ -74,16 +70,25 @@ class Runtime:
                 self._wordnet = WordNet.open(folder)
             return self._wordnet
 
-    @cached_property
+    @property
     def label_studio(self) -> LabelStudioClient | None:
         """The client of Label Studio; None where no address and token are set."""
-        if not self.settings.pushes:
-            return None
-        return LabelStudioClient(self.settings.label_studio_url, self.settings.label_studio_api_key)
+        with self._connecting:
+            if self._label_studio is None and self.settings.pushes:
+                self._label_studio = LabelStudioClient(
+                    self.settings.label_studio_url, self.settings.label_studio_api_key
+                )
+            return self._label_studio
 
-    @cached_property
+    @property
     def fetcher(self) -> ImageFetcher:
         """Reads the bytes of image values, within the limits of the settings."""
+        with self._connecting:
+            if self._fetcher is None:
+                self._fetcher = self._open_fetcher()
+            return self._fetcher
+
+    def _open_fetcher(self) -> ImageFetcher:
         settings = self.settings
         authorization: Callable[[], str] | None = None
         if self.label_studio is not None:

@@ -14,6 +14,7 @@ from sqlalchemy import update
 from backend import metrics
 from backend.errors import ImageError
 from backend.features import Backbone, Embedded, embed_stream
+from backend.jobs.kinds import JobKind
 from backend.service.context.context import Runtime
 from backend.service.projects.project import find_project
 from backend.service.projects.tasks import (
@@ -59,9 +60,9 @@ def embed_pending(runtime: Runtime, project_id: int, progress: Progress, *, unse
         progress(min(done / max(total, done), 1.0), f"{done} of {max(total, done)} photos read, {failed} unreadable")
         if time.monotonic() - refreshed > REFRESH_SECONDS:
             refreshed = time.monotonic()
-            runtime.enqueue("refresh", project_id)
+            runtime.jobs.enqueue(JobKind.REFRESH, project_id)
     if done:
-        runtime.enqueue("refresh", project_id)
+        runtime.jobs.enqueue(JobKind.REFRESH, project_id)
     return {"read": done, "unreadable": failed, "message": f"{done} photos read, {failed} unreadable"}
 
 
@@ -74,7 +75,7 @@ def ask_for_unseen(runtime: Runtime, project_id: int, seen: int) -> None:
         embedded = count_tasks(session, project_id)["embedded"]
     if embedded > seen:
         log.info("%d photos of project %s were seen by another backbone only", embedded - seen, project_id)
-        runtime.enqueue("embed", project_id, {"unseen": True})
+        runtime.jobs.enqueue(JobKind.EMBED, project_id, {"unseen": True})
 
 
 def _pending(runtime: Runtime, project_id: int) -> Iterator[list[Task]]:

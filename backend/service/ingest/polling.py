@@ -11,9 +11,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from backend.errors import BackendError, LabelStudioError, WeightsError
+from backend.jobs.kinds import JobKind
 from backend.labels import LabelConfig
 from backend.service.context.context import Runtime
-from backend.service.context.pending import under_way
 from backend.service.pool.snapshot import backbone_of_snapshot
 from backend.service.projects.annotations import record_annotation, record_deletions
 from backend.service.projects.project import find_project, list_projects, set_up_project
@@ -35,7 +35,7 @@ def poll_projects(runtime: Runtime) -> None:
         return
     for project in list_projects(runtime):
         if project.missing_since is None:
-            runtime.enqueue("sync", project.id, {"poll": True})
+            runtime.jobs.enqueue(JobKind.SYNC, project.id, {"poll": True})
 
 
 def sync_project(
@@ -48,7 +48,7 @@ def sync_project(
     """
     client = runtime.label_studio
     if client is None:
-        runtime.enqueue("embed", project_id)
+        runtime.jobs.enqueue(JobKind.EMBED, project_id)
         _catch_up(runtime, project_id)
         return {"message": "no access to Label Studio: LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY are not set"}
     try:
@@ -84,12 +84,12 @@ def _sync_with(
         session.execute(update(Project).where(Project.id == project_id).values(synced_at=newest))
         waiting = session.scalar(_pending(project_id))
     if waiting is not None:
-        runtime.enqueue("embed", project_id)
+        runtime.jobs.enqueue(JobKind.EMBED, project_id)
     if project.published_version != listed.get("model_version") and lost_its_window(client, runtime, project_id):
         # Somebody chose another version in Label Studio, or the last publication was cut off: the queue would be random.
-        runtime.enqueue("refresh", project_id, {"republish": True})
+        runtime.jobs.enqueue(JobKind.REFRESH, project_id, {"republish": True})
     elif gone:
-        runtime.enqueue("refresh", project_id)
+        runtime.jobs.enqueue(JobKind.REFRESH, project_id)
     else:
         _catch_up(runtime, project_id)
     message = f"{tasks} new or changed tasks, {annotations} changed annotations, {gone} deleted tasks"
@@ -102,7 +102,7 @@ def lost_its_window(client: LabelStudioClient, runtime: Runtime, project_id: int
     published = find_project(runtime, project_id).published_version
     if not published or client.project(project_id).get("model_version") == published:
         return False
-    if under_way(runtime, project_id, "refresh"):
+    if runtime.jobs.pending(JobKind.REFRESH, project_id):
         return False
     return find_project(runtime, project_id).published_version == published  # else one was published meanwhile
 
@@ -166,7 +166,7 @@ def _catch_up(runtime: Runtime, project_id: int) -> None:
         embedded = count_tasks(session, project_id)["embedded"]
     unseen = newest is not None and (project.ordered_at is None or newest >= project.ordered_at)
     if unseen or embedded != project.ordered_tasks or _sees_otherwise(runtime, project):
-        runtime.enqueue("refresh", project_id)
+        runtime.jobs.enqueue(JobKind.REFRESH, project_id)
 
 
 def _sees_otherwise(runtime: Runtime, project: Project) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.errors import BackendError, LabelConfigError
+from backend.jobs.kinds import JobKind
 from backend.labels import LabelConfig
 from backend.service.context.context import Runtime
 from backend.service.projects.annotations import record_annotation, record_deletions
@@ -49,17 +50,17 @@ def handle_event(runtime: Runtime, action: str, payload: Payload) -> EventOutcom
         log.info("event %s of project %s is not known and changes nothing", action, project_id)
         return EventOutcome(project_id, {})
     kinds = handler(runtime, project, payload)
-    return EventOutcome(project_id, {kind: runtime.enqueue(kind, project_id) for kind in kinds})
+    return EventOutcome(project_id, {kind: runtime.jobs.enqueue(kind, project_id) for kind in kinds})
 
 
-def _annotated(runtime: Runtime, project: Project, payload: Payload) -> tuple[str, ...]:
+def _annotated(runtime: Runtime, project: Project, payload: Payload) -> tuple[JobKind, ...]:
     pairs = list(_pairs(payload))
     with runtime.database.session() as session:
         _store_tasks(session, runtime, project, (task for task, _ in pairs if task.get("data")))
         changed = False
         for task, annotation in pairs:
             changed |= record_annotation(session, runtime.database, project.id, int(task["id"]), annotation)
-    return ("refresh",) if changed else ()
+    return (JobKind.REFRESH,) if changed else ()
 
 
 def _pairs(payload: Payload) -> Iterable[tuple[Payload, Payload]]:
@@ -80,32 +81,32 @@ def _pairs(payload: Payload) -> Iterable[tuple[Payload, Payload]]:
         yield by_id.get(task_id, {"id": task_id}), annotation
 
 
-def _annotations_deleted(runtime: Runtime, project: Project, payload: Payload) -> tuple[str, ...]:
+def _annotations_deleted(runtime: Runtime, project: Project, payload: Payload) -> tuple[JobKind, ...]:
     with runtime.database.session() as session:
         changed = record_deletions(session, runtime.database, project.id, _ids(payload, "annotations", "annotation"))
-    return ("refresh",) if changed else ()
+    return (JobKind.REFRESH,) if changed else ()
 
 
-def _tasks_created(runtime: Runtime, project: Project, payload: Payload) -> tuple[str, ...]:
+def _tasks_created(runtime: Runtime, project: Project, payload: Payload) -> tuple[JobKind, ...]:
     tasks = payload.get("tasks") or payload.get("task") or []
     tasks = tasks if isinstance(tasks, list) else [tasks]
     with runtime.database.session() as session:
         _store_tasks(session, runtime, project, tasks)
     # Imported annotations come with no event of their own: the listing brings them.
-    return ("embed", "sync")
+    return (JobKind.EMBED, JobKind.SYNC)
 
 
-def _tasks_deleted(runtime: Runtime, project: Project, payload: Payload) -> tuple[str, ...]:
+def _tasks_deleted(runtime: Runtime, project: Project, payload: Payload) -> tuple[JobKind, ...]:
     with runtime.database.session() as session:
         forget_tasks(session, project.id, list(_ids(payload, "tasks", "task")))
-    return ("refresh",)
+    return (JobKind.REFRESH,)
 
 
-def _start_training(runtime: Runtime, project: Project, payload: Payload) -> tuple[str, ...]:
-    return ("train",)
+def _start_training(runtime: Runtime, project: Project, payload: Payload) -> tuple[JobKind, ...]:
+    return (JobKind.TRAIN,)
 
 
-def _nothing_more(runtime: Runtime, project: Project, payload: Payload) -> tuple[str, ...]:
+def _nothing_more(runtime: Runtime, project: Project, payload: Payload) -> tuple[JobKind, ...]:
     return ()  # the project itself was stored already
 
 
@@ -128,7 +129,7 @@ def _ids(payload: Payload, *keys: str) -> Iterable[int]:
                 yield found
 
 
-_HANDLERS: Mapping[str, Callable[[Runtime, Project, Payload], tuple[str, ...]]] = {
+_HANDLERS: Mapping[str, Callable[[Runtime, Project, Payload], tuple[JobKind, ...]]] = {
     "ANNOTATION_CREATED": _annotated,
     "ANNOTATION_UPDATED": _annotated,
     "ANNOTATIONS_CREATED": _annotated,

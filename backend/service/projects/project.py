@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 
 from backend.errors import NotFoundError
+from backend.jobs.kinds import JobKind
 from backend.service.context.context import Runtime
 from backend.service.projects.options import parse_extra_params, project_options
 from backend.storage.schema import Project
@@ -65,10 +66,10 @@ def set_up_project(
         changed = (project.label_config, project.extra_params) != before
     if created:
         log.info("project %s is new", project_id)
-        runtime.enqueue("sync", project_id)
+        runtime.jobs.enqueue(JobKind.SYNC, project_id)
     elif changed:
         log.info("project %s has a new label config or new options", project_id)
-        runtime.enqueue("refresh", project_id)
+        runtime.jobs.enqueue(JobKind.REFRESH, project_id)
     return project
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from backend import metrics
 from backend.errors import ImageError, WeightsError
+from backend.jobs.kinds import JobKind
 from backend.learning.head import Head
 from backend.learning.pool_model import extend_from
 from backend.service.context.context import Runtime
@@ -170,7 +171,7 @@ class Predictor:
         if late:
             log.info("%d photos were not read in time or not at all; the embed job takes them", len(late))
         if late or (unread and not own):
-            runtime.enqueue("embed", project.id)
+            runtime.jobs.enqueue(JobKind.EMBED, project.id)
         if not embeddings:
             return
         ids = list(embeddings)

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import update
 
+from backend.jobs.kinds import JobKind
 from backend.learning.relevance import learn_relevance
 from backend.priority import Order, PoolView, order_pool
 from backend.service.context.context import Runtime
-from backend.service.context.pending import under_way
 from backend.service.ingest.embedding import ask_for_unseen
 from backend.service.pool.cache import PoolCache, ProjectPool
 from backend.service.pool.predictions import Annotated, ControlBelief, Targets, believe, read_annotations
@@ -206,9 +206,9 @@ def _record_built_in(
 
 def _ask_for_training(runtime: Runtime, project_id: int, options: ProjectOptions, annotated: Annotated) -> None:
     """Ask for a training once enough is new; while one waits or runs, the refresh that follows it looks again."""
-    if under_way(runtime, project_id, "train"):
+    if runtime.jobs.pending(JobKind.TRAIN, project_id):
         return
     new = annotated.count - find_project(runtime, project_id).trained_annotations
     if new >= options.retrain_every:
         log.info("project %s: %d new annotations, retraining", project_id, new)
-        runtime.enqueue("train", project_id)
+        runtime.jobs.enqueue(JobKind.TRAIN, project_id)

@@ -18,6 +18,7 @@ from sqlalchemy import select
 from backend.errors import BackendError, ImageError, SettingsError
 from backend.features import BackboneSpec
 from backend.images import decode_rgb
+from backend.jobs.kinds import JobKind
 from backend.learning.fine_tune import Batch, FineTuneOptions, fine_tune
 from backend.learning.head import Head, HeadOptions, train_head
 from backend.service.context.backbones import backbone_files, keep_tuned, tuned_folder, tuned_stories
@@ -70,7 +71,7 @@ def fine_tune_project(
     made = next((name for name, story in stories.items() if story.get("job") == job_id), None)
     if made is None:
         made = _fine_tune(runtime, pools, find_project(runtime, project_id), job_id, options, progress)
-    reembed = runtime.enqueue("reembed", project_id, {"backbone": made})
+    reembed = runtime.jobs.enqueue(JobKind.REEMBED, project_id, {"backbone": made})
     message = f"{made} is made; job {reembed} embeds the photos with it"
     log.info("project %s: %s", project_id, message)
     return {"backbone": made, "reembed": reembed, "message": message}

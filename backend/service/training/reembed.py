@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from backend.errors import BackendError
 from backend.features import Backbone
+from backend.jobs.kinds import JobKind
 from backend.learning.promotion import Decision
 from backend.priority import evaluation_mask
 from backend.service.context.backbones import tuned_folder, tuned_stories
@@ -68,7 +69,7 @@ def reembed_project(
     project = find_project(runtime, project_id)
     known = _version_of(runtime, project_id, tuned)
     if known is not None and known.version == project.serving_version:  # the job was cut off after that
-        runtime.enqueue("refresh", project_id, {"republish": True})
+        runtime.jobs.enqueue(JobKind.REFRESH, project_id, {"republish": True})
         return {"version": known.version, "promoted": known.version, "message": f"{known.version} serves already"}
     serving, annotations, data = _data(runtime, pools, project, tuned)
     wanted = Wanted(adaptation=None)
@@ -106,7 +107,7 @@ def reembed_project(
     promoted = version if decision.changed and not project.pinned else None
     if promoted is not None:
         serve(runtime, project_id, promoted, pinned=False)
-        runtime.enqueue("refresh", project_id, {"republish": True})
+        runtime.jobs.enqueue(JobKind.REFRESH, project_id, {"republish": True})
     return {"version": version, "promoted": promoted, "unreadable": failed, "message": note}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backend.errors import SettingsError
+from backend.jobs.kinds import JobKind
 from backend.service.context.context import Runtime
 from backend.service.projects.options import adaptation_options, project_options
 from backend.service.projects.project import find_project
@@ -28,8 +29,8 @@ def request_training(
     project = find_project(runtime, project_id)
     if fine_tune is None:
         adaptation_options(project_options(runtime.settings, project.extra_params).adaptation, adaptation)
-        return runtime.enqueue("train", project_id, {"adaptation": dict(adaptation)} if adaptation else {})
+        return runtime.jobs.enqueue(JobKind.TRAIN, project_id, {"adaptation": dict(adaptation)} if adaptation else {})
     if adaptation:
         raise SettingsError("A fine-tuning goes without the options of the projection: train again afterwards.")
     fine_tune_options(fine_tune)
-    return runtime.enqueue("fine_tune", project_id, dict(fine_tune))
+    return runtime.jobs.enqueue(JobKind.FINE_TUNE, project_id, dict(fine_tune))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.errors import BackendError
+from backend.jobs.kinds import JobKind
 from backend.learning.promotion import Decision
 from backend.priority import evaluation_mask
 from backend.service.context.context import Runtime
@@ -109,7 +110,7 @@ def train_project(
         log.info("project %s: %s", project_id, note)
     in_use = project.projection if project.pinned else graph
     conclude_training(runtime, project_id, rows, promoted=promoted, projection=in_use, annotations=annotated.count)
-    runtime.enqueue("refresh", project_id, {"republish": True})
+    runtime.jobs.enqueue(JobKind.REFRESH, project_id, {"republish": True})
     return {
         "versions": list(rows),
         "promoted": promoted,

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from backend.errors import BackendError, NotFoundError
 from backend.features import parse_backbone_id
+from backend.jobs.kinds import JobKind
 from backend.service.context.backbones import backbone_files
 from backend.service.context.context import Runtime
 from backend.service.projects.project import find_project
@@ -109,7 +110,7 @@ def promote(runtime: Runtime, project_id: int, version: str) -> str:
             reason="other_backbone",
         )
     serve(runtime, project_id, version, pinned=True)
-    return runtime.enqueue("refresh", project_id)
+    return runtime.jobs.enqueue(JobKind.REFRESH, project_id)
 
 
 def rollback(runtime: Runtime, project_id: int) -> tuple[str, str]:

@@ -28,7 +28,7 @@ class App:
         self.database = Database(settings.resolved_database_url)
         self.database.migrate()
         self.jobs = JobQueue(settings, self.database)
-        self.runtime = Runtime(settings, self.database, self.jobs.enqueue)
+        self.runtime = Runtime(settings, self.database, self.jobs)
         self.client: FlaskClient = create_app(self.runtime, self.jobs).test_client()
 
 

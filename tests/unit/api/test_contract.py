@@ -219,7 +219,7 @@ def test_the_jobs_make_a_window_that_predict_agrees_with(app: App, tmp_path: Pat
     tasks = photo_tasks(tmp_path)
     project = {"id": 9, "title": "Animals", "label_config": ANIMALS}
     app.client.post("/webhook", json={"action": "TASKS_CREATED", "project": project, "tasks": tasks})
-    runner = Runner(app.jobs.ledger, job_handlers(app.runtime), send=lambda job_id: None)
+    runner = Runner(app.jobs.ledger, job_handlers(app.runtime), wake=lambda: None)
     for _ in range(6):
         for job in app.jobs.ledger.waiting(9):
             runner.run(job)

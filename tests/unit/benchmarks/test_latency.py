@@ -32,7 +32,7 @@ def test_the_event_says_what_was_annotated(tmp_path: Path) -> None:
     settings = Settings(state_dir=tmp_path, _env_file=None)
     database = Database(settings.resolved_database_url)
     database.migrate()
-    runtime = Runtime(settings, database, JobQueue(settings, database).enqueue)
+    runtime = Runtime(settings, database, JobQueue(settings, database))
     names = label_names(6)
     event = annotation_event(1, 7, names[3], label_config(names))
     outcome = handle_event(runtime, event["action"], event)

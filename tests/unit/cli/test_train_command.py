@@ -31,7 +31,7 @@ def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> JobQueue:
     database = Database(settings.resolved_database_url)
     database.migrate()
     queue = JobQueue(settings, database)
-    set_up_project(Runtime(settings, database, queue.enqueue), 1, label_config=CONFIG)
+    set_up_project(Runtime(settings, database, queue), 1, label_config=CONFIG)
     return queue
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,11 +13,14 @@ import pytest
 from sqlalchemy import update
 
 from backend.errors import BackendError, NotFoundError
-from backend.jobs.ledger import MAX_ATTEMPTS, JobLedger, WorkerName
+from backend.jobs.kinds import JobKind, JobStatus, Lane
+from backend.jobs.ledger import MAX_ATTEMPTS, JobLedger, _take_back
 from backend.jobs.queue import JobQueue
+from backend.jobs.worker_name import WorkerName
 from backend.settings import Settings
 from backend.storage.database import Database
 from backend.storage.schema import Job, now
+from backend.worker.consumer import Worker
 from backend.worker.runner import Runner
 
 pytestmark = [pytest.mark.unit, pytest.mark.both_databases]
@@ -121,7 +125,7 @@ def test_the_runner_writes_down_success_failure_and_accident(ledger: JobLedger) 
     def accident(job: Job, progress: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    runner = Runner(ledger, {"fine": fine, "refused": refused, "accident": accident}, send=lambda job_id: None)
+    runner = Runner(ledger, {"fine": fine, "refused": refused, "accident": accident}, wake=lambda: None)
     outcomes = {}
     for kind in ("fine", "refused", "accident", "unheard-of"):
         job_id, _ = ledger.request(kind, 1)
@@ -134,16 +138,120 @@ def test_the_runner_writes_down_success_failure_and_accident(ledger: JobLedger) 
     assert outcomes["unheard-of"][0] == "failed"
 
 
-def test_a_finished_job_wakes_the_one_that_waited_for_it(ledger: JobLedger) -> None:
-    sent: list[str] = []
-    waiting: list[str] = []
+def test_a_request_made_while_its_job_is_claimed_is_never_lost(ledger: JobLedger) -> None:
+    seen: set[str] = set()
+    asked = [str(number) for number in range(150)]
+    done = threading.Event()
 
-    def first(job: Job, progress: object) -> None:
-        waiting.append(ledger.request("refresh", 1)[0])
+    def work() -> None:
+        while not done.is_set():
+            for job_id in ledger.waiting():
+                job = ledger.claim(job_id, ME)
+                if job is not None:
+                    seen.update(job.payload)
+                    ledger.finish(job_id, ME, result={}, error=None)
 
+    worker = threading.Thread(target=work)
+    worker.start()
+    for key in asked:
+        ledger.request("refresh", 1, {key: True})
+    done.set()
+    worker.join()
+    still_waiting = {key for job_id in ledger.waiting() for key in ledger.get(job_id).payload}
+    assert seen | still_waiting == set(asked)
+
+
+def test_a_job_whose_worker_died_leaves_what_it_was_asked_to_the_one_that_waits(ledger: JobLedger) -> None:
+    dead, _ = ledger.request("refresh", 1, {"republish": True, "seed": 1})
+    ledger.claim(dead, WorkerName("here", 1, "old"))
+    waiting, _ = ledger.request("refresh", 1, {"seed": 2})
+    assert ledger.recover(ME) == []
+    assert ledger.get(dead).status == JobStatus.FAILED
+    assert ledger.get(waiting).payload == {"republish": True, "seed": 2}
+
+
+def test_a_job_that_ended_while_it_was_thought_dead_stays_ended(ledger: JobLedger) -> None:
     job_id, _ = ledger.request("refresh", 1)
-    Runner(ledger, {"refresh": first}, sent.append).run(job_id)
-    assert sent == waiting
+    slow = WorkerName("here", 1, "slow")
+    ledger.claim(job_id, slow)
+    stale = ledger.get(job_id)
+    ledger.finish(job_id, slow, result={"message": "in time"}, error=None)
+    with ledger.database.session() as session:
+        assert not _take_back(session, stale)
+    assert ledger.get(job_id).message == "in time"
+
+
+def test_pending_is_what_waits_or_runs(ledger: JobLedger) -> None:
+    assert not ledger.pending(JobKind.TRAIN, 1)
+    job_id, _ = ledger.request(JobKind.TRAIN, 1)
+    assert ledger.pending(JobKind.TRAIN, 1)
+    assert not ledger.pending(JobKind.TRAIN, 2)
+    assert not ledger.pending(JobKind.REFRESH, 1)
+    ledger.claim(job_id, ME)
+    assert ledger.pending(JobKind.TRAIN, 1)
+    ledger.finish(job_id, ME, result={}, error=None)
+    assert not ledger.pending(JobKind.TRAIN, 1)
+
+
+def test_only_jobs_that_ended_long_ago_are_purged(ledger: JobLedger) -> None:
+    old, fresh = ledger.request("train", 1)[0], ledger.request("train", 2)[0]
+    for job_id in (old, fresh):
+        ledger.claim(job_id, ME)
+        ledger.finish(job_id, ME, result={}, error=None)
+    waiting, _ = ledger.request("train", 3)
+    with ledger.database.session() as session:
+        session.execute(update(Job).where(Job.id == old).values(finished_at=now() - timedelta(days=15)))
+    ledger.purge(timedelta(days=14))
+    assert [ledger.of_project(number) != [] for number in (1, 2, 3)] == [False, True, True]
+    assert ledger.waiting() == [waiting]
+
+
+def messages(queue: JobQueue, lane: Lane) -> list[bytes]:
+    return list(queue.lanes[lane].storage.enqueued_items())
+
+
+def work_off(queue: JobQueue, lane: Lane) -> None:
+    while (message := queue.lanes[lane].dequeue()) is not None:
+        queue.lanes[lane].execute(message)
+
+
+def test_a_finished_job_wakes_the_one_that_waited_for_it(settings: Settings, ledger: JobLedger) -> None:
+    queue = JobQueue(settings, ledger.database)
+    ran: list[str] = []
+
+    def handler(job: Job, progress: object) -> None:
+        ran.append(job.id)
+        if len(ran) == 1:  # asked for, and taken up too early, while this one runs
+            queue.enqueue(JobKind.REFRESH, 1)
+            work_off(queue, Lane.QUICK)
+
+    worker = Worker(queue, Lane.QUICK, {JobKind.REFRESH: handler}, threads=1)
+    first = queue.enqueue(JobKind.REFRESH, 1)
+    worker.runner.run(first)
+    assert ran == [first]
+    work_off(queue, Lane.QUICK)
+    assert len(ran) == 2
+
+
+def test_sweeps_do_not_flood_the_queue_with_messages(settings: Settings, ledger: JobLedger) -> None:
+    queue = JobQueue(settings, ledger.database)
+    worker = Worker(queue, Lane.LONG, {}, threads=1)
+    held_up = queue.enqueue(JobKind.TRAIN, 1)
+    assert ledger.claim(held_up, worker.runner.name) is not None
+    queue.lanes[Lane.LONG].flush()
+    ledger.request(JobKind.TRAIN, 1)  # waits for the one that runs
+    ledger.request(JobKind.EMBED, 2)  # waits for a free thread
+    for _ in range(10):
+        worker.sweep()
+    assert len(messages(queue, Lane.LONG)) == 1
+
+
+def test_a_job_is_sent_to_the_lane_of_its_kind(settings: Settings, ledger: JobLedger) -> None:
+    queue = JobQueue(settings, ledger.database)
+    sent = {kind: queue.enqueue(kind, 1) for kind in (*JobKind, "of_an_extension")}
+    found = {lane: {task.args[0] for task in queue.lanes[lane].pending()} for lane in Lane}
+    assert found[Lane.QUICK] == {sent[JobKind.SYNC], sent[JobKind.REFRESH]}
+    assert found[Lane.LONG] == set(sent.values()) - found[Lane.QUICK]
 
 
 def test_messages_pass_through_the_queue_as_json(settings: Settings, ledger: JobLedger) -> None:
@@ -151,31 +259,34 @@ def test_messages_pass_through_the_queue_as_json(settings: Settings, ledger: Job
     ran: list[str] = []
     queue.run_job = ran.append
     job_id = queue.enqueue("refresh", 5)
-    raw = queue.huey.storage.enqueued_items()
-    assert len(raw) == 1
-    assert raw[0].startswith(b"{")
-    message = queue.huey.dequeue()
-    queue.huey.execute(message)
+    (raw,) = messages(queue, Lane.QUICK)
+    assert raw.startswith(b"{")
+    work_off(queue, Lane.QUICK)
     assert ran == [job_id]
 
 
 def test_redis_carries_the_same_messages(settings: Settings, ledger: JobLedger, redis_url: str) -> None:
     queue = JobQueue(settings.model_copy(update={"queue_url": redis_url}), ledger.database)
+    worker = Worker(queue, Lane.QUICK, {}, threads=1)
     ran: list[str] = []
     queue.run_job = ran.append
     job_id = queue.enqueue("refresh", 5)
-    assert queue.huey.storage.enqueued_items()[0].startswith(b"{")
-    queue.huey.execute(queue.huey.dequeue())
+    for _ in range(3):
+        worker.sweep()
+    (raw,) = messages(queue, Lane.QUICK)
+    assert raw.startswith(b"{")
+    work_off(queue, Lane.QUICK)
     assert ran == [job_id]
 
 
 def test_a_job_waits_in_the_ledger_while_redis_is_out_of_reach(settings: Settings, ledger: JobLedger) -> None:
     queue = JobQueue(settings.model_copy(update={"queue_url": "redis://127.0.0.1:1/0"}), ledger.database)
     job_id = queue.enqueue("refresh", 5)
+    queue.wake(Lane.QUICK)
     assert ledger.waiting() == [job_id]
 
 
 def test_a_poll_that_found_nothing_leaves_no_row(ledger: JobLedger) -> None:
     job_id, _ = ledger.request("sync", 1, {"poll": True})
-    Runner(ledger, {"sync": lambda job, progress: {"forgettable": True}}, lambda job_id: None).run(job_id)
+    Runner(ledger, {"sync": lambda job, progress: {"forgettable": True}}, lambda: None).run(job_id)
     assert ledger.of_project(1) == []

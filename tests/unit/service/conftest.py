@@ -33,4 +33,4 @@ def jobs(settings: Settings, database: Database) -> JobQueue:
 
 @pytest.fixture
 def runtime(settings: Settings, database: Database, jobs: JobQueue) -> Runtime:
-    return Runtime(settings, database, jobs.enqueue)
+    return Runtime(settings, database, jobs)

@@ -63,8 +63,8 @@ class PhotoProject:
         """Start as a new process does, with these settings changed."""
         self.settings = self.settings.model_copy(update=overrides)
         self.jobs = JobQueue(self.settings, self.database)
-        self.runtime = Runtime(self.settings, self.database, self.jobs.enqueue)
-        self._runner = Runner(self.jobs.ledger, job_handlers(self.runtime), send=lambda job_id: None)
+        self.runtime = Runtime(self.settings, self.database, self.jobs)
+        self._runner = Runner(self.jobs.ledger, job_handlers(self.runtime), wake=lambda: None)
 
     @property
     def row(self) -> Project:
@@ -73,7 +73,7 @@ class PhotoProject:
 
     def run(self, kind: str, payload: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Run a job and those it asks for; the result of the first."""
-        job = self.runtime.enqueue(kind, 1, payload)
+        job = self.runtime.jobs.enqueue(kind, 1, payload)
         self.run_waiting()
         done = self.jobs.ledger.get(job)
         assert done.status == "done", done.message
@@ -81,7 +81,7 @@ class PhotoProject:
 
     def try_one(self, kind: str, payload: Mapping[str, Any] | None = None) -> Job:
         """Run one job, and give it back as it ended."""
-        job = self.runtime.enqueue(kind, 1, payload)
+        job = self.runtime.jobs.enqueue(kind, 1, payload)
         self._runner.run(job)
         return self.jobs.ledger.get(job)
 

@@ -29,7 +29,7 @@ def runtime_for(url: str, folder: Path) -> tuple[Runtime, JobQueue]:
     jobs = JobQueue(settings, database)
     with database.session() as session:
         session.add(Project(id=7, label_config=CONFIG, title="Sports"))
-    return Runtime(settings, database, jobs.enqueue), jobs
+    return Runtime(settings, database, jobs), jobs
 
 
 def silent(_fraction: float, _message: str) -> None:
@@ -60,7 +60,7 @@ def test_an_annotation_that_no_order_has_seen_asks_for_a_refresh(tmp_path: Path)
     database = Database(settings.resolved_database_url)
     database.migrate()
     jobs = JobQueue(settings, database)
-    runtime = Runtime(settings, database, jobs.enqueue)
+    runtime = Runtime(settings, database, jobs)
     with database.session() as session:
         session.add(Project(id=7, label_config=CONFIG, ordered_at=now()))
     sync_project(runtime, 7, silent)

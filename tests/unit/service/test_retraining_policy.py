@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from sqlalchemy import update
 
-from backend.jobs.ledger import WorkerName
 from backend.jobs.queue import JobQueue
+from backend.jobs.worker_name import WorkerName
 from backend.service.context.context import Runtime
 from backend.service.pool.cache import PoolCache
 from backend.service.projects.project import set_up_project

@@ -51,7 +51,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     database = Database(settings.resolved_database_url)
     database.migrate()
     jobs = JobQueue(settings, database)
-    runtime = Runtime(settings, database, jobs.enqueue)
+    runtime = Runtime(settings, database, jobs)
     set_up_project(runtime, 1, label_config=CONFIG, title="Colours")
     with database.session() as session:
         for number in range(3 * PER_LABEL):
@@ -73,7 +73,7 @@ class Trained:
     def __init__(self, runtime: Runtime, jobs: JobQueue) -> None:
         self.runtime = runtime
         self.jobs = jobs
-        self._runner = Runner(jobs.ledger, job_handlers(runtime), send=lambda job_id: None)
+        self._runner = Runner(jobs.ledger, job_handlers(runtime), wake=lambda: None)
 
     def pool(self) -> ProjectPool:
         """The project's pool, made anew."""
@@ -81,7 +81,7 @@ class Trained:
 
     def run(self, kind: str, payload: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run a job and those it asks for; the result of the first."""
-        job = self.runtime.enqueue(kind, 1, payload)
+        job = self.runtime.jobs.enqueue(kind, 1, payload)
         while waiting := self.jobs.ledger.waiting(1):
             for job_id in waiting:
                 self._runner.run(job_id)
