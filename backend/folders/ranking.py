@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from backend.decoding import Decoder
 from backend.errors import ImageError, LabelConfigError, NotFoundError
 from backend.features import Backbone, embed_stream, open_backbone
 from backend.images import find_images
@@ -210,6 +211,7 @@ def _embed(
             batch_size=settings.batch_size,
             decode_threads=settings.decode_threads,
             known=lambda wanted: store.get(wanted, backbone.id),
+            decode=Decoder(max_pixels=settings.max_image_pixels, memory_mb=settings.image_memory_mb).decode,
         ),
         start=1,
     ):
