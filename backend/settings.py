@@ -84,7 +84,7 @@ class Settings(BaseSettings):
         1024,
         ge=64,
         le=65_536,
-        description="Memory in MB for the process that decodes big pictures, one beside the web server and one beside the worker; small ones are decoded in a quarter of it in addition.",
+        description="Memory in MB for the process that decodes big pictures, one beside each process of the server; small ones are decoded in a quarter of it in addition.",
     )
     image_timeout_seconds: float = Field(20.0, gt=0, le=600, description="Longest time to fetch one image.")
 

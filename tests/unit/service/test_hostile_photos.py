@@ -65,7 +65,7 @@ def test_max_image_pixels_of_the_settings_reaches_the_embedding(tmp_path: Path) 
 
 def test_a_job_that_killed_its_workers_reads_in_a_process_apart(tmp_path: Path) -> None:
     project = project_with(tmp_path, {"a.webp": hostile.lossless_webp(4000, 4000)}, image_memory_mb=64)
-    job = project.runtime.enqueue("embed", 1)
+    job = project.jobs.enqueue("embed", 1)
     for _ in range(2):  # two workers died with it
         dead = WorkerName("elsewhere", 1, "x")
         assert project.jobs.ledger.claim(job, dead) is not None
