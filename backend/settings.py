@@ -67,6 +67,11 @@ class Settings(BaseSettings):
     job_workers: int = Field(
         2, ge=1, le=64, description="Threads that run background jobs, in each of the two lanes (quick and long)."
     )
+    pool_memory_mb: int = Field(
+        4000,
+        ge=50,
+        description="Memory, in MB, for the pools of projects that each worker keeps between jobs; about 7 KB for each photo.",
+    )
 
     # Images
     local_roots: CommaList = Field((), description="Comma-separated folders below which local image files may be read.")

@@ -14,9 +14,9 @@ from backend.jobs.kinds import JobKind
 from backend.jobs.queue import JobQueue
 from backend.service.context.context import Runtime
 from backend.service.ingest.webhooks import handle_event
-from backend.service.projects.project import list_projects, project_id_of, set_up_from_payload, set_up_project
+from backend.service.projects.project import project_id_of, set_up_from_payload, set_up_project
 from backend.service.queue.predict import FIRST_VERSION, Predictor
-from backend.service.versions.registry import list_versions
+from backend.service.versions.registry import version_names
 from backend.storage.schema import Job
 
 log = logging.getLogger(__name__)
@@ -82,11 +82,8 @@ def contract_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
     @blueprint.get("/versions")
     def versions() -> Response:
         # Label Studio sends no project here: the versions of all, the published windows first.
-        names: dict[str, None] = {}
-        for project in list_projects(runtime):
-            names.update(dict.fromkeys([project.published_version] if project.published_version else []))
-            names.update(dict.fromkeys(item.version for item in list_versions(runtime, project.id)))
-        return jsonify({"versions": list(names), "message": f"{len(names)} model versions"})
+        names = version_names(runtime)
+        return jsonify({"versions": names, "message": f"{len(names)} model versions"})
 
     @blueprint.route("/job_status", methods=["GET", "POST"])
     def job_status() -> Response:

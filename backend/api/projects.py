@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -12,7 +13,7 @@ from backend.errors import BackendError
 from backend.jobs.queue import JobQueue
 from backend.service.context.context import Runtime
 from backend.service.projects.project import find_project, list_projects
-from backend.service.projects.tasks import count_tasks
+from backend.service.projects.tasks import count_all_tasks, count_tasks
 from backend.service.queue.queue_window import current_window
 from backend.service.training.request import request_training
 from backend.service.versions.registry import (
@@ -35,11 +36,16 @@ def projects_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
 
     @blueprint.get("")
     def projects() -> Response:
-        return jsonify({"projects": [_describe(runtime, project) for project in list_projects(runtime)]})
+        with runtime.database.session() as session:
+            counts = count_all_tasks(session)
+        return jsonify({"projects": [_describe(project, counts[project.id]) for project in list_projects(runtime)]})
 
     @blueprint.get("/<int:project_id>")
     def project(project_id: int) -> Response:
-        return jsonify(_describe(runtime, find_project(runtime, project_id)))
+        found = find_project(runtime, project_id)
+        with runtime.database.session() as session:
+            counts = count_tasks(session, project_id)
+        return jsonify(_describe(found, counts))
 
     @blueprint.get("/<int:project_id>/queue")
     def queue(project_id: int) -> Response:
@@ -128,16 +134,14 @@ def projects_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
     return blueprint
 
 
-def _describe(runtime: Runtime, project: Project) -> dict[str, Any]:
-    with runtime.database.session() as session:
-        counts = count_tasks(session, project.id)
+def _describe(project: Project, counts: Mapping[str, int]) -> dict[str, Any]:
     return {
         "id": project.id,
         "title": project.title,
         "published_version": project.published_version,
         "serving": project.serving_version or None,
         "pinned": project.pinned,
-        "tasks": counts,
+        "tasks": dict(counts),
         "extra_params": project.extra_params,
         "synced_at": project.synced_at.isoformat() if project.synced_at else None,
     }

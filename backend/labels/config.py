@@ -45,6 +45,11 @@ class LabelConfig:
             reason="no_image",
         )
 
+    @property
+    def dynamic_keys(self) -> tuple[str, ...]:
+        """The keys of task data that labels are taken from (`value="$key"`), each once."""
+        return tuple(dict.fromkeys(control.dynamic_key for control in self.controls if control.dynamic_key))
+
     def with_task(self, task_data: Mapping[str, Any]) -> LabelConfig:
         """The config with the labels that a dynamic `value="$key"` takes from this task's data."""
         controls = tuple(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +49,15 @@ def relevance_mass(
 
 
 def class_relevance(roots: Sequence[str], wordnet: WordNet) -> FloatArray:
-    """P(relevant | ImageNet class): float32 [1000], [0, 1]; the arguments and errors are those of `relevance_mass`."""
+    """P(relevant | ImageNet class): float32 [1000], [0, 1], read-only.
+
+    The arguments and errors are those of `relevance_mass`.
+    """
+    return _class_relevance(tuple(roots), wordnet)
+
+
+@lru_cache(32)  # half a second, and asked for each chunk of photos
+def _class_relevance(roots: tuple[str, ...], wordnet: WordNet) -> FloatArray:
     associations = Associations(wordnet)
     animal = associations.below(wordnet.resolve("animal.n.01"))
     relevance = np.full(imagenet.N_CLASSES, OTHERWISE, dtype=np.float32)
@@ -66,6 +75,7 @@ def class_relevance(roots: Sequence[str], wordnet: WordNet) -> FloatArray:
                 used, around = associations.used_and_around(synset)
                 used = used * np.where(animal > 0.0, np.float32(ANIMAL), np.float32(CERTAIN))
                 relevance = np.maximum(relevance, np.maximum(used, NEARBY * around))
+    relevance.flags.writeable = False
     return relevance
 
 

@@ -93,7 +93,6 @@ def train_projection(
             "Adapting the embedding needs at least two labels with two annotated photos each",
             reason="too_few_annotations",
         )
-    keras.utils.set_random_seed(options.seed)
     features = base.apply(embeddings)
     width = min(options.dimensions, base.output_dim)
     start = np.eye(base.output_dim, width, dtype=np.float32)
@@ -104,7 +103,11 @@ def train_projection(
     outputs: Any = keras.layers.UnitNormalization()(projection(inputs))
     if options.loss == "softmax":
         prototypes = keras.layers.Dense(
-            len(found), use_bias=False, kernel_constraint=keras.constraints.UnitNorm(axis=0), name="prototypes"
+            len(found),
+            use_bias=False,
+            kernel_initializer=keras.initializers.GlorotUniform(options.seed),
+            kernel_constraint=keras.constraints.UnitNorm(axis=0),
+            name="prototypes",
         )
         outputs = keras.layers.Rescaling(options.scale)(prototypes(outputs))
         loss: Any = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -80,7 +80,6 @@ def fine_tune(
     if head.layers.hidden_kernel is not None:
         raise ValueError("fine-tuning starts from a linear or cosine head")
     report = progress or (lambda part, message: None)
-    keras.utils.set_random_seed(options.seed)
     trunk, tail = split_body(backbone.body, options.convolutions)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".activations-") as temporary:

@@ -77,7 +77,6 @@ def fit_network(
 
     count, width = examples.features.shape
     labels = examples.targets.shape[1]
-    keras.utils.set_random_seed(options.seed)
     network = _network(options, width, labels, options.weight_decay / count)
     if start is not None:
         network.set_weights(_to_keras(start, options))
@@ -126,20 +125,32 @@ def _network(options: HeadOptions, width: int, labels: int, penalty: float) -> k
     import keras
 
     regularizer = keras.regularizers.L2(penalty)
+    # Seeds of their own: Keras's global seed is shared by all trainings of a process.
+    initial = keras.initializers.GlorotUniform(options.seed)
     inputs = keras.Input((width,), name="features")
     outputs: Any = inputs
     if options.kind == "mlp":
         outputs = keras.layers.Dense(
-            options.hidden, "relu", kernel_initializer="he_normal", kernel_regularizer=regularizer, name="hidden"
+            options.hidden,
+            "relu",
+            kernel_initializer=keras.initializers.HeNormal(options.seed),
+            kernel_regularizer=regularizer,
+            name="hidden",
         )(outputs)
-        outputs = keras.layers.Dropout(options.dropout)(outputs)
+        outputs = keras.layers.Dropout(options.dropout, seed=options.seed)(outputs)
     if options.kind == "cosine":
         prototypes = keras.layers.Dense(
-            labels, use_bias=False, kernel_constraint=keras.constraints.UnitNorm(axis=0), name="prototypes"
+            labels,
+            use_bias=False,
+            kernel_initializer=initial,
+            kernel_constraint=keras.constraints.UnitNorm(axis=0),
+            name="prototypes",
         )
         outputs = keras.layers.Rescaling(options.scale, name="scale")(prototypes(outputs))
     else:
-        outputs = keras.layers.Dense(labels, kernel_regularizer=regularizer, name="output")(outputs)
+        outputs = keras.layers.Dense(labels, kernel_initializer=initial, kernel_regularizer=regularizer, name="output")(
+            outputs
+        )
     return keras.Model(inputs, outputs, name=f"{options.kind}_head")
 
 

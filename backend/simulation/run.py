@@ -145,7 +145,7 @@ def _load(
     progress: Progress,
 ) -> _Loaded:
     folders = class_folders(image_dir)
-    wordnet_dir = settings.state_dir / "wordnet"
+    wordnet_dir = settings.resolved_wordnet_dir
     ensure_wordnet(wordnet_dir)
     space = label_space(folders, WordNet.open(wordnet_dir), distractors=distractors is not None)
     backbone = open_backbone(

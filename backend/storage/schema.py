@@ -73,6 +73,9 @@ class Project(Base):
         String(100), default="", server_default=""
     )  # the version whose projection its graph lives in; empty: none
     trained_annotations: Mapped[int] = mapped_column(Integer, default=0)  # annotated tasks at the last training
+    dynamic_options: Mapped[dict[str, list[Any]]] = mapped_column(
+        JSON, default=dict, server_default="{}"
+    )  # what tasks brought for labels of `value="$key"`, by key
     missing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)  # Label Studio no longer has the project
     ordered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when the last order read the annotations
     ordered_tasks: Mapped[int] = mapped_column(Integer, default=0)  # embedded tasks that the last order knew
@@ -119,6 +122,7 @@ class Annotation(Base):
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)  # Label Studio's own stamp: the newest wins
     deleted: Mapped[bool] = mapped_column(Boolean, default=False)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    __table_args__ = (Index("ix_annotation_received", "project_id", "received_at"),)
 
 
 class QueueItem(Base):
@@ -181,6 +185,7 @@ class Job(Base):
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     __table_args__ = (
+        Index("ix_job_ended", "status", "finished_at"),
         # The database itself refuses a second running, or a second waiting, job of a kind for a project.
         Index("ux_job_running", "kind", "project_id", unique=True, **_only_where("status = 'running'")),
         Index("ux_job_queued", "kind", "project_id", unique=True, **_only_where("status = 'queued'")),

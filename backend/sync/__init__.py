@@ -5,7 +5,7 @@ from __future__ import annotations
 from backend.sync.client import LabelStudioClient
 from backend.sync.connect import ConnectReport, connect_project
 from backend.sync.publish import PublishReport, WindowItem, publish_window
-from backend.sync.pull import PulledPage, pull_pages, tasks_gone
+from backend.sync.pull import PulledPage, has_all_tasks, pull_pages, tasks_gone
 
 __all__ = [
     "ConnectReport",
@@ -14,6 +14,7 @@ __all__ = [
     "PulledPage",
     "WindowItem",
     "connect_project",
+    "has_all_tasks",
     "publish_window",
     "pull_pages",
     "tasks_gone",

@@ -61,19 +61,26 @@ def pull_pages(
         yield PulledPage(tuple(tasks), annotations, max(_moment(task["updated_at"]) for task in tasks))
 
 
-def tasks_gone(client: LabelStudioClient, project_id: int, known: frozenset[int]) -> frozenset[int]:
-    """Those of the known tasks that Label Studio no longer has.
-
-    Costs one cheap call where nothing was deleted (the counts agree), one light pass over the project otherwise.
+def has_all_tasks(client: LabelStudioClient, project_id: int, count: int, newest: int) -> bool:
+    """Whether Label Studio still has every task that is known, by their number: one cheap call.
 
     Args:
-        known: all ids after a pull (an id that was never pulled would hide a deleted one from the count); gather
-            them before this call: tasks created meanwhile do no harm.
+        count: tasks known after a pull (one that was never pulled would hide a deleted one from the count); count them
+            before this call: tasks created meanwhile do no harm.
+        newest: the highest id among them.
     """
-    if not known:
-        return frozenset()
-    newest_known = TaskFilter("id", "less_or_equal", "Number", max(known))
-    if client.count_tasks(project_id, (newest_known,)) == len(known):
+    if not count:
+        return True
+    return client.count_tasks(project_id, (TaskFilter("id", "less_or_equal", "Number", newest),)) == count
+
+
+def tasks_gone(client: LabelStudioClient, project_id: int, known: frozenset[int]) -> frozenset[int]:
+    """Those of the known tasks that Label Studio no longer has; a light pass over the project where any are missing.
+
+    Args:
+        known: all ids after a pull, as for `has_all_tasks`.
+    """
+    if has_all_tasks(client, project_id, len(known), max(known, default=0)):
         return frozenset()
     present = {task["id"] for task in client.iter_tasks(project_id, page_size=5000, fields="ids")}
     return frozenset(known - present)

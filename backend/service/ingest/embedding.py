@@ -9,7 +9,7 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 
 from backend import metrics
 from backend.errors import ImageError
@@ -37,6 +37,17 @@ NO_TASK = -1  # less than any task's id
 REFRESH_SECONDS = 60.0  # while a big pool is embedded, the order takes in what is there this often
 PASSING_REASONS = ("timeout", "http_status", "unreachable")
 MAX_READS = 3
+
+# Only where the image is still the one that was read.
+_NOTE = (
+    update(Task.__table__)  # type: ignore[arg-type]
+    .where(
+        Task.project_id == bindparam("of_project"),
+        Task.task_id == bindparam("of_task"),
+        Task.image == bindparam("of_image"),
+    )
+    .values({name: bindparam(name) for name in ("digest", "failure", "failure_detail", "attempts")})
+)
 
 
 def embed_pending(
@@ -128,11 +139,9 @@ def embed_tasks(
     """
     outcomes = embed_photos(runtime, backbone, tasks, deadline=deadline, careful=careful)
     by_id = {task.task_id: task for task in tasks}
-    with runtime.database.session() as session:
-        for item in outcomes:
-            task = by_id[item.key]
-            where = (Task.project_id == task.project_id, Task.task_id == task.task_id, Task.image == task.image)
-            session.execute(update(Task).where(*where).values(**_values(item, task)))
+    if outcomes:
+        with runtime.database.session() as session:
+            session.connection().execute(_NOTE, [_values(item, by_id[item.key]) for item in outcomes])
     return outcomes
 
 
@@ -169,11 +178,12 @@ def embed_photos(
 
 
 def _values(item: Embedded[int], task: Task) -> dict[str, Any]:
+    row = {"of_project": task.project_id, "of_task": task.task_id, "of_image": task.image}
+    row["attempts"] = task.attempts + 1
     if item.error is None:
-        return {"digest": item.digest, "failure": None, "failure_detail": None, "attempts": task.attempts + 1}
+        return {**row, "digest": item.digest, "failure": None, "failure_detail": None}
     note_failure(task.project_id, task.task_id, item.error)
-    failure = {"failure": item.error.reason, "failure_detail": str(item.error)}
-    return {"digest": None, **failure, "attempts": task.attempts + 1}
+    return {**row, "digest": None, "failure": item.error.reason, "failure_detail": str(item.error)}
 
 
 def note_failure(project_id: int, task_id: int, error: ImageError) -> None:

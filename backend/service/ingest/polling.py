@@ -15,13 +15,13 @@ from backend.jobs.kinds import JobKind
 from backend.labels import LabelConfig
 from backend.service.context.context import Runtime
 from backend.service.pool.snapshot import backbone_of_snapshot
-from backend.service.projects.annotations import record_annotation, record_deletions
+from backend.service.projects.annotations import annotation_values, record_annotations, record_deletions
 from backend.service.projects.project import find_project, list_projects, set_up_project
-from backend.service.projects.tasks import count_tasks, forget_tasks, record_tasks
+from backend.service.projects.tasks import count_tasks, forget_tasks, newest_task, record_tasks, task_ids
 from backend.service.versions.artifacts import project_folder
 from backend.storage.schema import Annotation, Project, Task, now
 from backend.sync.client import LabelStudioClient
-from backend.sync.pull import PulledPage, pull_pages, tasks_gone
+from backend.sync.pull import PulledPage, has_all_tasks, pull_pages, tasks_gone
 
 log = logging.getLogger(__name__)
 
@@ -118,13 +118,13 @@ def _take_in(
     changed = 0
     with runtime.database.session() as session:
         tasks = record_tasks(session, runtime.database, project_id, config, page.tasks)
+        states = []
         for annotation in page.annotations:
             try:
-                changed += record_annotation(
-                    session, runtime.database, project_id, int(annotation["task"]), annotation, listed=True
-                )
+                states.append(annotation_values(int(annotation["task"]), annotation))
             except (KeyError, TypeError, ValueError) as error:
                 log.warning("an annotation of project %s cannot be read: %r", project_id, error)
+        changed += record_annotations(session, runtime.database, project_id, states, listed=True)
         vanished = _vanished(session, project_id, page, read_at)
         changed += record_deletions(session, runtime.database, project_id, vanished)
     return tasks, changed
@@ -150,7 +150,11 @@ def _forget_gone(runtime: Runtime, project_id: int) -> int:
     if client is None:
         raise BackendError("Label Studio is not configured.")
     with runtime.database.session() as session:
-        known = frozenset(session.scalars(select(Task.task_id).where(Task.project_id == project_id)))
+        count, newest = newest_task(session, project_id)
+    if has_all_tasks(client, project_id, count, newest):
+        return 0
+    with runtime.database.session() as session:
+        known = task_ids(session, project_id)
     gone = sorted(tasks_gone(client, project_id, known))
     if gone:
         with runtime.database.session() as session:

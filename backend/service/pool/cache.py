@@ -18,6 +18,7 @@ from backend.learning.space import Space
 from backend.priority.unknown import unknown_score
 from backend.service.context.context import Runtime
 from backend.service.context.label_cache import ProjectLabels
+from backend.service.pool.memory import ROW_BYTES, array_bytes
 from backend.service.projects.labels import labels_of
 from backend.service.versions.artifacts import load_projection
 from backend.service.versions.registry import sees_as_project
@@ -26,7 +27,6 @@ from backend.storage.schema import Project, Task
 log = logging.getLogger(__name__)
 
 CHUNK = 8192
-MOST_POOLS = 16  # projects whose pools are kept in memory; the one unused longest makes room
 REBUILD_SHARE = 0.2  # once so many rows are of deleted tasks, the arrays are made anew
 
 
@@ -61,13 +61,25 @@ class ProjectPool:
         """Rows, those of deleted tasks included."""
         return int(self.task_ids.size)
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that the pool takes, in bytes; an index for neighbours, which is compressed where it is big, not counted."""
+        arrays = (self.task_ids, self.embeddings, self.unknown, self.relevance, self.gone)
+        return array_bytes(*arrays, *(control.model for control in self.controls)) + self.n * ROW_BYTES
+
 
 class PoolCache:
-    """The pools of the projects that this process worked on; one thread at a time updates a pool."""
+    """The pools of the projects that this process worked on; one thread at a time updates a pool.
+
+    They take POOL_MEMORY_MB together: where that is exceeded, the one unused longest makes room. The pool in use is
+    always kept, however big.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._limit = runtime.settings.pool_memory_mb * 2**20
         self._pools: dict[int, ProjectPool] = {}
+        self._sizes: dict[int, int] = {}
         self._locks: dict[int, threading.Lock] = {}
         self._guard = threading.Lock()
 
@@ -80,7 +92,8 @@ class PoolCache:
         """The pool with all tasks that are embedded by now; new ones join without a rebuild."""
         runtime = self._runtime
         labels = labels_of(runtime, project)
-        known = self._pools.pop(project.id, None)
+        with self._guard:
+            known = self._pools.pop(project.id, None)
         rows = embedded_tasks(runtime, project.id)
         if known is not None and _still_fits(known, project, labels, relevance_roots):
             fresh = [(task, digest) for task, digest in rows if not _holds(known, task, digest)]
@@ -97,9 +110,11 @@ class PoolCache:
         return self._keep(project.id, build_pool(runtime, project, labels, relevance_roots, rows, seed))
 
     def _keep(self, project_id: int, pool: ProjectPool) -> ProjectPool:
+        size = pool.nbytes
         with self._guard:
             self._pools[project_id] = pool
-            while len(self._pools) > MOST_POOLS:
+            self._sizes[project_id] = size
+            while len(self._pools) > 1 and sum(self._sizes[kept] for kept in self._pools) > self._limit:
                 self._pools.pop(next(iter(self._pools)))
         return pool
 

@@ -20,6 +20,8 @@ from backend.labels import Control
 from backend.storage.database import Database
 from backend.storage.schema import Annotation, now
 
+CHUNK = 500  # rows of a statement
+
 
 def parse_time(value: object) -> datetime:
     """Label Studio's ISO time; the epoch where it sent none, so that any stamped state is newer."""
@@ -37,21 +39,49 @@ def user_id(value: object) -> int | None:
 
 
 def record_annotation(
+    session: Session, database: Database, project_id: int, task_id: int, annotation: Mapping[str, Any]
+) -> bool:
+    """Store the state of an annotation unless a newer one is known; True if something changed."""
+    return record_annotations(session, database, project_id, [annotation_values(task_id, annotation)]) > 0
+
+
+def record_annotations(
     session: Session,
     database: Database,
     project_id: int,
-    task_id: int,
-    annotation: Mapping[str, Any],
+    annotations: Sequence[Mapping[str, Any]],
     *,
     listed: bool = False,
-) -> bool:
-    """Store the state of an annotation unless a newer one is known; True if something changed.
+) -> int:
+    """Store the states of annotations unless newer ones are known; how many changed.
 
     Args:
-        listed: the state comes from Label Studio's own listing, so the annotation exists even if it was once deleted.
+        annotations: columns by name, see `annotation_values`.
+        listed: the states come from Label Studio's own listing, so the annotations exist even if they were once
+            deleted.
     """
-    values = {
-        "project_id": project_id,
+    by_id = {values["annotation_id"]: {"project_id": project_id, **values} for values in annotations}
+    rows = [by_id[annotation_id] for annotation_id in sorted(by_id)]  # one order for all writers: no deadlock
+    changed = 0
+    for start in range(0, len(rows), CHUNK):
+        statement = database.insert(Annotation).values(rows[start : start + CHUNK])
+        replaced = {name: statement.excluded[name] for name in rows[0] if name not in ("project_id", "annotation_id")}
+        newer = statement.excluded.updated_at > Annotation.updated_at
+        allowed = or_(newer, Annotation.deleted.is_(True)) if listed else newer & Annotation.deleted.is_(False)
+        statement = statement.on_conflict_do_update(
+            index_elements=["project_id", "annotation_id"], set_=replaced, where=allowed
+        )
+        changed += session.execute(statement).rowcount  # type: ignore[attr-defined]
+    return changed
+
+
+def annotation_values(task_id: int, annotation: Mapping[str, Any]) -> dict[str, Any]:
+    """An annotation as Label Studio gives it, as columns of its row.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is no annotation with an id.
+    """
+    return {
         "annotation_id": int(annotation["id"]),
         "task_id": task_id,
         "result": list(annotation.get("result") or []),
@@ -62,36 +92,29 @@ def record_annotation(
         "deleted": False,
         "received_at": now(),
     }
-    statement = database.insert(Annotation).values(**values)
-    replaced = {name: statement.excluded[name] for name in values if name not in ("project_id", "annotation_id")}
-    newer = statement.excluded.updated_at > Annotation.updated_at
-    allowed = or_(newer, Annotation.deleted.is_(True)) if listed else newer & Annotation.deleted.is_(False)
-    statement = statement.on_conflict_do_update(
-        index_elements=["project_id", "annotation_id"], set_=replaced, where=allowed
-    )
-    return bool(session.execute(statement).rowcount)  # type: ignore[attr-defined]
 
 
 def record_deletions(session: Session, database: Database, project_id: int, annotation_ids: Iterable[int]) -> bool:
     """Mark annotations as deleted, also those that were never seen; True if something changed."""
     changed = False
-    for annotation_id in annotation_ids:
-        statement = database.insert(Annotation).values(
-            project_id=project_id, annotation_id=annotation_id, deleted=True, updated_at=parse_time(None)
-        )
+    ids = sorted(set(annotation_ids))
+    for start in range(0, len(ids), CHUNK):
+        tombstone = {"project_id": project_id, "deleted": True, "updated_at": parse_time(None)}
+        rows = [{**tombstone, "annotation_id": annotation_id} for annotation_id in ids[start : start + CHUNK]]
+        statement = database.insert(Annotation).values(rows)
         statement = statement.on_conflict_do_update(
             index_elements=["project_id", "annotation_id"],
             set_={"deleted": True, "received_at": now()},
             where=Annotation.deleted.is_(False),
         )
-        changed |= bool(session.execute(statement).rowcount)  # type: ignore[attr-defined]
+        changed |= session.execute(statement).rowcount > 0  # type: ignore[attr-defined]
     return changed
 
 
 def record_task_deletions(session: Session, project_id: int, task_ids: Sequence[int]) -> None:
     """Mark the annotations of deleted tasks as deleted."""
-    for start in range(0, len(task_ids), 500):
-        chunk = task_ids[start : start + 500]
+    for start in range(0, len(task_ids), CHUNK):
+        chunk = task_ids[start : start + CHUNK]
         session.execute(
             update(Annotation)
             .where(Annotation.project_id == project_id, Annotation.task_id.in_(chunk))

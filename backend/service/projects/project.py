@@ -50,10 +50,13 @@ def set_up_project(
     if extra_params is not None:
         params = parse_extra_params(extra_params)
         project_options(runtime.settings, params)
+    created = False
     with runtime.database.session() as session:
-        runtime_insert = runtime.database.insert(Project).values(id=project_id).on_conflict_do_nothing()
-        created = session.execute(runtime_insert).rowcount == 1  # type: ignore[attr-defined]
-        project = session.get_one(Project, project_id)
+        project = session.get(Project, project_id)
+        if project is None:  # else nothing is written unless something changed: /predict asks each time
+            insert = runtime.database.insert(Project).values(id=project_id).on_conflict_do_nothing()
+            created = session.execute(insert).rowcount == 1  # type: ignore[attr-defined]
+            project = session.get_one(Project, project_id)
         before = (project.label_config, project.extra_params)
         if project.missing_since is not None:
             project.missing_since = None  # Label Studio speaks of it, so it is there

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 Floats = NDArray[np.floating[Any]]
 FIRST_VERSION = f"{WORDNET}.0"  # before the first window there are only WordNet's labels
 
+MOST_SERVED = 64  # projects whose snapshots and heads stay open; the one opened longest ago makes room
+
 
 @dataclass(frozen=True)
 class Served:
@@ -51,6 +54,7 @@ class Predictor:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self._served: dict[int, tuple[str, Served]] = {}
+        self._guard = threading.Lock()
 
     def predict(
         self, project_id: int, tasks: Sequence[Mapping[str, Any]], budget_seconds: float
@@ -107,7 +111,11 @@ class Predictor:
                 read_snapshot(folder), None if name in BUILT_IN else load_heads(self.runtime, project.id, name)
             )
             kept = (project.snapshot, served)
-            self._served[project.id] = kept
+            with self._guard:
+                self._served.pop(project.id, None)
+                self._served[project.id] = kept
+                while len(self._served) > MOST_SERVED:
+                    self._served.pop(next(iter(self._served)))
         if kept[1].snapshot is not None and kept[1].snapshot.labels_key != labels.key:
             return Served(None, None)  # the labels changed: until the next window only WordNet speaks of them
         return kept[1]

@@ -32,7 +32,8 @@ def save_heads(folder: Path, heads: Sequence[Head]) -> str:
 
 def load_heads(runtime: Runtime, project_id: int, version: str) -> list[Head] | None:
     """The heads of a trained version, one for each control; None where the version has none."""
-    parts = sorted(head_folder(runtime, project_id, version).glob("control-*"))
+    found = head_folder(runtime, project_id, version).glob("control-*")
+    parts = sorted(found, key=lambda part: int(part.name.removeprefix("control-")))
     return [Head.load(part) for part in parts] or None
 
 

@@ -78,17 +78,25 @@ def list_versions(runtime: Runtime, project_id: int) -> list[ModelVersion]:
         return list(session.scalars(query.order_by(ModelVersion.created_at, ModelVersion.version)))
 
 
+def version_names(runtime: Runtime) -> list[str]:
+    """The names of the versions of all projects, each once: the published ones first."""
+    published = select(Project.published_version).where(Project.published_version != "").order_by(Project.id)
+    made = select(ModelVersion.version).order_by(ModelVersion.project_id, ModelVersion.created_at, ModelVersion.version)
+    with runtime.database.session() as session:
+        return list(dict.fromkeys([*session.scalars(published), *session.scalars(made)]))
+
+
 def find_version(runtime: Runtime, project_id: int, version: str) -> ModelVersion:
     """One version of a project.
 
     Raises:
         NotFoundError: the project has no such version; the message lists those it has.
     """
-    versions = list_versions(runtime, project_id)
-    for item in versions:
-        if item.version == version:
-            return item
-    known = ", ".join(item.version for item in versions) or "none yet"
+    with runtime.database.session() as session:
+        found = session.get(ModelVersion, (project_id, version))
+    if found is not None:
+        return found
+    known = ", ".join(item.version for item in list_versions(runtime, project_id)) or "none yet"
     raise NotFoundError(f"Project {project_id} has no model version {version!r}; it has: {known}.")
 
 

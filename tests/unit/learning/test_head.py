@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -66,6 +67,19 @@ def test_same_input_same_head() -> None:
     embeddings, labels = clusters(30, 0)
     first, second = (train_head(embeddings, one_hot(labels)) for _ in range(2))
     np.testing.assert_array_equal(first.predict(embeddings), second.predict(embeddings))
+
+
+def test_same_input_same_head_while_another_is_trained() -> None:
+    embeddings, labels = clusters(30, 0)
+    mlp = HeadOptions(kind="mlp", hidden=8)  # drawn at random: its first weights, and what dropout leaves out
+
+    def weights(_: int) -> np.ndarray:
+        return train_head(embeddings, one_hot(labels), mlp, epochs=5).layers.kernel
+
+    alone = weights(0)
+    with ThreadPoolExecutor(3) as pool:
+        for together in pool.map(weights, range(6)):
+            np.testing.assert_array_equal(together, alone)
 
 
 def test_labels_without_annotations_keep_their_prior() -> None:
