@@ -22,6 +22,7 @@ from backend.cli.doctor import doctor
 from backend.cli.export import export
 from backend.cli.models import models
 from backend.cli.order import order
+from backend.cli.retrain import retrain
 from backend.cli.serve import serve
 from backend.cli.settings import settings
 from backend.cli.setup import setup
@@ -41,6 +42,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     connect,
     doctor,
     order,
+    retrain,
     train,
     export,
     simulate,
@@ -52,6 +54,9 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 GROUPS: dict[str, typer.Typer] = {"models": models}
 
 EXIT_MISTAKE = 2
+
+# --image_dir is --image-dir: scripts for older programs run unchanged.
+SPELLINGS: dict[str, Any] = {"token_normalize_func": lambda name: name.replace("_", "-")}
 
 
 class _Group(TyperGroup):
@@ -77,7 +82,7 @@ def build_app() -> typer.Typer:
     )
     app.callback()(_prepare)
     for command in COMMANDS:
-        app.command()(command)
+        app.command(context_settings=SPELLINGS)(command)
     for name, group in GROUPS.items():
         app.add_typer(group, name=name)
     return app

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def export(
     project: Annotated[int, typer.Option(help="Number of the project in Label Studio.")],
-    format_name: Annotated[str, typer.Option("--format", help="keras, savedmodel, tflite, onnx or openvino.")],
+    format_name: Annotated[str, typer.Option("--format", help="keras, savedmodel, tflite, onnx, openvino or frozen.")],
     output_folder: Annotated[
         Path | None, typer.Option("--output", help="Folder to write. Default: export/PROJECT-VERSION-FORMAT.")
     ] = None,

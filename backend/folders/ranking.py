@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from backend.decoding import Decoder
 from backend.errors import ImageError, LabelConfigError, NotFoundError
-from backend.features import Backbone, embed_stream, open_backbone
-from backend.images import find_images
+from backend.features import Backbone
+from backend.folders.embedding import EmbeddedPhotos, Progress, embed_photos, open_settings_backbone, photos_below
 from backend.labels import LabelConfig, LabelSpace, WordNet, ensure_wordnet, imagenet, relevance_mass
 from backend.learning.pool_model import PoolModel
 from backend.priority import Order, OrderOptions, PoolView, order_pool
@@ -25,8 +23,6 @@ from backend.storage.opening import open_database
 
 TOP = 5
 CHUNK = 8192
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -77,7 +73,7 @@ def order_folder(
         LabelConfigError: no control has labels of its own.
         WeightsError, WordNetError: the set-up is not complete and could not be completed.
     """
-    paths = _photos(directory)
+    paths = photos_below(directory, "--directory")
     control = next((control for control in config.controls if control.labels), None)
     if control is None:
         raise LabelConfigError(
@@ -85,16 +81,11 @@ def order_folder(
         )
     wordnet = WordNet.open(_wordnet_folder(settings))
     space = LabelSpace(control, wordnet)
-    backbone = open_backbone(
-        settings.backbone,
-        models_dir=settings.resolved_weights_dir,
-        inception_weights=settings.inception_weights,
-        threads=settings.inference_threads,
-    )
+    backbone = open_settings_backbone(settings)
     with open_database(settings) as database:
-        embedded, unreadable = _embed(paths, backbone, FeatureStore(database.engine), settings, progress)
+        embedded = embed_photos(paths, backbone, FeatureStore(database.engine), settings, progress)
     if not embedded.paths:
-        first, error = unreadable[0]
+        first, error = embedded.unreadable[0]
         raise NotFoundError(
             f"None of the {len(paths)} photos below {directory} can be read; the first, {first}: {error}"
         )
@@ -120,14 +111,7 @@ def order_folder(
     )
     labels = [label.value for label in control.labels]
     places = _places(order, embedded.paths, model.prior, labels, beliefs.top)
-    return FolderOrder(places, len(embedded.paths), tuple(order.components), unreadable)
-
-
-@dataclass(frozen=True)
-class _Embedded:
-    paths: list[Path]
-    digests: list[str]
-    embeddings: NDArray[np.float16]
+    return FolderOrder(places, len(embedded.paths), tuple(order.components), embedded.unreadable)
 
 
 @dataclass(frozen=True)
@@ -141,7 +125,7 @@ class _Beliefs:
 
     @classmethod
     def of(
-        cls, embedded: _Embedded, backbone: Backbone, space: LabelSpace, roots: Sequence[str], wordnet: WordNet
+        cls, embedded: EmbeddedPhotos, backbone: Backbone, space: LabelSpace, roots: Sequence[str], wordnet: WordNet
     ) -> _Beliefs:
         prior, unknown, relevance, top = [], [], [], []
         # In chunks: the logits of a million photos at once would take 4 GB.
@@ -162,77 +146,10 @@ class _Beliefs:
         )
 
 
-def read_photo(path: Path, max_bytes: int) -> bytes:
-    """The bytes of a file.
-
-    Raises:
-        ImageError: it cannot be read, or is larger than `max_bytes`.
-    """
-    try:
-        size = path.stat().st_size
-        if size > max_bytes:
-            raise ImageError(
-                f"{size} bytes are more than MAX_IMAGE_BYTES ({max_bytes}): raise it, or shrink the photo",
-                reason="too_large",
-            )
-        return path.read_bytes()
-    except OSError as error:
-        raise ImageError(f"the file cannot be read: {error.strerror or error}", reason="unreadable") from None
-
-
-def _photos(directory: Path) -> list[Path]:
-    if not directory.is_dir():
-        raise NotFoundError(f"There is no folder {directory}: give an existing one to --directory.")
-    paths = find_images(directory)
-    if not paths:
-        raise NotFoundError(f"No photos below {directory}: give a folder with JPEG, PNG, WebP, GIF, BMP or TIFF files.")
-    return paths
-
-
 def _wordnet_folder(settings: Settings) -> Path:
     folder = settings.resolved_wordnet_dir
     ensure_wordnet(folder)
     return folder
-
-
-def _embed(
-    paths: Sequence[Path], backbone: Backbone, store: FeatureStore, settings: Settings, progress: Progress
-) -> tuple[_Embedded, list[tuple[Path, ImageError]]]:
-    """Embed the photos that are not stored yet; those that cannot be read are given back with the reason."""
-    digests: dict[Path, str] = {}
-    unreadable: list[tuple[Path, ImageError]] = []
-    fresh: list[tuple[str, NDArray[np.float16]]] = []
-    items = ((path, partial(read_photo, path, settings.max_image_bytes)) for path in paths)
-    progress(0, len(paths))
-    for done, item in enumerate(
-        embed_stream(
-            backbone,
-            items,
-            batch_size=settings.batch_size,
-            decode_threads=settings.decode_threads,
-            known=lambda wanted: store.get(wanted, backbone.id),
-            decode=Decoder(max_pixels=settings.max_image_pixels, memory_mb=settings.image_memory_mb).decode,
-        ),
-        start=1,
-    ):
-        if item.error is not None:
-            unreadable.append((item.key, item.error))
-        elif item.digest is not None and item.embedding is not None:
-            digests[item.key] = item.digest
-            fresh.append((item.digest, item.embedding))
-        if len(fresh) >= settings.batch_size * 8:  # stored as it goes: a run that is broken off loses little
-            store.put(backbone.id, fresh)
-            fresh = []
-        progress(done, len(paths))
-    store.put(backbone.id, fresh)
-    readable = sorted(digests)
-    ordered = [digests[path] for path in readable]
-    embeddings, found = store.matrix(ordered, backbone.id, backbone.spec.embedding_dim)
-    kept = [index for index, there in enumerate(found) if there]
-    return (
-        _Embedded([readable[index] for index in kept], [ordered[index] for index in kept], embeddings[found]),
-        sorted(unreadable, key=lambda pair: pair[0]),
-    )
 
 
 def _places(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from backend.learning.export import keras_file, onnx, openvino, saved_model, tflite
+from backend.learning.export import frozen_graph, keras_file, onnx, openvino, saved_model, tflite
 from backend.learning.export.format import ExportFormat
 
 FORMATS: Mapping[str, ExportFormat] = MappingProxyType(
@@ -17,6 +17,7 @@ FORMATS: Mapping[str, ExportFormat] = MappingProxyType(
             tflite.FORMAT,
             onnx.FORMAT,
             openvino.FORMAT,
+            frozen_graph.FORMAT,
         )
     }
 )

@@ -11,8 +11,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageOps
 
-from backend.decoding import decode_rgb
-from backend.images import find_images
+from backend.images import decode_rgb, find_images
 
 pytestmark = pytest.mark.unit
 

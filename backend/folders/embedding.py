@@ -1,0 +1,137 @@
+"""The embeddings of photos on disk: read behind the limits of the settings, computed once, kept in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.errors import ImageError, NotFoundError
+from backend.features import Backbone, embed_stream, open_backbone
+from backend.images import find_images
+from backend.settings import Settings
+from backend.storage.feature_store import FeatureStore
+
+Progress = Callable[[int, int], None]
+"""Hears how many photos are done, of how many."""
+
+_STORED_AT_A_TIME = 8  # batches
+
+
+@dataclass(frozen=True)
+class EmbeddedPhotos:
+    """The readable photos of a folder, sorted by path, and those that are not.
+
+    Attributes:
+        digests: hex sha-256 of each file.
+        embeddings: float16 [n, d].
+        unreadable: (path, error) of each photo that was left out.
+        computed: how many were embedded now; the others were stored.
+    """
+
+    paths: list[Path]
+    digests: list[str]
+    embeddings: NDArray[np.float16]
+    unreadable: list[tuple[Path, ImageError]]
+    computed: int
+
+
+def open_settings_backbone(settings: Settings) -> Backbone:
+    """The backbone that the settings name.
+
+    Raises:
+        SettingsError, WeightsError: there is none of this name, or its weights are missing or damaged.
+    """
+    return open_backbone(
+        settings.backbone,
+        models_dir=settings.resolved_weights_dir,
+        inception_weights=settings.inception_weights,
+        threads=settings.inference_threads,
+    )
+
+
+def photos_below(directory: Path, option: str) -> list[Path]:
+    """All photos below a folder, sorted.
+
+    Raises:
+        NotFoundError: there is no such folder, or no photo in it; names the command's `option`.
+    """
+    if not directory.is_dir():
+        raise NotFoundError(f"There is no folder {directory}: give an existing one to {option}.")
+    paths = find_images(directory)
+    if not paths:
+        raise NotFoundError(f"No photos below {directory}: give a folder with JPEG, PNG, WebP, GIF, BMP or TIFF files.")
+    return paths
+
+
+def read_photo(path: Path, max_bytes: int) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        ImageError: it cannot be read, or is larger than `max_bytes`.
+    """
+    try:
+        size = path.stat().st_size
+        if size > max_bytes:
+            raise ImageError(
+                f"{size} bytes are more than MAX_IMAGE_BYTES ({max_bytes}): raise it, or shrink the photo",
+                reason="too_large",
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"the file cannot be read: {error.strerror or error}", reason="unreadable") from None
+
+
+def embed_photos(
+    paths: Sequence[Path], backbone: Backbone, store: FeatureStore, settings: Settings, progress: Progress
+) -> EmbeddedPhotos:
+    """Embed the photos that are not stored yet; those that cannot be read are given back with the reason.
+
+    What is embedded is stored as it goes, and when it is broken off (Ctrl-C): the next run goes on from there.
+    """
+    items = [(path, partial(read_photo, path, settings.max_image_bytes)) for path in paths]
+    digests: dict[Path, str] = {}
+    unreadable: list[tuple[Path, ImageError]] = []
+    fresh: list[tuple[str, NDArray[np.float16]]] = []
+    computed: set[str] = set()
+    progress(0, len(items))
+    try:
+        for done, item in enumerate(
+            embed_stream(
+                backbone,
+                items,
+                batch_size=settings.batch_size,
+                decode_threads=settings.decode_threads,
+                known=lambda wanted: store.get(wanted, backbone.id),
+                max_pixels=settings.max_image_pixels,
+            ),
+            start=1,
+        ):
+            if item.error is not None:
+                unreadable.append((item.key, item.error))
+            elif item.digest is not None and item.embedding is not None:
+                digests[item.key] = item.digest
+                if not item.was_known:
+                    fresh.append((item.digest, item.embedding))
+                    computed.add(item.digest)
+            if len(fresh) >= settings.batch_size * _STORED_AT_A_TIME:
+                store.put(backbone.id, fresh)
+                fresh = []
+            progress(done, len(items))
+    finally:
+        store.put(backbone.id, fresh)
+    readable = sorted(digests)
+    ordered = [digests[path] for path in readable]
+    embeddings, found = store.matrix(ordered, backbone.id, backbone.spec.embedding_dim)
+    kept = [index for index, there in enumerate(found) if there]
+    return EmbeddedPhotos(
+        [readable[index] for index in kept],
+        [ordered[index] for index in kept],
+        embeddings[found],
+        sorted(unreadable, key=lambda pair: pair[0]),
+        len(computed),
+    )
