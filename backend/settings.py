@@ -84,7 +84,13 @@ class Settings(BaseSettings):
         description="Comma-separated cloud schemes that may be read with the backend's own credentials: s3, gs, azure-blob. Others go through Label Studio.",
     )
     max_image_bytes: int = Field(50_000_000, ge=1_000, description="Largest image file, in bytes.")
-    max_image_pixels: int = Field(200_000_000, ge=10_000, description="Largest image, in pixels (width x height).")
+    max_image_pixels: int = Field(50_000_000, ge=10_000, description="Largest image, in pixels (width x height).")
+    image_memory_mb: int = Field(
+        1024,
+        ge=64,
+        le=65_536,
+        description="Memory in MB for the process that decodes big pictures, one beside each process of the server; small ones are decoded in a quarter of it in addition.",
+    )
     image_timeout_seconds: float = Field(20.0, gt=0, le=600, description="Longest time to fetch one image.")
 
     # Features

@@ -12,13 +12,16 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from backend.decoding import Decode, Decoder
 from backend.errors import ImageError
 from backend.features.backbone import Backbone
 from backend.features.runner import Session
 from backend.features.spec import BackboneSpec, Embeddings, Floats, Pixels
-from backend.images import DEFAULT_MAX_PIXELS, decode_rgb, sha256_digest
+from backend.images import sha256_digest
 
 K = TypeVar("K")
+
+_MOST_BYTES = 256 << 20
 
 Known = Callable[[Sequence[str]], Mapping[str, Embeddings]]
 
@@ -49,6 +52,7 @@ class _Decoded:
     """The pixels of an image, or why there are none."""
 
     digest: str
+    bytes_read: int
     image: Pixels | None = None
     error: ImageError | None = None
 
@@ -60,12 +64,13 @@ def embed_stream(
     batch_size: int = 32,
     decode_threads: int = 0,
     known: Known | None = None,
-    max_pixels: int = DEFAULT_MAX_PIXELS,
+    decode: Decode | None = None,
 ) -> Iterator[Embedded[K]]:
     """Embed images as they come; one result for each item, in any order.
 
     Images that are equal byte for byte are embedded once while one of them is under way. Memory holds at most
-    `batch_size` and twice `decode_threads` images at any time, however many there are.
+    `batch_size` and twice `decode_threads` images at any time, however many there are; while their files take more
+    than 256 MB, no further one is read.
 
     Args:
         backbone: what embeds them.
@@ -73,11 +78,11 @@ def embed_stream(
         batch_size: how many digests `known` is asked for at a time.
         decode_threads: threads that read and decode; 0 = two for each core.
         known: stored embeddings by digest, so that no image is embedded twice.
-        max_pixels: largest image, width x height.
+        decode: makes pixels of the bytes of an image; a `Decoder` with the default limits unless told.
     """
     threads = decode_threads or 2 * (os.cpu_count() or 1)
     lookup_size = batch_size if known else 1
-    return _Pipeline[K](backbone, threads, lookup_size, known or _nothing_known, max_pixels).run(items)
+    return _Pipeline[K](backbone, threads, lookup_size, known or _nothing_known, decode or Decoder().decode).run(items)
 
 
 class _Pipeline(Generic[K]):
@@ -86,16 +91,17 @@ class _Pipeline(Generic[K]):
     Threads only ever report what they finished; the one who asks for results does all else, so nothing is locked.
     """
 
-    def __init__(self, backbone: Backbone, threads: int, lookup_size: int, known: Known, max_pixels: int) -> None:
+    def __init__(self, backbone: Backbone, threads: int, lookup_size: int, known: Known, decode: Decode) -> None:
         self._backbone = backbone
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self._limit = lookup_size + 2 * threads
         self._lookup_size = lookup_size
         self._known = known
-        self._max_pixels = max_pixels
+        self._decode = decode
         self._done: SimpleQueue[Future[_Read[K]] | Future[_Decoded]] = SimpleQueue()
         self._reading = 0
         self._decoding = 0
+        self._held = 0  # bytes of the files that are read and not yet decoded
         self._to_look_up: list[_Read[K]] = []
         self._waiting: dict[str, list[K]] = {}  # the keys of each digest that is under way
         self._results: deque[Embedded[K]] = deque()
@@ -119,7 +125,7 @@ class _Pipeline(Generic[K]):
 
     def _start_reading(self, remaining: Iterator[tuple[K, Callable[[], bytes]]]) -> bool:
         """Keep the threads busy; False once nothing is left to start."""
-        while self._reading + len(self._to_look_up) + self._decoding < self._limit:
+        while self._reading + len(self._to_look_up) + self._decoding < self._limit and self._held < _MOST_BYTES:
             item = next(remaining, None)
             if item is None:
                 return False
@@ -129,6 +135,7 @@ class _Pipeline(Generic[K]):
 
     def _take_read(self, read: _Read[K]) -> None:
         self._reading -= 1
+        self._held += len(read.data)
         if read.digest is None:
             self._results.append(Embedded(read.key, None, None, read.error))
         else:
@@ -142,18 +149,21 @@ class _Pipeline(Generic[K]):
         known = self._known(list({read.digest for read in reads if read.digest})) if reads else {}
         for read in reads:
             digest = read.digest or ""
+            if digest in known or digest in self._waiting:
+                self._held -= len(read.data)
             if digest in known:
                 self._results.append(Embedded(read.key, digest, known[digest], was_known=True))
             elif digest in self._waiting:
                 self._waiting[digest].append(read.key)
             else:
                 self._waiting[digest] = [read.key]
-                future = self._pool.submit(_decode, digest, read.data, self._backbone.spec, self._max_pixels)
+                future = self._pool.submit(_decode, digest, read.data, self._backbone.spec, self._decode)
                 future.add_done_callback(self._done.put)
                 self._decoding += 1
 
     def _take_decoded(self, decoded: _Decoded, session: Session[str]) -> None:
         self._decoding -= 1
+        self._held -= decoded.bytes_read
         if decoded.image is not None:
             session.submit(decoded.digest, decoded.image)
         else:
@@ -182,9 +192,9 @@ def _read(key: K, read: Callable[[], bytes]) -> _Read[K]:
     return _Read(key, data, sha256_digest(data))
 
 
-def _decode(digest: str, data: bytes, spec: BackboneSpec, max_pixels: int) -> _Decoded:
+def _decode(digest: str, data: bytes, spec: BackboneSpec, decode: Decode) -> _Decoded:
     size = (spec.input_size, spec.input_size)
     try:
-        return _Decoded(digest, decode_rgb(data, size, fit=spec.fit, crop=spec.crop, max_pixels=max_pixels))
+        return _Decoded(digest, len(data), decode(data, size, fit=spec.fit, crop=spec.crop))
     except ImageError as error:
-        return _Decoded(digest, error=error)
+        return _Decoded(digest, len(data), error=error)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.decoding import Decoder
 from backend.errors import ImageError, NotFoundError
 from backend.features import Backbone, embed_stream, open_backbone
 from backend.images import find_images
@@ -52,6 +53,11 @@ def open_settings_backbone(settings: Settings) -> Backbone:
         inception_weights=settings.inception_weights,
         threads=settings.inference_threads,
     )
+
+
+def decoder_of(settings: Settings) -> Decoder:
+    """A decoder within the limits of the settings; one does for a whole run."""
+    return Decoder(max_pixels=settings.max_image_pixels, memory_mb=settings.image_memory_mb)
 
 
 def photos_below(directory: Path, option: str) -> list[Path]:
@@ -107,7 +113,7 @@ def embed_photos(
                 batch_size=settings.batch_size,
                 decode_threads=settings.decode_threads,
                 known=lambda wanted: store.get(wanted, backbone.id),
-                max_pixels=settings.max_image_pixels,
+                decode=decoder_of(settings).decode,
             ),
             start=1,
         ):

@@ -5,7 +5,7 @@ Knows nothing of models, nor of Label Studio beyond the addresses of its files.
 
 from __future__ import annotations
 
-from backend.images.decode import DEFAULT_MAX_PIXELS, Fit, RgbImage, decode_rgb
+from backend.decoding import DEFAULT_MAX_PIXELS, Fit, RgbImage, decode_rgb
 from backend.images.digest import sha256_digest
 from backend.images.fetcher import ImageFetcher
 from backend.images.local_files import find_images

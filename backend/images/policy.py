@@ -18,7 +18,6 @@ class ImagePolicy:
         cloud_schemes: of `s3`, `gs`, `azure-blob`, those read with the machine's own credentials; the
             others are resolved by Label Studio.
         max_bytes: largest encoded image, in bytes.
-        max_pixels: largest image, width x height. Decoding applies it; fetching does not look inside.
         timeout_seconds: longest time from the call to the last byte, redirects included.
         label_studio_url: address of Label Studio, may have a path; empty where there is none.
         authorization: gives the `Authorization` header for Label Studio's origin, and is asked anew for
@@ -29,7 +28,6 @@ class ImagePolicy:
     allowed_hosts: tuple[str, ...] = ()
     cloud_schemes: tuple[str, ...] = ()
     max_bytes: int = 50_000_000
-    max_pixels: int = 200_000_000
     timeout_seconds: float = 20.0
     label_studio_url: str = ""
     authorization: Callable[[], str] | None = None

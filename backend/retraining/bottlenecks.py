@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.decoding import Decode
 from backend.errors import SettingsError
 from backend.features import Backbone, embed_stream
-from backend.folders.embedding import EmbeddedPhotos, Progress, read_photo
+from backend.folders.embedding import EmbeddedPhotos, Progress, decoder_of, read_photo
 from backend.retraining.distortions import distorted_digest, distorted_photo
 from backend.retraining.options import Distortions
 from backend.settings import Settings
@@ -61,7 +62,8 @@ def embed_distorted(
     }
     stored = store.seen(list(wanted), backbone.id)
     missing = [name for name in wanted if name not in stored]
-    read = partial(_distorted, photos, wanted, distortions, backbone, settings)
+    decoder = decoder_of(settings)
+    read = partial(_distorted, photos, wanted, distortions, backbone, settings, decoder.decode)
     fresh: list[tuple[str, NDArray[np.float16]]] = []
     progress(len(stored), len(wanted))
     try:
@@ -70,7 +72,7 @@ def embed_distorted(
                 backbone,
                 ((name, partial(read, name)) for name in missing),
                 decode_threads=settings.decode_threads,
-                max_pixels=settings.max_image_pixels,
+                decode=decoder.decode,
             ),
             start=len(stored) + 1,
         ):
@@ -94,6 +96,7 @@ def _distorted(
     distortions: Distortions,
     backbone: Backbone,
     settings: Settings,
+    decode: Decode,
     name: str,
 ) -> bytes:
     row, variant = wanted[name]
@@ -102,6 +105,6 @@ def _distorted(
         photos.digests[row],
         distortions,
         variant,
-        settings.max_image_pixels,
+        decode,
         backbone.spec.input_size,
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from backend.images import decode_rgb
+from backend.decoding import Decode
 from backend.retraining.options import Distortions
 
 
@@ -19,7 +19,7 @@ def distorted_digest(digest: str, distortions: Distortions, variant: int) -> str
 
 
 def distorted_photo(
-    read: Callable[[], bytes], digest: str, distortions: Distortions, variant: int, max_pixels: int, size: int
+    read: Callable[[], bytes], digest: str, distortions: Distortions, variant: int, decode: Decode, size: int
 ) -> bytes:
     """A distorted copy of the photo that `read` gives, encoded; drawn by the photo's digest and the variant.
 
@@ -29,7 +29,7 @@ def distorted_photo(
     Raises:
         ImageError: the photo cannot be read.
     """
-    pixels = decode_rgb(read(), (2 * size, 2 * size), fit="squash", max_pixels=max_pixels)
+    pixels = decode(read(), (2 * size, 2 * size), fit="squash", crop=1.0)
     rng = np.random.default_rng([int(digest[:8], 16), variant])
     changed = distort(Image.fromarray(pixels), distortions, rng)
     buffer = io.BytesIO()

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from backend.errors import ImageError, NotFoundError
 from backend.features import Backbone, open_backbone
 from backend.features.normalise import normalise_parts
-from backend.folders.embedding import EmbeddedPhotos, embed_photos, read_photo
-from backend.images import decode_rgb
+from backend.folders.embedding import EmbeddedPhotos, decoder_of, embed_photos, read_photo
 from backend.learning.calibration import fit_temperature
 from backend.learning.evaluation import Evaluation, evaluate
 from backend.learning.head_inference import Head, HeadLayers
@@ -210,6 +209,7 @@ class _Retraining:
         self._data = data
         self._listen = listen
         self._network: Any = None
+        self._decode = decoder_of(settings).decode
 
     def run(self, embeddings: NDArray[np.float16], labels: NDArray[np.intp]) -> Retrained:
         options, data = self._options, self._data
@@ -351,15 +351,11 @@ class _Retraining:
         return self._decoded([self._data.photos.paths[row] for row in chosen], spec.input_size)
 
     def _decoded(self, paths: Sequence[Path], size: int) -> NDArray[np.uint8]:
-        spec, settings = self._backbone.spec, self._settings
+        spec = self._backbone.spec
         return np.stack(
             [
-                decode_rgb(
-                    read_photo(path, settings.max_image_bytes),
-                    (size, size),
-                    fit=spec.fit,
-                    crop=spec.crop,
-                    max_pixels=settings.max_image_pixels,
+                self._decode(
+                    read_photo(path, self._settings.max_image_bytes), (size, size), fit=spec.fit, crop=spec.crop
                 )
                 for path in paths
             ]

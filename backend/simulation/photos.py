@@ -12,6 +12,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.decoding import Decode
 from backend.errors import ImageError, NotFoundError
 from backend.features import Backbone, embed_stream
 from backend.images import find_images
@@ -109,12 +110,14 @@ def embed_folder(
     backbone: Backbone,
     store: FeatureStore,
     progress: Callable[[int, int], None],
+    decode: Decode | None = None,
 ) -> Photos:
     """Embed the photos of a folder; stored ones are not computed again, unreadable ones are left out and logged.
 
     Args:
         classes: names of the class folders; None: all photos are distractors.
         progress: told how many photos are done, of how many.
+        decode: makes pixels of the bytes of an image; a `Decoder` with the default limits unless told.
 
     Raises:
         NotFoundError: the folder is missing, has a class folder that `classes` has not, or no readable photo.
@@ -133,7 +136,7 @@ def embed_folder(
     found: dict[int, tuple[str, NDArray[np.float16]]] = {}
     fresh: list[tuple[str, NDArray[np.float16]]] = []
     for done, item in enumerate(
-        embed_stream(backbone, items, known=lambda wanted: store.get(wanted, backbone.id)), start=1
+        embed_stream(backbone, items, known=lambda wanted: store.get(wanted, backbone.id), decode=decode), start=1
     ):
         if item.digest is None or item.embedding is None:
             log.warning("%s is left out: %s", files[item.key][0], item.error)

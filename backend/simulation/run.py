@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from backend.decoding import Decoder
 from backend.features import open_backbone
 from backend.labels import WordNet, ensure_wordnet
 from backend.priority import OrderOptions, check_strategy
@@ -158,12 +159,14 @@ def _load(
     try:
         database.migrate()
         store = FeatureStore(database.engine)
+        decoder = Decoder(max_pixels=settings.max_image_pixels, memory_mb=settings.image_memory_mb)
 
         def photos_of(directory: Path, classes: Sequence[str] | None) -> Photos:
             def tell(done: int, total: int) -> None:
                 progress(f"embedding {directory.name}", done / max(total, 1))
 
-            return with_beliefs(embed_folder(directory, classes, backbone, store, tell), backbone, space, relevance)
+            photos = embed_folder(directory, classes, backbone, store, tell, decoder.decode)
+            return with_beliefs(photos, backbone, space, relevance)
 
         pool = photos_of(image_dir, folders)
         test = photos_of(test_dir, folders) if test_dir is not None else None

@@ -19,6 +19,8 @@ from backend.storage.schema import Job
 Progress = Callable[[float, str], None]
 Handler = Callable[[Job, Progress], Mapping[str, Any] | None]
 
+CAREFUL_AFTER = 2  # workers that died with a job; one may have been stopped by a person
+
 
 def job_handlers(runtime: Runtime) -> dict[str, Handler]:
     """The handler of each kind of job; they share the pools that this process keeps in memory."""
@@ -28,7 +30,8 @@ def job_handlers(runtime: Runtime) -> dict[str, Handler]:
         return sync_project(runtime, job.project_id, progress, poll=bool(job.payload.get("poll")))
 
     def embed(job: Job, progress: Progress) -> Mapping[str, Any]:
-        return embed_pending(runtime, job.project_id, progress, unseen=bool(job.payload.get("unseen")))
+        unseen, careful = bool(job.payload.get("unseen")), job.attempts > CAREFUL_AFTER
+        return embed_pending(runtime, job.project_id, progress, unseen=unseen, careful=careful)
 
     def refresh(job: Job, progress: Progress) -> Mapping[str, Any]:
         republish = bool(job.payload.get("republish"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from backend.decoding import Decoder
 from backend.features import Backbone
 from backend.images import ImageFetcher, ImagePolicy
 from backend.jobs.queue import JobQueue
@@ -26,6 +27,7 @@ class Runtime:
         self.jobs = jobs
         self.features = FeatureStore(database.engine)
         self.labels = LabelsCache()
+        self.decoder = Decoder(max_pixels=settings.max_image_pixels, memory_mb=settings.image_memory_mb)
         self._backbones = Backbones(settings, low_latency=low_latency)
         self._wordnet: WordNet | None = None
         self._label_studio: LabelStudioClient | None = None
@@ -99,7 +101,6 @@ class Runtime:
                 allowed_hosts=settings.allowed_hosts,
                 cloud_schemes=settings.cloud_schemes,
                 max_bytes=settings.max_image_bytes,
-                max_pixels=settings.max_image_pixels,
                 timeout_seconds=settings.image_timeout_seconds,
                 label_studio_url=settings.label_studio_url,
                 authorization=authorization,

@@ -50,11 +50,15 @@ _NOTE = (
 )
 
 
-def embed_pending(runtime: Runtime, project_id: int, progress: Progress, *, unseen: bool = False) -> dict[str, Any]:
+def embed_pending(
+    runtime: Runtime, project_id: int, progress: Progress, *, unseen: bool = False, careful: bool = False
+) -> dict[str, Any]:
     """Embed every task of a project that has no embedding yet, by the project's backbone. Returns counts and a `message`.
 
     Args:
         unseen: embed also the tasks that only another backbone has seen: BACKBONE or the serving version was changed.
+        careful: decode every photo in a process of its own: this job has killed workers before, and a photo that does
+            so then costs only itself.
     """
     backbone = runtime.backbone_of(find_project(runtime, project_id).backbone)
     with runtime.database.session() as session:
@@ -65,7 +69,7 @@ def embed_pending(runtime: Runtime, project_id: int, progress: Progress, *, unse
     done = failed = 0
     refreshed = time.monotonic()
     for tasks in chain(_pending(runtime, project_id), unseen_photos(runtime, project_id, backbone.id, unseen_total)):
-        for item in embed_tasks(runtime, backbone, tasks):
+        for item in embed_tasks(runtime, backbone, tasks, careful=careful):
             done += 1
             failed += item.error is not None
         progress(min(done / max(total, done), 1.0), f"{done} of {max(total, done)} photos read, {failed} unreadable")
@@ -120,14 +124,20 @@ def unseen_photos(runtime: Runtime, project_id: int, backbone_id: str, count: in
 
 
 def embed_tasks(
-    runtime: Runtime, backbone: Backbone, tasks: Sequence[Task], *, deadline: float | None = None
+    runtime: Runtime,
+    backbone: Backbone,
+    tasks: Sequence[Task],
+    *,
+    deadline: float | None = None,
+    careful: bool = False,
 ) -> list[Embedded[int]]:
     """Read and embed these tasks by the backbone of their project, note what came of it, and give it back by task id.
 
     Args:
         deadline: `time.monotonic()` after which no further image is started; those tasks stay as they are.
+        careful: decode every photo in a process of its own.
     """
-    outcomes = embed_photos(runtime, backbone, tasks, deadline=deadline)
+    outcomes = embed_photos(runtime, backbone, tasks, deadline=deadline, careful=careful)
     by_id = {task.task_id: task for task in tasks}
     if outcomes:
         with runtime.database.session() as session:
@@ -136,7 +146,12 @@ def embed_tasks(
 
 
 def embed_photos(
-    runtime: Runtime, backbone: Backbone, tasks: Sequence[Task], *, deadline: float | None = None
+    runtime: Runtime,
+    backbone: Backbone,
+    tasks: Sequence[Task],
+    *,
+    deadline: float | None = None,
+    careful: bool = False,
 ) -> list[Embedded[int]]:
     """As `embed_tasks`, for any backbone: the embeddings are stored, and the tasks stay as they are."""
     settings = runtime.settings
@@ -152,6 +167,7 @@ def embed_photos(
             batch_size=settings.batch_size,
             decode_threads=settings.decode_threads,
             known=lambda digests: runtime.features.get(digests, backbone.id),
+            decode=runtime.decoder.decode_apart if careful else runtime.decoder.decode,
         )
     )
     fresh = [(item.digest, item.embedding) for item in outcomes if item.embedding is not None and item.digest]

@@ -17,7 +17,6 @@ from sqlalchemy import select
 
 from backend.errors import BackendError, ImageError, SettingsError
 from backend.features import BackboneSpec
-from backend.images import decode_rgb
 from backend.jobs.kinds import JobKind
 from backend.learning.fine_tune import Batch, FineTuneOptions, fine_tune
 from backend.learning.head import Head, HeadOptions, train_head
@@ -151,12 +150,11 @@ def _batches(
     """The photos that can be read, with their targets; one that cannot costs only itself."""
     images = _image_values(runtime, project_id, lesson.task_ids)
     size = (spec.input_size, spec.input_size)
-    max_pixels = runtime.settings.max_image_pixels
 
     def read(task_id: int) -> NDArray[np.uint8] | ImageError:
         try:
             data = runtime.fetcher.fetch(images[task_id], task_id=task_id)
-            return decode_rgb(data, size, fit=spec.fit, crop=spec.crop, max_pixels=max_pixels)
+            return runtime.decoder.decode(data, size, fit=spec.fit, crop=spec.crop)
         except ImageError as error:
             return error
 

@@ -235,3 +235,11 @@ def test_the_jobs_make_a_window_that_predict_agrees_with(app: App, tmp_path: Pat
     scores = {task["id"]: item["score"] for task, item in zip(tasks, results, strict=True) if item}
     assert scores == {item["task"]: item["score"] for item in queue}
     assert {item["model_version"] for item in results if item} == {"wordnet.1"}
+
+
+def test_max_image_pixels_of_the_settings_reaches_predict(make_app: MakeApp, tmp_path: Path) -> None:
+    app = make_app(max_image_pixels=10_000)
+    body = {"project": "9.1", "label_config": ANIMALS, "tasks": photo_tasks(tmp_path)[:1]}
+    assert app.client.post("/predict", json=body).json["results"] == [[]]
+    failures = app.client.get("/projects/9/failures").json["failures"]
+    assert [item["reason"] for item in failures] == ["too_many_pixels"]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from backend.decoding import Decoder
 from backend.errors import ImageError
 from backend.features import Backbone, Embedded, embed_stream
 from backend.images import decode_rgb
@@ -69,7 +70,9 @@ def test_a_bad_image_costs_only_itself(lite2: Backbone, pictures: list[bytes]) -
         ("huge", reader(picture(3, (900, 900)))),
         ("also good", reader(pictures[2])),
     ]
-    found: dict[str, Embedded[str]] = {e.key: e for e in embed_stream(lite2, items, max_pixels=500_000)}
+    found: dict[str, Embedded[str]] = {
+        e.key: e for e in embed_stream(lite2, items, decode=Decoder(max_pixels=500_000).decode)
+    }
     assert {key for key, e in found.items() if e.embedding is not None} == {"good", "also good"}
     reasons = {key: e.error.reason for key, e in found.items() if e.error is not None}
     assert reasons == {

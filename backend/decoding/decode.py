@@ -5,19 +5,22 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from backend.decoding.pixel_modes import to_rgb
+from backend.decoding.webp import webp_shape
 from backend.errors import ImageError
-from backend.images.pixel_modes import to_rgb
 
 Fit = Literal["squash", "center_crop"]
 RgbImage = npt.NDArray[np.uint8]
 
-DEFAULT_MAX_PIXELS = 200_000_000
+DEFAULT_MAX_PIXELS = 50_000_000
 
 # Only formats that photos come in: each further parser is a way in for hostile files.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF")
@@ -35,7 +38,6 @@ _DAMAGE = (
     AttributeError,
     ArithmeticError,
     RuntimeError,
-    MemoryError,
     struct.error,
     zlib.error,
     Image.DecompressionBombError,
@@ -80,7 +82,7 @@ def decode_rgb(
         uint8 (height, width, 3), writable, RGB in [0, 255].
 
     Raises:
-        ImageError: `too_many_pixels`, or `unreadable` for anything but a whole image of these formats.
+        ImageError: `too_many_pixels`, `too_much_memory`, or `unreadable` for anything but a whole image of these formats.
         ValueError: `size`, `fit` or `crop` is none of the above.
     """
     if size is not None and min(size) < 1:
@@ -89,31 +91,58 @@ def decode_rgb(
         raise ValueError(f"fit must be squash or center_crop, not {fit!r}")
     if not 0 < crop <= 1:
         raise ValueError(f"crop must lie in (0, 1], not {crop}")
+    shape = webp_shape(data)
+    if shape is not None:
+        check_pixels(*shape, max_pixels)
+    with opened(data) as image:
+        check_pixels(*image.size, max_pixels)
+        return _decode(image, size, fit, crop)
+
+
+@contextmanager
+def opened(data: bytes) -> Iterator[Image.Image]:
+    """An image whose header is read; what goes wrong in the block says so as an error of the image.
+
+    Raises:
+        ImageError: `unreadable`, or `too_much_memory`.
+    """
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            _check_pixels(image, max_pixels)
-            return _decode(image, size, fit, crop)
+            yield image
     except ImageError:
         raise
     except UnidentifiedImageError as error:
         raise ImageError(f"not an image of a known format; {_what_it_is(data)}", reason="unreadable") from error
+    except MemoryError as error:
+        raise ImageError(
+            "decoding it takes more memory than there is for images (IMAGE_MEMORY_MB)", reason="too_much_memory"
+        ) from error
     except _DAMAGE as error:
         raise ImageError(f"the image is damaged or cut short ({error})", reason="unreadable") from error
 
 
-def _check_pixels(image: Image.Image, max_pixels: int) -> None:
-    width, height = image.size
+def check_pixels(width: int, height: int, max_pixels: int) -> None:
+    """Refuse a picture of too many pixels.
+
+    Raises:
+        ImageError: `too_many_pixels`.
+    """
     if width * height > max_pixels:
         raise ImageError(
             f"{width} x {height} pixels, more than {max_pixels} (MAX_IMAGE_PIXELS)", reason="too_many_pixels"
         )
 
 
+def draft(image: Image.Image, size: tuple[int, int], crop: float) -> None:
+    """Have a JPEG scaled while it is decoded, as far as `size` allows; other formats stay as they are."""
+    stored = size[::-1] if _orientation(image) in _TURNED else size
+    # Scaling by DCT keeps the shape, so the smaller ratio of both sides decides, whatever the fit.
+    image.draft("RGB", (round(stored[0] * _DRAFT_MARGIN / crop), round(stored[1] * _DRAFT_MARGIN / crop)))
+
+
 def _decode(image: Image.Image, size: tuple[int, int] | None, fit: Fit, crop: float) -> RgbImage:
     if size is not None:
-        stored = size[::-1] if _orientation(image) in _TURNED else size
-        # Scaling by DCT keeps the shape, so the smaller ratio of both sides decides, whatever the fit.
-        image.draft("RGB", (round(stored[0] * _DRAFT_MARGIN / crop), round(stored[1] * _DRAFT_MARGIN / crop)))
+        draft(image, size, crop)
     image.load()
     orientation = _orientation(image)  # again: Pillow turns TIFFs upright while loading, and says so here
     rgb = to_rgb(image)

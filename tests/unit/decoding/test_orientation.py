@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageOps
 
-from backend.images import decode_rgb, find_images
+from backend.decoding import decode_rgb
+from backend.images import find_images
 
 pytestmark = pytest.mark.unit
 

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
+from backend.decoding import decode_rgb
 from backend.errors import ImageError
-from backend.images import decode_rgb
 
 pytestmark = pytest.mark.unit
 
