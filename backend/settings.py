@@ -7,11 +7,12 @@ allowed, or a name that is almost one of ours, stops the start with the name and
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from backend.errors import SettingsError
@@ -22,7 +23,7 @@ CommaList = Annotated[tuple[str, ...], NoDecode]
 class Settings(BaseSettings):
     """All settings; the field name in capitals is the environment variable."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_file=".env", extra="forbid", frozen=True, populate_by_name=True)
 
     # Label Studio
     label_studio_url: str = Field(
@@ -39,15 +40,25 @@ class Settings(BaseSettings):
     )
 
     # The web server
-    host: str = Field("0.0.0.0", description="Address that the backend listens on.")
+    host: str = Field(
+        "127.0.0.1",
+        description="Address that the backend listens on; 0.0.0.0: every one of this machine, which asks for BASIC_AUTH_USER and BASIC_AUTH_PASSWORD (or `--insecure`).",
+    )
     port: int = Field(9090, ge=1, le=65535, description="Port that the backend listens on.")
     web_threads: int = Field(8, ge=1, le=256, description="Threads that answer requests.")
-    basic_auth_user: str = Field("", description="User name that callers must send; empty: no authentication.")
-    basic_auth_password: str = Field("", repr=False, description="Password that callers must send.")
+    basic_auth_user: str = Field(
+        "", description="User name that callers must send; it and the password empty: no authentication."
+    )
+    basic_auth_password: str = Field(
+        "",
+        repr=False,
+        validation_alias=AliasChoices("basic_auth_password", "basic_auth_pass"),
+        description="Password that callers must send. BASIC_AUTH_PASS, the name that Label Studio's own backends use, is taken too.",
+    )
     webhook_secret: str = Field(
         "",
         repr=False,
-        description="Value of the X-Webhook-Secret header that webhooks must carry where Basic auth is on (Label Studio sends webhooks without Basic auth; `connect` sets the header).",
+        description="Value of the X-Webhook-Secret header that webhooks must carry (Label Studio sends them without Basic auth; `connect` sets the header). Empty: derived from the Basic credentials, where these are set.",
     )
     public_url: str = Field(
         "", description="Address under which Label Studio reaches this backend; empty: http://localhost:PORT."
@@ -151,6 +162,25 @@ class Settings(BaseSettings):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/")
 
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if bool(self.basic_auth_user) != bool(self.basic_auth_password):
+            missing = "BASIC_AUTH_PASSWORD" if self.basic_auth_user else "BASIC_AUTH_USER"
+            raise ValueError(
+                f"BASIC_AUTH_USER and BASIC_AUTH_PASSWORD go together, and {missing} is empty: set both, or neither"
+            )
+        return self
+
+    @property
+    def listens_beyond_this_machine(self) -> bool:
+        """Whether HOST is anything but a loopback address."""
+        if self.host == "localhost":
+            return False
+        try:
+            return not ipaddress.ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return True
+
     @property
     def resolved_database_url(self) -> str:
         """The SQLAlchemy URL that is really used."""
@@ -180,6 +210,22 @@ class Settings(BaseSettings):
     def pushes(self) -> bool:
         """Whether the backend writes to Label Studio (both the address and a token are set)."""
         return bool(self.label_studio_url and self.label_studio_api_key)
+
+
+def check_listening(settings: Settings, *, insecure: bool) -> None:
+    """Whoever can reach the backend may read its projects and train: other machines only where a password is asked for.
+
+    Args:
+        insecure: the person who starts it says that the network keeps strangers out.
+
+    Raises:
+        SettingsError: HOST is open to other machines, and no credentials are set.
+    """
+    if settings.listens_beyond_this_machine and not settings.basic_auth_user and not insecure:
+        raise SettingsError(
+            f"HOST is {settings.host}, which other machines can reach, and no credentials are set: set BASIC_AUTH_USER "
+            "and BASIC_AUTH_PASSWORD, or HOST=127.0.0.1, or add --insecure where the network itself keeps strangers out."
+        )
 
 
 def setting_names() -> tuple[str, ...]:
@@ -214,7 +260,9 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         for item in error.errors():
             name = ".".join(str(part) for part in item["loc"]).upper()
-            if item["type"] == "extra_forbidden":
+            if not name:  # a rule for several settings, which it names itself
+                faults.append(item["msg"].removeprefix("Value error, "))
+            elif item["type"] == "extra_forbidden":
                 close = difflib.get_close_matches(name, setting_names(), n=1)
                 hint = f", did you mean {close[0]}?" if close else f"; known: {', '.join(setting_names())}"
                 faults.append(f"{name}: unknown setting{hint}")

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
 
-from flask import Flask, Response, g, jsonify, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from backend import metrics
 from backend.api.auth import require_credentials
 from backend.api.contract import contract_blueprint
+from backend.api.errors import error_response
 from backend.api.monitoring import monitoring_blueprint
 from backend.api.projects import projects_blueprint
-from backend.errors import BackendError, LabelConfigError, NotFoundError, SettingsError
+from backend.api.throttle import Throttle
+from backend.errors import (
+    BackendError,
+    LabelConfigError,
+    LabelStudioError,
+    NotFoundError,
+    SettingsError,
+    WeightsError,
+    WordNetError,
+)
 from backend.jobs.queue import JobQueue
 from backend.service.context.context import Runtime
 
@@ -24,6 +33,10 @@ STATUS: tuple[tuple[type[BackendError], int], ...] = (
     (NotFoundError, 404),
     (LabelConfigError, 400),
     (SettingsError, 400),
+    # Not the caller's fault: something that this backend needs is missing, or Label Studio does not do its part.
+    (LabelStudioError, 502),
+    (WeightsError, 503),
+    (WordNetError, 503),
 )
 MAX_BODY_BYTES = 512 * 1024 * 1024  # "Retrieve predictions" sends all selected tasks in one call
 
@@ -33,6 +46,7 @@ def create_app(runtime: Runtime, jobs: JobQueue) -> Flask:
     app = Flask("label-order-backend")
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    throttle = Throttle()
     app.register_blueprint(contract_blueprint(runtime, jobs))
     app.register_blueprint(projects_blueprint(runtime, jobs))
     app.register_blueprint(monitoring_blueprint(runtime, jobs))
@@ -40,7 +54,7 @@ def create_app(runtime: Runtime, jobs: JobQueue) -> Flask:
     @app.before_request
     def start_clock() -> Response | None:
         g.started = time.monotonic()
-        return require_credentials(runtime.settings)
+        return require_credentials(runtime.settings, throttle, request)
 
     @app.after_request
     def count(response: Response) -> Response:
@@ -50,29 +64,20 @@ def create_app(runtime: Runtime, jobs: JobQueue) -> Flask:
         return response
 
     @app.errorhandler(BackendError)
-    def refuse(error: BackendError) -> tuple[Response, int]:
+    def refuse(error: BackendError) -> Response:
         status = next((code for kind, code in STATUS if isinstance(error, kind)), 422)
         log.warning("%s %s: %s", request.method, request.path, error)
         return error_response(error.reason, str(error), status)
 
     @app.errorhandler(HTTPException)
-    def http_error(error: HTTPException) -> tuple[Response, int]:
+    def http_error(error: HTTPException) -> Response:
         return error_response(
             (error.name or "error").lower().replace(" ", "_"), error.description or "", error.code or 500
         )
 
     @app.errorhandler(Exception)
-    def unexpected(error: Exception) -> tuple[Response, int]:
+    def unexpected(error: Exception) -> Response:
         log.exception("%s %s failed", request.method, request.path)
         return error_response("internal_error", "The backend failed to answer; its log says why.", 500)
 
     return app
-
-
-def error_response(code: str, message: str, status: int) -> tuple[Response, int]:
-    """The one shape of every error: `{"error": {"code", "message"}}`.
-
-    `detail` repeats the sentence, since Label Studio's pages show that key.
-    """
-    body: dict[str, Any] = {"error": {"code": code, "message": message}, "detail": message}
-    return jsonify(body), status

@@ -70,6 +70,8 @@ def contract_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
         metrics.EVENTS.labels(action if action.isidentifier() else "unknown").inc()
         outcome = handle_event(runtime, action, body)
         answer: dict[str, Any] = {"status": "accepted", "jobs": outcome.jobs}
+        if outcome.rejected:
+            answer["rejected"] = outcome.rejected
         if JobKind.TRAIN in outcome.jobs:
             answer["job"] = outcome.jobs[JobKind.TRAIN]
         return jsonify(answer), 201

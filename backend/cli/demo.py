@@ -190,7 +190,11 @@ def _import(server: LabelStudioProcess, project: int, paths: Sequence[Path], con
 def _connect(server: LabelStudioProcess, child: BackendProcess, project: int) -> None:
     from backend.cli.connect import attach
 
-    attach(server.client(), project, load_settings(public_url=child.url, basic_auth_user="", webhook_secret=""))
+    attach(
+        server.client(),
+        project,
+        load_settings(public_url=child.url, basic_auth_user="", basic_auth_password="", webhook_secret=""),
+    )
 
 
 def _first_window(server: LabelStudioProcess, child: BackendProcess, project: int, tell: Tell) -> list[dict[str, Any]]:

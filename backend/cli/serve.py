@@ -12,22 +12,26 @@ from backend.cli.logs import configure_logging
 from backend.cli.supervisor import Supervisor
 from backend.cli.worker import worker_command
 from backend.jobs.kinds import Lane
-from backend.settings import Settings, load_settings
+from backend.settings import Settings, check_listening, load_settings
 from backend.storage.opening import migrate_database
 
 
 def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; overrides PORT.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; overrides HOST.")] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Listen beyond this machine though no credentials are set.")
+    ] = False,
 ) -> None:
     """Run the backend: answers Label Studio on HOST:PORT and works on jobs beside it. Ctrl-C stops all."""
     overrides = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
     settings = load_settings(**overrides)
+    check_listening(settings, insecure=insecure)
     configure_logging(settings)
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     migrate_database(settings)
     prepare_metrics_folder(settings)
-    address = ["--host", settings.host, "--port", str(settings.port)]
+    address = ["--host", settings.host, "--port", str(settings.port), *(["--insecure"] if insecure else [])]
     workers = [worker_command(lane) for lane in Lane]
     raise typer.Exit(Supervisor(web=["web", *address], workers=workers).run())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +11,7 @@ from backend.sync.client import LabelStudioClient, TaskFilter
 
 # A change gets its time stamp before it is committed: look back this far so that a slow commit is not missed.
 OVERLAP = timedelta(seconds=30)
+CLOCKS_DIFFER = timedelta(days=1)  # by no more than this
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def pull_pages(
         LabelStudioError: a call failed; pages given before stay valid, and the pull can be repeated.
     """
     filters: tuple[TaskFilter, ...] = ()
-    if since is not None:
+    if since is not None and since <= _latest_believable():
         filters = (TaskFilter("updated_at", "greater", "Datetime", _stamp(since - OVERLAP)),)
     for tasks in client.iter_task_pages(project_id, page_size=page_size, filters=filters):
         annotated = [task["id"] for task in tasks if task["total_annotations"] or task["cancelled_annotations"]]
@@ -58,7 +59,7 @@ def pull_pages(
             for task in client.tasks_by_id(project_id, annotated, fields="all")
             for annotation in task["annotations"]
         )
-        yield PulledPage(tuple(tasks), annotations, max(_moment(task["updated_at"]) for task in tasks))
+        yield PulledPage(tuple(tasks), annotations, _newest(tasks))
 
 
 def has_all_tasks(client: LabelStudioClient, project_id: int, count: int, newest: int) -> bool:
@@ -84,6 +85,17 @@ def tasks_gone(client: LabelStudioClient, project_id: int, known: frozenset[int]
         return frozenset()
     present = {task["id"] for task in client.iter_tasks(project_id, page_size=5000, fields="ids")}
     return frozenset(known - present)
+
+
+def _newest(tasks: Sequence[Mapping[str, Any]]) -> datetime:
+    """The latest stamp of the page. One of the far future would have all later pulls find nothing: it does not count."""
+    believable = _latest_believable()
+    stamps = [_moment(task["updated_at"]) for task in tasks]
+    return max((stamp for stamp in stamps if stamp <= believable), default=datetime.fromtimestamp(0, UTC))
+
+
+def _latest_believable() -> datetime:
+    return datetime.now(UTC) + CLOCKS_DIFFER
 
 
 def _stamp(moment: datetime) -> str:

@@ -49,7 +49,7 @@ def test_examples_hold_no_secret(name: str) -> None:
 
 def test_what_the_compose_file_asks_of_the_environment_is_in_the_example(compose: dict[str, Any]) -> None:
     asked = set(re.findall(r"\$\{([A-Z_]+)", json.dumps(compose)))
-    assert asked == {"LABEL_STUDIO_API_KEY"}
+    assert asked == {"LABEL_STUDIO_API_KEY", "BASIC_AUTH_USER", "BASIC_AUTH_PASSWORD"}
     assert asked <= set(example(".env.example"))
 
 

@@ -122,8 +122,8 @@ def _take_in(
         for annotation in page.annotations:
             try:
                 states.append(annotation_values(int(annotation["task"]), annotation))
-            except (KeyError, TypeError, ValueError) as error:
-                log.warning("an annotation of project %s cannot be read: %r", project_id, error)
+            except (BackendError, KeyError, TypeError, ValueError) as error:
+                log.warning("an annotation of project %s is left out: %s", project_id, error)
         changed += record_annotations(session, runtime.database, project_id, states, listed=True)
         vanished = _vanished(session, project_id, page, read_at)
         changed += record_deletions(session, runtime.database, project_id, vanished)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -13,7 +13,8 @@ from backend.errors import BackendError, LabelConfigError
 from backend.jobs.kinds import JobKind
 from backend.labels import LabelConfig
 from backend.service.context.context import Runtime
-from backend.service.projects.annotations import record_annotation, record_deletions
+from backend.service.projects.annotations import annotation_values, record_annotations, record_deletions
+from backend.service.projects.payloads import is_row_id, read_annotation, read_task
 from backend.service.projects.project import project_id_of, set_up_from_payload
 from backend.service.projects.tasks import forget_tasks, record_tasks
 from backend.storage.schema import Project
@@ -21,14 +22,21 @@ from backend.storage.schema import Project
 log = logging.getLogger(__name__)
 
 Payload = Mapping[str, Any]
+S = TypeVar("S")
 
 
 @dataclass(frozen=True)
 class EventOutcome:
-    """What an event led to: the jobs that were asked for, by kind."""
+    """What an event led to.
+
+    Attributes:
+        jobs: those that were asked for, by kind.
+        rejected: why parts of the event were left out, a sentence for each; the others are stored.
+    """
 
     project_id: int
     jobs: dict[str, str]
+    rejected: tuple[str, ...] = ()
 
 
 def handle_event(runtime: Runtime, action: str, payload: Payload) -> EventOutcome:
@@ -38,6 +46,7 @@ def handle_event(runtime: Runtime, action: str, payload: Payload) -> EventOutcom
 
     Raises:
         NotFoundError: the payload names no project.
+        BackendError: `bad_event`, nothing in the event can be read.
     """
     project_id = project_id_of(payload.get("project"))
     try:
@@ -47,66 +56,72 @@ def handle_event(runtime: Runtime, action: str, payload: Payload) -> EventOutcom
         return EventOutcome(project_id, {})
     handler = _HANDLERS.get(action)
     if handler is None:
-        log.info("event %s of project %s is not known and changes nothing", action, project_id)
+        log.info("event %s of project %s is not known and changes nothing", action[:40], project_id)
         return EventOutcome(project_id, {})
-    kinds = handler(runtime, project, payload)
-    return EventOutcome(project_id, {kind: runtime.jobs.enqueue(kind, project_id) for kind in kinds})
+    rejected: list[str] = []
+    kinds = handler(runtime, project, payload, rejected)
+    for fault in rejected:
+        log.warning("%s of project %s: %s", action, project_id, fault)
+    return EventOutcome(project_id, {kind: runtime.jobs.enqueue(kind, project_id) for kind in kinds}, tuple(rejected))
 
 
-def _annotated(runtime: Runtime, project: Project, payload: Payload) -> tuple[JobKind, ...]:
-    pairs = list(_pairs(payload))
+def _annotated(runtime: Runtime, project: Project, payload: Payload, rejected: list[str]) -> tuple[JobKind, ...]:
+    items = _listed(payload.get("annotation"))
+    tasks = {state.id: item for item, state in _readable(_listed(payload.get("task")), read_task, rejected)}
+    known: list[tuple[int, Payload]] = []
+    for item, state in _readable(items, read_annotation, rejected):
+        task_id = _task_of(item, tasks)
+        if task_id is None:
+            rejected.append(f"Annotation {state.id} names no task.")
+        else:
+            known.append((task_id, item))
+    if not known:
+        raise BackendError(rejected[0] if rejected else "The event holds no annotation.", reason="bad_event")
     with runtime.database.session() as session:
-        _store_tasks(session, runtime, project, (task for task, _ in pairs if task.get("data")))
-        changed = False
-        for task, annotation in pairs:
-            changed |= record_annotation(session, runtime.database, project.id, int(task["id"]), annotation)
+        named = dict.fromkeys(task_id for task_id, _ in known)
+        shown = [tasks[task_id] for task_id in named if task_id in tasks and tasks[task_id].get("data")]
+        _store_tasks(session, runtime, project, shown)
+        states = [annotation_values(task_id, item) for task_id, item in known]
+        changed = record_annotations(session, runtime.database, project.id, states)
     return (JobKind.REFRESH,) if changed else ()
 
 
-def _pairs(payload: Payload) -> Iterable[tuple[Payload, Payload]]:
-    """(task, annotation) of an event: single objects, or lists of equal length (ANNOTATIONS_CREATED)."""
-    annotations, tasks = payload.get("annotation"), payload.get("task")
-    annotations = annotations if isinstance(annotations, list) else [annotations]
-    tasks = tasks if isinstance(tasks, list) else [tasks]
-    by_id = {task["id"]: task for task in tasks if isinstance(task, Mapping) and "id" in task}
-    for annotation in annotations:
-        if not isinstance(annotation, Mapping) or "id" not in annotation:
-            raise BackendError("The event holds no annotation with an id.", reason="bad_event")
-        task_id = annotation.get("task")
-        task_id = task_id.get("id") if isinstance(task_id, Mapping) else task_id
-        if task_id is None and len(by_id) == 1:
-            task_id = next(iter(by_id))
-        if task_id is None:
-            raise BackendError(f"Annotation {annotation['id']} names no task.", reason="bad_event")
-        yield by_id.get(task_id, {"id": task_id}), annotation
+def _task_of(annotation: Payload, tasks: Mapping[int, Payload]) -> int | None:
+    """The task of an annotation: the one it names, else the only one of the event."""
+    named = annotation.get("task")
+    named = named.get("id") if isinstance(named, Mapping) else named
+    if named is None and len(tasks) == 1:
+        return next(iter(tasks))
+    return named if is_row_id(named) else None
 
 
-def _annotations_deleted(runtime: Runtime, project: Project, payload: Payload) -> tuple[JobKind, ...]:
+def _annotations_deleted(
+    runtime: Runtime, project: Project, payload: Payload, rejected: list[str]
+) -> tuple[JobKind, ...]:
     with runtime.database.session() as session:
         changed = record_deletions(session, runtime.database, project.id, _ids(payload, "annotations", "annotation"))
     return (JobKind.REFRESH,) if changed else ()
 
 
-def _tasks_created(runtime: Runtime, project: Project, payload: Payload) -> tuple[JobKind, ...]:
-    tasks = payload.get("tasks") or payload.get("task") or []
-    tasks = tasks if isinstance(tasks, list) else [tasks]
+def _tasks_created(runtime: Runtime, project: Project, payload: Payload, rejected: list[str]) -> tuple[JobKind, ...]:
+    items = _listed(payload.get("tasks") or payload.get("task"))
     with runtime.database.session() as session:
-        _store_tasks(session, runtime, project, tasks)
+        _store_tasks(session, runtime, project, [item for item, _ in _readable(items, read_task, rejected)])
     # Imported annotations come with no event of their own: the listing brings them.
     return (JobKind.EMBED, JobKind.SYNC)
 
 
-def _tasks_deleted(runtime: Runtime, project: Project, payload: Payload) -> tuple[JobKind, ...]:
+def _tasks_deleted(runtime: Runtime, project: Project, payload: Payload, rejected: list[str]) -> tuple[JobKind, ...]:
     with runtime.database.session() as session:
         forget_tasks(session, project.id, list(_ids(payload, "tasks", "task")))
     return (JobKind.REFRESH,)
 
 
-def _start_training(runtime: Runtime, project: Project, payload: Payload) -> tuple[JobKind, ...]:
+def _start_training(runtime: Runtime, project: Project, payload: Payload, rejected: list[str]) -> tuple[JobKind, ...]:
     return (JobKind.TRAIN,)
 
 
-def _nothing_more(runtime: Runtime, project: Project, payload: Payload) -> tuple[JobKind, ...]:
+def _nothing_more(runtime: Runtime, project: Project, payload: Payload, rejected: list[str]) -> tuple[JobKind, ...]:
     return ()  # the project itself was stored already
 
 
@@ -122,14 +137,29 @@ def _config(runtime: Runtime, project: Project) -> LabelConfig | None:
 
 def _ids(payload: Payload, *keys: str) -> Iterable[int]:
     for key in keys:
-        value = payload.get(key)
-        for item in value if isinstance(value, list) else [value]:
+        for item in _listed(payload.get(key)):
             found = item.get("id") if isinstance(item, Mapping) else item
-            if isinstance(found, int):
+            if is_row_id(found):
                 yield found
 
 
-_HANDLERS: Mapping[str, Callable[[Runtime, Project, Payload], tuple[JobKind, ...]]] = {
+def _listed(value: object) -> list[Any]:
+    """What an event holds under a key: nothing, one thing or many."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _readable(items: Iterable[Any], read: Callable[[Any], S], rejected: list[str]) -> Iterator[tuple[Any, S]]:
+    """The items that can be read, with what was read of them; why the others cannot is added to `rejected`."""
+    for item in items:
+        try:
+            yield item, read(item)
+        except BackendError as error:
+            rejected.append(str(error))
+
+
+_HANDLERS: Mapping[str, Callable[[Runtime, Project, Payload, list[str]], tuple[JobKind, ...]]] = {
     "ANNOTATION_CREATED": _annotated,
     "ANNOTATION_UPDATED": _annotated,
     "ANNOTATIONS_CREATED": _annotated,

@@ -6,9 +6,9 @@ delivery does not undo, while Label Studio's own listing (a poll) does.
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -17,25 +17,13 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.labels import Control
+from backend.service.projects.payloads import EPOCH, read_annotation, stored_result
 from backend.storage.database import Database
 from backend.storage.schema import Annotation, now
 
 CHUNK = 500  # rows of a statement
 
-
-def parse_time(value: object) -> datetime:
-    """Label Studio's ISO time; the epoch where it sent none, so that any stamped state is newer."""
-    if isinstance(value, str) and value:
-        moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return datetime.fromtimestamp(0, UTC)
-
-
-def user_id(value: object) -> int | None:
-    """The user's number; Label Studio sends a number or an object with an `id`."""
-    if isinstance(value, Mapping):
-        value = value.get("id")
-    return value if isinstance(value, int) else None
+log = logging.getLogger(__name__)
 
 
 def record_annotation(
@@ -79,16 +67,17 @@ def annotation_values(task_id: int, annotation: Mapping[str, Any]) -> dict[str, 
     """An annotation as Label Studio gives it, as columns of its row.
 
     Raises:
-        KeyError, TypeError, ValueError: it is no annotation with an id.
+        BackendError: `bad_annotation`, it cannot be read.
     """
+    state = read_annotation(annotation)
     return {
-        "annotation_id": int(annotation["id"]),
+        "annotation_id": state.id,
         "task_id": task_id,
         "result": list(annotation.get("result") or []),
-        "was_cancelled": bool(annotation.get("was_cancelled")),
-        "ground_truth": bool(annotation.get("ground_truth")),
-        "completed_by": user_id(annotation.get("completed_by")),
-        "updated_at": parse_time(annotation.get("updated_at") or annotation.get("created_at")),
+        "was_cancelled": state.was_cancelled,
+        "ground_truth": state.ground_truth,
+        "completed_by": state.completed_by,
+        "updated_at": state.updated_at,
         "deleted": False,
         "received_at": now(),
     }
@@ -99,7 +88,7 @@ def record_deletions(session: Session, database: Database, project_id: int, anno
     changed = False
     ids = sorted(set(annotation_ids))
     for start in range(0, len(ids), CHUNK):
-        tombstone = {"project_id": project_id, "deleted": True, "updated_at": parse_time(None)}
+        tombstone = {"project_id": project_id, "deleted": True, "updated_at": EPOCH}
         rows = [{**tombstone, "annotation_id": annotation_id} for annotation_id in ids[start : start + CHUNK]]
         statement = database.insert(Annotation).values(rows)
         statement = statement.on_conflict_do_update(
@@ -123,7 +112,7 @@ def record_task_deletions(session: Session, project_id: int, task_ids: Sequence[
 
 
 def live_annotations(session: Session, project_id: int) -> dict[int, list[Annotation]]:
-    """The annotations that exist, by task, oldest first."""
+    """The annotations that exist, by task, oldest first; one whose result cannot be read is left out and logged."""
     query = (
         select(Annotation)
         .where(Annotation.project_id == project_id, Annotation.deleted.is_(False), Annotation.task_id.is_not(None))
@@ -131,7 +120,16 @@ def live_annotations(session: Session, project_id: int) -> dict[int, list[Annota
     )
     by_task: dict[int, list[Annotation]] = defaultdict(list)
     for annotation in session.scalars(query):
-        if annotation.task_id is not None:
+        fault = stored_result(annotation.result)
+        if fault is not None:
+            log.warning(
+                "annotation %d of task %s, project %d is left out: %s",
+                annotation.annotation_id,
+                annotation.task_id,
+                project_id,
+                fault,
+            )
+        elif annotation.task_id is not None:
             by_task[annotation.task_id].append(annotation)
     return dict(by_task)
 

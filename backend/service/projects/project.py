@@ -5,15 +5,29 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import select
 
-from backend.errors import NotFoundError
+from backend.errors import BackendError, NotFoundError
 from backend.jobs.kinds import JobKind
 from backend.service.context.context import Runtime
 from backend.service.projects.options import parse_extra_params, project_options
+from backend.service.projects.payloads import first_fault
 from backend.storage.schema import Project
 
 log = logging.getLogger(__name__)
+
+MOST_PROJECT_ID = 2**31 - 1  # what Label Studio and the databases number projects with
+MOST_TITLE = 255
+
+
+class ProjectPayload(BaseModel):
+    """A project as webhooks carry it."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    label_config: str | None = None
+    title: str | None = None
 
 
 def project_id_of(value: object) -> int:
@@ -24,9 +38,9 @@ def project_id_of(value: object) -> int:
     """
     if isinstance(value, dict):
         value = value.get("id")
-    text = str(value).split(".", 1)[0]
-    if not text.isdigit():
-        raise NotFoundError(f"No project id in {value!r}; Label Studio sends it as <id>.<created>.")
+    text = str(value)[:40].split(".", 1)[0]
+    if not (text.isascii() and text.isdecimal()) or int(text) > MOST_PROJECT_ID:
+        raise NotFoundError(f"No project id in {str(value)[:40]!r}; Label Studio sends it as <id>.<created>.")
     return int(text)
 
 
@@ -50,6 +64,7 @@ def set_up_project(
     if extra_params is not None:
         params = parse_extra_params(extra_params)
         project_options(runtime.settings, params)
+    title = title[:MOST_TITLE] if title else None
     created = False
     with runtime.database.session() as session:
         project = session.get(Project, project_id)
@@ -78,11 +93,14 @@ def set_up_project(
 
 def set_up_from_payload(runtime: Runtime, payload: Any) -> Project:
     """Create or update the project that a webhook or /predict carries (whole, or its id only)."""
-    if isinstance(payload, dict):
-        return set_up_project(
-            runtime, project_id_of(payload), label_config=payload.get("label_config"), title=payload.get("title")
-        )
-    return set_up_project(runtime, project_id_of(payload))
+    project_id = project_id_of(payload)
+    if not isinstance(payload, dict):
+        return set_up_project(runtime, project_id)
+    try:
+        said = ProjectPayload.model_validate(payload)
+    except ValidationError as error:
+        raise BackendError(f"Project {project_id} cannot be read: {first_fault(error)}.", reason="bad_event") from None
+    return set_up_project(runtime, project_id, label_config=said.label_config, title=said.title)
 
 
 def find_project(runtime: Runtime, project_id: int) -> Project:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from backend.errors import BackendError, NotFoundError
 from backend.jobs.queue import JobQueue
@@ -15,6 +15,7 @@ from backend.labels import parse_label_config
 from backend.service.context.context import Runtime
 from backend.service.ingest.webhooks import handle_event
 from backend.service.projects.annotations import agreed_target, live_annotations
+from backend.service.projects.project import set_up_from_payload
 from backend.storage.schema import Annotation, Project, Task
 from tests.unit.service.samples import CONFIG, PROJECT, annotated, annotation, choice, task
 
@@ -138,6 +139,75 @@ def test_any_order_and_any_repetition_of_events_ends_in_the_same_state(runtime: 
     mine = [(row[0] - base, row[1], row[2]) for row in stored(runtime) if base < row[0] <= base + 3]
     assert [(number, deleted) for number, deleted, _ in mine] == [(1, False), (2, False), (3, True)]
     assert [result for number, _, result in mine if number < 3] == [choice("Golf"), choice("Not relevant")]
+
+
+MALFORMED: list[Any] = [["x"], [None], [1], {"a": 1}, "abc", [[[]]], [{"value": 3}], [{"from_name": []}], 7]
+
+
+@pytest.mark.parametrize("result", MALFORMED)
+def test_a_malformed_result_is_refused_at_the_door_and_named(runtime: Runtime, result: Any) -> None:
+    with pytest.raises(BackendError, match=r"Annotation 11 cannot be read: result"):
+        handle(runtime, annotated("ANNOTATION_CREATED", {**annotation(11), "result": result}))
+    assert stored(runtime) == []
+
+
+def test_of_several_annotations_the_malformed_one_alone_is_left_out(runtime: Runtime) -> None:
+    event = {
+        "action": "ANNOTATIONS_CREATED",
+        "project": PROJECT,
+        "task": [task(1), task(2), {"id": "x"}],
+        "annotation": [annotation(11, task=1), {**annotation(12, task=2), "result": ["x"]}],
+    }
+    outcome = handle_event(runtime, event["action"], event)
+    assert [row[0] for row in stored(runtime)] == [11]
+    assert [fault.split(" cannot")[0] for fault in outcome.rejected] == ["Task x", "Annotation 12"]
+
+
+def test_of_several_tasks_the_malformed_one_alone_is_left_out(runtime: Runtime) -> None:
+    tasks = [task(1), 1, {"id": 2**70, "data": {}}, {"id": True}, {"id": 3, "data": "x"}, task(4)]
+    event = {"action": "TASKS_CREATED", "project": PROJECT, "tasks": tasks}
+    assert len(handle_event(runtime, event["action"], event).rejected) == 4
+    with runtime.database.session() as session:
+        assert list(session.scalars(select(Task.task_id).order_by(Task.task_id))) == [1, 4]
+
+
+@pytest.mark.parametrize("result", MALFORMED)
+def test_a_malformed_result_in_the_store_is_skipped_and_named(
+    runtime: Runtime, result: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    handle(runtime, annotated("ANNOTATION_CREATED", annotation(11)))
+    with runtime.database.session() as session:
+        session.add(Annotation(project_id=7, annotation_id=12, task_id=2, result=result))
+    with runtime.database.session() as session:
+        assert list(live_annotations(session, 7)) == [1]
+    assert "annotation 12 of task 2, project 7 is left out: result" in caplog.text
+
+
+def test_a_stamp_of_the_far_future_does_not_shut_out_the_truth(runtime: Runtime) -> None:
+    handle(runtime, annotated("ANNOTATION_CREATED", annotation(11, "Golf", updated_at="9999-12-31T23:59:59Z")))
+    assert stored(runtime) == [(11, False, choice("Golf"), False)]
+    handle(runtime, annotated("ANNOTATION_UPDATED", annotation(11, "Tennis", second=5)))
+    assert stored(runtime) == [(11, False, choice("Tennis"), False)]
+
+
+@pytest.mark.parametrize("stamp", ["yesterday", 5, [1], {"a": 1}])
+def test_a_stamp_that_is_no_time_is_refused(runtime: Runtime, stamp: Any) -> None:
+    with pytest.raises(BackendError, match=r"Annotation 11 cannot be read: updated_at"):
+        handle(runtime, annotated("ANNOTATION_CREATED", annotation(11, updated_at=stamp)))
+
+
+def test_a_title_longer_than_its_column_is_cut(runtime: Runtime) -> None:
+    handle(runtime, {"action": "PROJECT_UPDATED", "project": {**PROJECT, "title": "x" * 1000}})
+    with runtime.database.session() as session:
+        assert session.get_one(Project, 7).title == "x" * 255
+
+
+def test_a_project_that_stays_as_it_was_writes_nothing(runtime: Runtime) -> None:
+    event = annotated("ANNOTATION_CREATED", annotation(11))
+    handle(runtime, event)
+    with runtime.database.session() as session:
+        session.execute(update(Project).values(created_at=Project.created_at))  # this one holds the lock to write
+        assert set_up_from_payload(runtime, PROJECT).title == "Sports"
 
 
 def row(number: int, label: str, *, ground_truth: bool = False, was_cancelled: bool = False) -> Annotation:
