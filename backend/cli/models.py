@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -19,7 +20,7 @@ models = typer.Typer(
 
 @models.command("list")
 def list_all(project: Project) -> None:
-    """All versions, oldest first, with how good each is on the evaluation annotations."""
+    """All versions, oldest first, with the share of the still unlabelled photos that each names rightly, and its 95 % interval."""
     from backend.service.projects.project import find_project
     from backend.service.versions.registry import list_versions
 
@@ -97,9 +98,12 @@ def unpin(project: Project) -> None:
     output().print(f"Training chooses the serving version of project {project} again.", markup=False)
 
 
-def _accuracy(evaluation: dict[str, Any]) -> str:
-    value = evaluation.get("accuracy")
-    return f"{value:.3f}" if isinstance(value, int | float) else ""
+def _accuracy(evaluation: Mapping[str, Any]) -> str:
+    """The headline figure with its 95 % interval."""
+    from backend.learning.figures import Figures
+
+    accuracy = Figures.from_json(evaluation).accuracy
+    return f"{accuracy.value:.3f} ({accuracy.low:.3f} to {accuracy.high:.3f})" if accuracy else "not known yet"
 
 
 def _number(value: object, *, signed: bool = False) -> str:

@@ -84,21 +84,26 @@ def fit_temperature(logits: Floats, targets: Floats, *, multiple: bool = False) 
     return float(np.exp(found.x))
 
 
-def calibrated(
-    probabilities: Floats, rows: NDArray[np.integer], targets: Floats, *, minimum: int = MINIMUM_PHOTOS
-) -> Floats:
-    """Probabilities [n, L], tempered so that they are right as often as they say on held-out photos.
+def temperature_of(probabilities: Floats, targets: Floats) -> float:
+    """The temperature, see `fit_temperature`, for probabilities [m, L] of photos that were held out; 1 with few of them.
 
-    p becomes p^(1/T), scaled to sum to 1, with the temperature T of `fit_temperature` on the held-out `rows` [e] and
-    their `targets` [e, L]. No ranking of labels within a photo changes. With fewer than `minimum` held-out photos
-    the probabilities stay as they are: their temperature would be noise.
+    With fewer than `MINIMUM_PHOTOS` it would be noise.
     """
-    if len(rows) < minimum:
+    if len(probabilities) < MINIMUM_PHOTOS:
+        return 1.0
+    return fit_temperature(np.log(np.maximum(probabilities, SMALLEST)), targets)
+
+
+def tempered(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Probabilities [n, L] raised to 1 / `temperature` and scaled to sum to 1: below 1 sharper, above 1 softer.
+
+    No ranking of labels within a photo changes.
+    """
+    if temperature == 1.0:
         return probabilities
-    logits = np.log(np.maximum(probabilities, np.float32(SMALLEST)))
-    temperature = fit_temperature(logits[rows], targets)
+    logits: NDArray[np.float32] = np.log(np.maximum(probabilities, np.float32(SMALLEST)))
     logits /= np.float32(temperature)
     logits -= logits.max(axis=1, keepdims=True)
     np.exp(logits, out=logits)
-    tempered: Floats = logits / logits.sum(axis=1, keepdims=True)
-    return tempered
+    logits /= logits.sum(axis=1, keepdims=True)
+    return logits

@@ -84,7 +84,7 @@ def evaluate(probabilities: Floats, targets: Floats, *, multiple: bool = False) 
         raise ValueError(f"probabilities {probabilities.shape} and targets {targets.shape} must both be [n, L]")
     if len(targets) == 0:
         raise ValueError("no held-out photo to evaluate on")
-    predicted, annotated = _decide(probabilities, multiple), _decide(targets, multiple)
+    predicted, annotated = decide_labels(probabilities, multiple), decide_labels(targets, multiple)
     right = (predicted == annotated).all(axis=1)
     if multiple:
         confidence = np.maximum(probabilities, 1 - probabilities).ravel()
@@ -110,7 +110,7 @@ def evaluate(probabilities: Floats, targets: Floats, *, multiple: bool = False) 
 
 def photo_scores(probabilities: Floats, targets: Floats, *, multiple: bool = False) -> NDArray[np.float64]:
     """Per photo [n] in [0, 1], 1 = right. With `multiple`: intersection over union of the two label sets."""
-    predicted, annotated = _decide(probabilities, multiple), _decide(targets, multiple)
+    predicted, annotated = decide_labels(probabilities, multiple), decide_labels(targets, multiple)
     if not multiple:
         return np.asarray((predicted == annotated).all(axis=1), dtype=np.float64)
     union = (predicted | annotated).sum(axis=1)
@@ -128,7 +128,8 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
     return float(interval.low), float(interval.high)
 
 
-def _decide(values: Floats, multiple: bool) -> NDArray[np.bool_]:
+def decide_labels(values: Floats, multiple: bool) -> NDArray[np.bool_]:
+    """The labels that values [n, L] speak for, bool [n, L]: the largest of a row, or all from 0.5 on where several may hold."""
     if multiple:
         return np.asarray(values >= THRESHOLD)
     chosen = np.zeros(values.shape, dtype=np.bool_)

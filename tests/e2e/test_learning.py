@@ -130,7 +130,7 @@ def best_head(taught: Taught) -> str:
     So few photos do not tell it from propagation by more than chance, so that it takes a person to promote it.
     """
     heads = {name: item for name, item in taught.models().items() if item["kind"] == "head"}
-    return max(heads, key=lambda name: float(heads[name]["evaluation"]["accuracy"]))
+    return max(heads, key=lambda name: float(heads[name]["evaluation"]["evaluation_sample"]["accuracy"]))
 
 
 def _photo_of(image: str, photos: list[Path]) -> Path:
@@ -175,7 +175,7 @@ def test_retraining_runs_by_itself_and_people_see_its_head_until_it_is_rolled_ba
     for version in training["result"]["versions"]:
         assert models[version]["annotations"] == RETRAIN_EVERY
         assert models[version]["parent"] == "propagation"
-        assert models[version]["evaluation"]["photos"] == RETRAIN_EVERY // 2
+        assert models[version]["evaluation"]["evaluation_sample"]["photos"] == RETRAIN_EVERY // 2
         assert models[version]["note"].startswith(f"{version} ")
 
     taught.backend.command("models", "promote", best_head, "--project", str(taught.project))

@@ -30,6 +30,14 @@ CHUNK = 8192
 REBUILD_SHARE = 0.2  # once so many rows are of deleted tasks, the arrays are made anew
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """The temperature that calibrates what a control's annotations spread, and how many annotations it was found with."""
+
+    annotations: int
+    temperature: float
+
+
 @dataclass
 class ControlPool:
     """One control of the label config, and what the pool believes of its labels."""
@@ -37,6 +45,7 @@ class ControlPool:
     space: LabelSpace
     model: PoolModel
     learnt: Space | None = None  # the projection that the graph lives in, where one was learnt from annotations
+    calibration: Calibration | None = None  # as last found
 
 
 @dataclass

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.learning.calibration import calibrated
-from backend.learning.evaluation import evaluate
+from backend.learning.calibration import temperature_of, tempered
+from backend.learning.cross_validation import cross_validated
+from backend.learning.figures import Figures, measure
 from backend.learning.head import Head
 from backend.priority import evaluation_mask
 from backend.service.context.context import Runtime
-from backend.service.pool.cache import ControlPool, ProjectPool
+from backend.service.pool.cache import Calibration, ControlPool, ProjectPool
 from backend.service.projects.annotations import agreed_target, live_annotations
 from backend.service.versions.artifacts import load_heads
 from backend.service.versions.registry import PROPAGATION, WORDNET, sees_as_project, serving_version
@@ -24,6 +25,8 @@ from backend.storage.schema import Project
 log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float32]
+
+RECALIBRATE = 1.1  # times as many annotations as the temperature was found with
 
 
 @dataclass(frozen=True)
@@ -71,16 +74,23 @@ class ControlBelief:
     """Probabilities of one control's labels for the whole pool, [n, L].
 
     Attributes:
-        served: of the version that serves, shown to annotators.
-        propagated: of the annotations spread over the graph, calibrated on the evaluation sample.
+        served: of the version that serves, calibrated, shown to annotators.
+        propagated: of the annotations spread over the graph, as they come: what the order works with.
+        temperature: with it `propagated` is calibrated, see `calibration.tempered`.
         head: of the trained head; None where there is none.
-        evaluation: how good each version is on the evaluation sample, by version; empty while nothing is held out.
+        evaluation: `Figures` of each version as JSON, by version.
     """
 
     served: Floats
     propagated: Floats
+    temperature: float
     head: Floats | None
     evaluation: Mapping[str, dict[str, Any]]
+
+    @property
+    def calibrated(self) -> Floats:
+        """`propagated`, calibrated: right as often as it says."""
+        return tempered(self.propagated, self.temperature)
 
 
 def read_annotations(runtime: Runtime, project_id: int, pool: ProjectPool, evaluation_share: float) -> Annotated:
@@ -120,29 +130,56 @@ def believe(
             project.id,
         )
         version = propagated
-    beliefs = []
-    for number, (control, targets) in enumerate(zip(pool.controls, annotated.targets, strict=True)):
-        beliefs.append(_believe_control(version, propagated, control, targets, pool, heads[number] if heads else None))
+    unlabelled = ~(annotated.answered | pool.gone)
+    beliefs = [
+        _believe_control(version, propagated, control, targets, pool, unlabelled, heads[number] if heads else None)
+        for number, (control, targets) in enumerate(zip(pool.controls, annotated.targets, strict=True))
+    ]
+    headline = Figures.from_json(beliefs[0].evaluation.get(version, {})).accuracy
+    log.info("project %s: %s, accuracy %s", project.id, version, headline.sentence() if headline else "not known yet")
     return version, beliefs
 
 
 def _believe_control(
-    version: str, propagated_as: str, control: ControlPool, targets: Targets, pool: ProjectPool, head: Head | None
+    version: str,
+    propagated_as: str,
+    control: ControlPool,
+    targets: Targets,
+    pool: ProjectPool,
+    unlabelled: NDArray[np.bool_],
+    head: Head | None,
 ) -> ControlBelief:
     rows, values = targets.train
+    multiple = control.space.control.multiple
     prior = control.model.prior
     propagated = control.model.propagate(rows, values)
-    if len(rows) and not control.space.control.multiple:
-        propagated = calibrated(propagated, *targets.held_out)
+    temperature = 1.0 if multiple else _temperature(control, propagated, targets)
     by_head = None if head is None else head.predict(pool.embeddings, prior)
-    served = prior if version == WORDNET else propagated
+    calibrated = tempered(propagated, temperature)
+    served = prior if version == WORDNET else calibrated
     if by_head is not None:
         served = by_head
-    measured = {WORDNET: prior, propagated_as: propagated, **({version: by_head} if by_head is not None else {})}
-    held_rows, held_values = targets.held_out
+    # Nobody's annotation went into the prior: all of them may calibrate it.
+    expected = prior if multiple else tempered(prior, temperature_of(prior[targets.rows], targets.values))
+    measured = {WORDNET: expected, propagated_as: calibrated, **({version: by_head} if by_head is not None else {})}
     evaluation = {
-        name: evaluate(probabilities[held_rows], held_values, multiple=control.space.control.multiple).to_json()
+        name: measure(probabilities, unlabelled, targets.held_out, multiple=multiple).to_json()
         for name, probabilities in measured.items()
-        if held_rows.size
     }
-    return ControlBelief(served, propagated, by_head, evaluation)
+    return ControlBelief(served, propagated, temperature, by_head, evaluation)
+
+
+def _temperature(control: ControlPool, propagated: Floats, targets: Targets) -> float:
+    """The temperature of what propagates: from the evaluation sample and from the others, cross-validated.
+
+    Cross-validation costs some propagations; the temperature is kept until a tenth more is annotated.
+    """
+    rows, values = targets.train
+    known = control.calibration
+    if known is not None and known.annotations <= len(rows) < RECALIBRATE * known.annotations:
+        return known.temperature
+    held, held_values = targets.held_out
+    crossed = cross_validated(control.model, rows, values)
+    temperature = temperature_of(np.concatenate([crossed, propagated[held]]), np.concatenate([values, held_values]))
+    control.calibration = Calibration(len(rows), temperature)
+    return temperature

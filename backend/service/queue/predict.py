@@ -18,6 +18,7 @@ from sqlalchemy import select
 from backend import metrics
 from backend.errors import ImageError, WeightsError
 from backend.jobs.kinds import JobKind
+from backend.learning.calibration import tempered
 from backend.learning.head import Head
 from backend.learning.pool_model import extend_from
 from backend.service.context.context import Runtime
@@ -222,7 +223,7 @@ def _believe_outside(
     if served.snapshot is None or served.snapshot.version.startswith(f"{WORDNET}."):
         return priors
     return [
-        extend_from(control.extension, embeddings, prior)
+        tempered(extend_from(control.extension, embeddings, prior), float(control.extension.get("temperature", 1.0)))
         for control, prior in zip(served.snapshot.controls, priors, strict=True)
     ]
 

@@ -172,7 +172,10 @@ def _snapshot_of(
         task_ids=pool.task_ids[ascending],
         priority=priority[ascending],
         controls=[
-            ControlBeliefs(belief.served[ascending].astype(np.float16), control.model.export_extension())
+            ControlBeliefs(
+                belief.served[ascending].astype(np.float16),
+                {**control.model.export_extension(), "temperature": np.array(belief.temperature)},
+            )
             for control, belief in zip(pool.controls, beliefs, strict=True)
         ],
     )
@@ -189,6 +192,8 @@ def _record_built_in(
     if project.projection:
         figures = {"evaluation": measured[project.projection]} if project.projection in measured else {}
         update_version(runtime, project.id, project.projection, annotations=annotated_tasks, **figures)
+    elif served not in BUILT_IN and served in measured:
+        update_version(runtime, project.id, served, evaluation=measured[served])
     for name in BUILT_IN:
         if name == PROPAGATION and (not annotated_tasks or project.projection):
             continue

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.learning.evaluation import evaluate, photo_scores
+from backend.learning.evaluation import Evaluation, evaluate, photo_scores
+from backend.learning.figures import Figures
 from backend.learning.folds import stratified_folds
 from backend.learning.head import Head
 from backend.learning.promotion import ENOUGH_PHOTOS, Candidate, Decision, decide
@@ -41,11 +42,11 @@ class Measured:
             ]
         )
 
-    def figures(self) -> dict[str, object]:
-        """The evaluation of the first control, as it is kept with a version; empty without photos."""
+    def evaluation(self) -> Evaluation | None:
+        """The evaluation of the first control, as it is kept with a version; None without photos."""
         if not len(self.targets[0]):
-            return {}
-        return evaluate(self.predictions[0], self.targets[0], multiple=self.multiple[0]).to_json()
+            return None
+        return evaluate(self.predictions[0], self.targets[0], multiple=self.multiple[0])
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,9 @@ class Contest:
         return decide(self._candidate(version, recipe, recipe), [self._candidate(other, other_recipe, other_recipe)])
 
     def figures(self, recipe: str) -> dict[str, object]:
-        """The evaluation that is kept with a version: on the sample; where that is empty, cross-validated."""
-        on_sample = self.sample[recipe].figures()
-        if on_sample:
-            return {**on_sample, "judged_by": "evaluation sample"}
-        if self.crossed is None:
-            return {}
-        return {**self.crossed[recipe].figures(), "judged_by": "cross-validation"}
+        """What is kept with a version: on the sample, and cross-validated where that was done."""
+        crossed = None if self.crossed is None else self.crossed[recipe].evaluation()
+        return Figures(sample=self.sample[recipe].evaluation(), crossed=crossed).to_json()
 
     def _candidate(self, version: str, on_sample: str, recipe: str) -> Candidate:
         scores = self.sample[on_sample].scores()

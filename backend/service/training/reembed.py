@@ -99,7 +99,7 @@ def reembed_project(
         weights_digest=digest,
         artifact=str(folder.relative_to(runtime.settings.state_dir)),
         annotations=annotations,
-        evaluation=contest.sample[best].figures(),
+        evaluation=contest.figures(best),
         note=note,
         seconds=float(story.get("seconds", 0.0)) + time.monotonic() - started,
     )

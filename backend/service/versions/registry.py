@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select, update
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from backend.errors import BackendError, NotFoundError
 from backend.features import parse_backbone_id
 from backend.jobs.kinds import JobKind
+from backend.learning.figures import HEADLINE, Figures
 from backend.service.context.backbones import backbone_files
 from backend.service.context.context import Runtime
 from backend.service.projects.project import find_project
@@ -187,7 +188,9 @@ def update_version(runtime: Runtime, project_id: int, version: str, **values: An
 
 
 def describe_version(version: ModelVersion) -> dict[str, Any]:
-    """A version for the API and the command line."""
+    """A version for the API and the command line; `accuracy` is its headline figure, None while that is not known."""
+    figures = Figures.from_json(version.evaluation)
+    measured = {name: value for name, value in figures.to_json().items() if name != HEADLINE}
     return {
         "version": version.version,
         "parent": version.parent,
@@ -198,7 +201,8 @@ def describe_version(version: ModelVersion) -> dict[str, Any]:
         "recipe": version.recipe,
         "weights_digest": version.weights_digest,
         "annotations": version.annotations,
-        "evaluation": version.evaluation,
+        "accuracy": None if figures.accuracy is None else figures.accuracy.to_json(),
+        "evaluation": measured,
         "note": version.note,
         "seconds": round(version.seconds, 3),
         "created_at": version.created_at.isoformat(),
@@ -206,17 +210,29 @@ def describe_version(version: ModelVersion) -> dict[str, Any]:
 
 
 def compare(first: ModelVersion, second: ModelVersion) -> list[dict[str, Any]]:
-    """The evaluation figures of two versions side by side: name, first, second, difference."""
-    rows = []
-    for name in _figures(first.evaluation, second.evaluation):
-        one, two = first.evaluation.get(name), second.evaluation.get(name)
-        difference = two - one if isinstance(one, int | float) and isinstance(two, int | float) else None
-        rows.append({"figure": name, first.version: one, second.version: two, "difference": difference})
-    return rows
+    """The figures of two versions side by side, the headline first: name, first, second, difference."""
+    one, two = (_flat(Figures.from_json(item.evaluation).to_json()) for item in (first, second))
+    return [
+        {
+            "figure": name,
+            first.version: one.get(name),
+            second.version: two.get(name),
+            "difference": two[name] - one[name] if name in one and name in two else None,
+        }
+        for name in dict.fromkeys([*one, *two])
+    ]
 
 
-def _figures(*evaluations: Mapping[str, Any]) -> Sequence[str]:
-    names = dict.fromkeys(
-        name for item in evaluations for name, value in item.items() if isinstance(value, int | float)
-    )
-    return list(names)
+def _flat(figures: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of some figures, each under its full name: `accuracy`, `accuracy low`, `evaluation sample: macro f1`."""
+    flat: dict[str, float] = {}
+    for group, values in figures.items():
+        prefix = group.replace("_", " ")
+        for name, value in (values or {}).items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                separator = " " if group == HEADLINE else ": "
+                full = (
+                    prefix if (group, name) == (HEADLINE, "value") else f"{prefix}{separator}{name.replace('_', ' ')}"
+                )
+                flat[full] = value
+    return flat

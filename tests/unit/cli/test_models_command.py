@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from backend.cli.runtime import open_runtime
+from backend.learning.accuracy import AccuracyEstimate
+from backend.learning.figures import Figures
 from backend.service.context.context import Runtime
 from backend.service.projects.project import find_project, set_up_project
 from backend.service.versions.registry import record_version, serve
@@ -32,7 +34,7 @@ def project(run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
                 status="candidate",
                 backbone=runtime.backbone.id,
                 annotations=40,
-                evaluation={"accuracy": accuracy},
+                evaluation=Figures(AccuracyEstimate(accuracy, 0.7, 0.9, 100, 12, 0.8)).to_json(),
             )
         serve(runtime, 5, "head-2", pinned=False)
         yield runtime
@@ -41,8 +43,9 @@ def project(run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
 def test_list_show_and_compare(run: Run, project: Runtime) -> None:
     listed = run("models", "list", "--project", "5").stdout
     assert listed.index("head-1") < listed.index("head-2")
-    assert "0.812" in listed
+    assert "0.812 (0.700 to 0.900)" in " ".join(listed.split())
     assert json.loads(run("models", "show", "head-2", "--project", "5").stdout)["parent"] == "head-1"
+    assert json.loads(run("models", "show", "head-2", "--project", "5").stdout)["accuracy"]["value"] == 0.8125
     compared = run("models", "compare", "head-1", "head-2", "--project", "5").stdout
     assert "+0.0625" in compared
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
-from backend.learning.calibration import calibrated, cross_entropy, fit_temperature, reliability
+from backend.learning.calibration import cross_entropy, fit_temperature, reliability, temperature_of, tempered
 
 pytestmark = pytest.mark.unit
 
@@ -61,7 +61,7 @@ def test_cross_entropy_by_hand() -> None:
     )
 
 
-def test_calibrated_probabilities_are_as_sure_as_they_are_right() -> None:
+def test_tempered_probabilities_are_as_sure_as_they_are_right() -> None:
     rng = np.random.default_rng(0)
     right = rng.random(400) < 0.7  # the model says 0.99 and is right 7 times in 10
     probabilities = np.full((400, 3), 0.005, dtype=np.float32)
@@ -69,13 +69,13 @@ def test_calibrated_probabilities_are_as_sure_as_they_are_right() -> None:
     targets = np.zeros((400, 3), dtype=np.float32)
     targets[np.arange(400), np.where(right, 0, 1)] = 1.0
     rows = np.arange(200)
-    tempered = calibrated(probabilities, rows, targets[rows])
-    assert abs(float(tempered[200:, 0].mean()) - 0.7) < 0.1
-    assert np.allclose(tempered.sum(axis=1), 1.0, atol=1e-5)
-    assert np.array_equal(tempered.argmax(axis=1), probabilities.argmax(axis=1))
+    found = tempered(probabilities, temperature_of(probabilities[rows], targets[rows]))
+    assert abs(float(found[200:, 0].mean()) - 0.7) < 0.1
+    assert np.allclose(found.sum(axis=1), 1.0, atol=1e-5)
+    assert np.array_equal(found.argmax(axis=1), probabilities.argmax(axis=1))
 
 
 def test_a_few_held_out_photos_calibrate_nothing() -> None:
     probabilities = np.array([[0.9, 0.1], [0.2, 0.8]], dtype=np.float32)
-    rows = np.array([0])
-    assert calibrated(probabilities, rows, probabilities[rows]) is probabilities
+    assert temperature_of(probabilities, probabilities) == 1.0
+    assert tempered(probabilities, 1.0) is probabilities

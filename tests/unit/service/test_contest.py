@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from backend.learning.figures import Figures
 from backend.learning.pool_model import PoolModel
 from backend.service.training.data import TrainingData
 from backend.service.training.learners import PRIOR, PROPAGATED, RECIPES, Learned, Progress, Recipe, Wanted, recipes_for
@@ -90,14 +91,19 @@ def test_the_serving_version_is_measured_by_what_it_said(data: TrainingData) -> 
     assert contest.sample[PROPAGATED].scores().mean() == 1.0
     assert contest.sample[PRIOR].scores().mean() == pytest.approx(1 / 3)
     assert contest.crossed is not None
-    assert contest.figures(PROPAGATED)["photos"] == 15
+    figures = Figures.from_json(contest.figures(PROPAGATED))
+    assert figures.sample is not None
+    assert figures.sample.photos == 15
     assert hold([data], [], {}, WANTED, 0, silent, cross=False).crossed is None
 
 
 def test_a_sample_without_photos_leaves_the_figures_to_cross_validation(data: TrainingData) -> None:
     bare = replace(data, held=data.held[:0], held_targets=data.held_targets[:0], held_served=data.held_served[:0])
-    figures = hold([bare], [], {}, WANTED, 0, silent).figures(PROPAGATED)
-    assert (figures["photos"], figures["judged_by"]) == (45, "cross-validation")
+    figures = Figures.from_json(hold([bare], [], {}, WANTED, 0, silent).figures(PROPAGATED))
+    assert figures.accuracy is None
+    assert figures.sample is None
+    assert figures.crossed is not None
+    assert figures.crossed.photos == 45
 
 
 def contest_of(right: dict[str, int], photos: int = 300) -> Contest:

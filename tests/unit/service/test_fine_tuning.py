@@ -84,11 +84,11 @@ def test_it_is_recorded_with_its_backbone_and_judged_on_the_evaluation_photos(tu
     assert version.backbone.startswith("efficientnet_lite0-tuned-")
     assert version.parent == "propagation"
     assert version.weights_digest
-    assert version.evaluation["photos"] >= 20
+    assert version.evaluation["evaluation_sample"]["photos"] >= 20
     assert "fine-tuned on" in version.note
     serving = tuned.row.serving_version
-    before = find_version(tuned.runtime, 1, "propagation").evaluation["accuracy"]
-    assert (serving == version.version) == (version.evaluation["accuracy"] > before)
+    before = find_version(tuned.runtime, 1, "propagation").evaluation["evaluation_sample"]["accuracy"]
+    assert (serving == version.version) == (version.evaluation["evaluation_sample"]["accuracy"] > before)
     if serving != version.version:
         assert "is not promoted" in version.note
 

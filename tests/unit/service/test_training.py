@@ -20,7 +20,7 @@ from backend.service.versions.artifacts import load_projection
 from backend.service.versions.registry import find_version, list_versions, promote, rollback, unpin
 from backend.settings import Settings
 from backend.storage.database import Database
-from backend.storage.schema import Annotation, Task
+from backend.storage.schema import Annotation, ModelVersion, Task
 from backend.worker.handlers import job_handlers
 from backend.worker.runner import Runner
 
@@ -100,6 +100,11 @@ class Trained:
                 session.merge(Annotation(project_id=1, annotation_id=number, task_id=number, result=result))
 
 
+def sample_accuracy(version: ModelVersion) -> float:
+    """Share of the evaluation photos that a version named rightly."""
+    return float(version.evaluation["evaluation_sample"]["accuracy"])
+
+
 def test_every_challenger_is_kept_with_its_figures_and_a_sentence(trained: Trained) -> None:
     versions = {item.version: item for item in list_versions(trained.runtime, 1)}
     assert {"wordnet", "propagation", "head-1", "head-2"} <= set(versions)
@@ -107,15 +112,16 @@ def test_every_challenger_is_kept_with_its_figures_and_a_sentence(trained: Train
         head = versions[name]
         assert head.annotations == 90
         assert head.weights_digest
-        assert head.evaluation["photos"] >= 20
-        assert 0.0 <= head.evaluation["accuracy_low"] <= head.evaluation["accuracy"] <= 1.0
+        sample = head.evaluation["evaluation_sample"]
+        assert sample["photos"] >= 20
+        assert 0.0 <= sample["accuracy_low"] <= sample["accuracy"] <= 1.0
         assert head.seconds > 0
         assert name in head.note
 
 
 def test_a_version_that_is_not_better_never_serves(trained: Trained) -> None:
     serving = find_project(trained.runtime, 1).serving_version or "propagation"
-    scores = {item.version: item.evaluation["accuracy"] for item in list_versions(trained.runtime, 1)}
+    scores = {item.version: sample_accuracy(item) for item in list_versions(trained.runtime, 1)}
     assert scores[serving] == max(scores.values())
 
 
@@ -169,7 +175,7 @@ def test_a_hyper_parameter_that_makes_no_sense_fails_the_job_and_says_so(trained
 
 
 def test_a_head_trained_on_poisoned_labels_is_not_promoted(trained: Trained) -> None:
-    good = find_version(trained.runtime, 1, "head-1").evaluation["accuracy"]
+    good = sample_accuracy(find_version(trained.runtime, 1, "head-1"))
     promote(trained.runtime, 1, "head-1")
     unpin(trained.runtime, 1)
     trained.run("refresh")
@@ -179,7 +185,7 @@ def test_a_head_trained_on_poisoned_labels_is_not_promoted(trained: Trained) -> 
     assert find_project(trained.runtime, 1).serving_version == "head-1"
     for name in result["versions"]:
         poisoned = find_version(trained.runtime, 1, name)
-        assert poisoned.evaluation["accuracy"] < good
+        assert sample_accuracy(poisoned) < good
         assert "less than head-1" in poisoned.note
     trained.annotate(range(90), wrong=False)
 

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from backend.learning.cross_validation import cross_validated
+from backend.learning.evaluation import evaluate
+from backend.learning.figures import Figures, measure
+from backend.learning.pool_model import PoolModel
+
+pytestmark = pytest.mark.unit
+
+
+def test_the_headline_is_apart_from_what_else_was_measured() -> None:
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet(np.full(4, 0.3), 300).astype(np.float32)
+    truth = np.array([rng.choice(4, p=row / row.sum()) for row in probabilities.astype(np.float64)])
+    targets = np.eye(4, dtype=np.float32)[truth]
+    held = np.arange(30)
+    unlabelled = np.arange(300) >= 100
+    figures = measure(probabilities, unlabelled, (held, targets[held]), crossed=(probabilities[50:90], targets[50:90]))
+    assert figures.accuracy is not None
+    assert (figures.accuracy.unlabelled, figures.accuracy.evaluation_photos) == (200, 30)
+    assert figures.sample == evaluate(probabilities[held], targets[held])
+    assert figures.crossed is not None
+    assert figures.crossed.photos == 40
+    assert Figures.from_json(json.loads(json.dumps(figures.to_json()))) == figures
+
+
+def test_nothing_held_out_is_nothing_known() -> None:
+    probabilities = np.full((9, 3), 1 / 3, dtype=np.float32)
+    none = (np.zeros(0, dtype=np.intp), np.zeros((0, 3), dtype=np.float32))
+    for multiple in (False, True):
+        assert measure(probabilities, np.ones(9, bool), none, multiple=multiple) == Figures()
+    assert Figures.from_json({}) == Figures()
+
+
+def test_figures_of_earlier_releases_are_read_under_their_true_name() -> None:
+    old = evaluate(np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32)).to_json()
+    assert Figures.from_json(old).sample is not None
+    assert Figures.from_json({**old, "judged_by": "evaluation sample"}).crossed is None
+    crossed = Figures.from_json({**old, "judged_by": "cross-validation"})
+    assert crossed.sample is None
+    assert crossed.crossed is not None
+
+
+def test_cross_validation_tells_no_photo_its_own_label() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    embeddings = (rng.normal(0, 1, (3, 16))[labels] + rng.normal(0, 0.3, (60, 16))).astype(np.float16)
+    model = PoolModel(embeddings, np.full((60, 3), 1 / 3, dtype=np.float32))
+    rows = np.arange(30)
+    wrong = np.eye(3, dtype=np.float32)[(labels[rows] + (rows == 7)) % 3]
+    before = model.fork().propagate(rows, wrong)
+    found = cross_validated(model, rows, wrong)
+    assert before[7].argmax() == wrong[7].argmax()
+    assert found[7].argmax() == labels[7]
+    assert (found.argmax(axis=1) == labels[rows]).mean() > 0.9
+    np.testing.assert_array_equal(cross_validated(model, rows, wrong), found)
