@@ -19,7 +19,9 @@ from backend.cli.connect import connect
 from backend.cli.console import messages
 from backend.cli.demo import demo
 from backend.cli.doctor import doctor
+from backend.cli.evaluate import evaluate
 from backend.cli.export import export
+from backend.cli.label_image import label_image
 from backend.cli.models import models
 from backend.cli.order import order
 from backend.cli.retrain import retrain
@@ -43,6 +45,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     doctor,
     order,
     retrain,
+    label_image,
+    evaluate,
     train,
     export,
     simulate,

@@ -325,6 +325,8 @@ class _Retraining:
             "photos": {side: len(self._data.rows(side)) for side in SIDES},
             "training_steps": options.training_steps,
             "learning_rate": options.learning_rate,
+            "testing_percentage": options.testing_percentage,
+            "validation_percentage": options.validation_percentage,
             "testing": evaluation.to_json() if evaluation is not None else None,
             "left_out": [f"{path}: {error}" for path, error in self._data.photos.unreadable],
         }

@@ -36,7 +36,7 @@ def test_every_setting_has_a_row() -> None:
 
 def test_every_command_is_in_the_readme() -> None:
     table = "\n".join(line for line in read("README.md").splitlines() if line.startswith("| `"))
-    commands = {command.__name__ for command in COMMANDS} | set(GROUPS)
+    commands = {command.__name__.replace("_", "-") for command in COMMANDS} | set(GROUPS)
     assert commands == set(get_command(build_app()).commands)
     missing = {name for name in commands if f"`{name}`" not in table}
     assert not missing

@@ -33,10 +33,12 @@ def write(model: keras.Model, path: Path) -> None:
 
 
 def load(path: Path) -> Runner:
-    """Compile it for the CPU in full precision."""
+    """Compile it for the CPU in full precision; `path` is the folder, or an .xml file with its .bin beside it."""
     openvino = _import_openvino()
     core = openvino.Core()
-    compiled = core.compile_model(core.read_model(path / GRAPH_FILE), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = core.compile_model(
+        core.read_model(path / GRAPH_FILE if path.is_dir() else path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    )
 
     def run(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         return np.asarray(compiled(images)[0], dtype=np.float32)
