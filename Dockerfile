@@ -17,7 +17,6 @@ RUN uv sync --frozen --all-extras --no-dev --no-cache --compile-bytecode
 COPY backend ./backend
 ARG BACKBONE=auto
 RUN BACKBONE="${BACKBONE}" WEIGHTS_DIR=/opt/models STATE_DIR=/tmp/state /app/.venv/bin/python -m backend setup \
-    && mv /tmp/state/wordnet /opt/nltk_data \
     && rm -rf /tmp/state
 
 
@@ -26,9 +25,8 @@ RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin backend \
     && install -d -o backend -g backend /data
 WORKDIR /app
 COPY --from=build /app/.venv /app/.venv
-# Compiled models are looked up, and those of further backbones added, here.
+# WordNet and models, compiled, are looked up, and those of further backbones added, here.
 COPY --from=build --chown=backend:backend /opt/models /opt/models
-COPY --from=build /opt/nltk_data /opt/nltk_data
 COPY backend ./backend
 COPY examples ./examples
 COPY label_config.xml LICENSE ./
@@ -37,7 +35,6 @@ ENV PATH=/app/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     BACKBONE=${BACKBONE} \
     WEIGHTS_DIR=/opt/models \
-    NLTK_DATA=/opt/nltk_data \
     STATE_DIR=/data \
     HOST=0.0.0.0 \
     PORT=9090

@@ -115,7 +115,10 @@ class Settings(BaseSettings):
     weights_dir: Path | None = Field(
         None, description="Folder for downloaded weights and compiled models; empty: STATE_DIR/models."
     )
-    wordnet_dir: Path | None = Field(None, description="Folder of the WordNet corpus; empty: STATE_DIR/wordnet.")
+    wordnet_dir: Path | None = Field(
+        None,
+        description="Folder for the compiled WordNet; your own dict files of WordNet 3.0 may be in it. Empty: below WEIGHTS_DIR.",
+    )
     batch_size: int = Field(32, ge=1, le=1024, description="Images per inference batch when embedding many.")
     decode_threads: int = Field(
         0, ge=0, le=256, description="Threads that fetch and decode images; 0: two for each core."
@@ -193,8 +196,8 @@ class Settings(BaseSettings):
 
     @property
     def resolved_wordnet_dir(self) -> Path:
-        """Where the WordNet corpus is kept."""
-        return self.wordnet_dir or self.state_dir / "wordnet"
+        """Where the compiled WordNet is kept."""
+        return self.wordnet_dir or self.resolved_weights_dir / "wordnet"
 
     @property
     def resolved_public_url(self) -> str:

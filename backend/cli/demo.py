@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -123,7 +122,6 @@ def _config(path: Path) -> str:
 
 def _backend_settings(settings: Settings, kept: DemoFolder, port: int, backend_port: int) -> dict[str, str]:
     """What the demo's backend runs with: its own state, the weights and WordNet of the set-up."""
-    wordnet = settings.resolved_wordnet_dir.resolve()
     chosen = {
         "LABEL_STUDIO_URL": f"http://127.0.0.1:{port}",
         "LABEL_STUDIO_API_KEY": kept.login().token,
@@ -132,7 +130,7 @@ def _backend_settings(settings: Settings, kept: DemoFolder, port: int, backend_p
         "PUBLIC_URL": f"http://127.0.0.1:{backend_port}",
         "STATE_DIR": str(kept.backend / "state"),
         "WEIGHTS_DIR": str(settings.resolved_weights_dir.resolve()),
-        "NLTK_DATA": os.pathsep.join(filter(None, (str(wordnet), os.environ.get("NLTK_DATA")))),
+        "WORDNET_DIR": str(settings.resolved_wordnet_dir.resolve()),
         "BACKBONE": settings.backbone,
         "POLL_SECONDS": "5",
     }

@@ -88,14 +88,14 @@ def check_database(settings: Settings) -> Check:
 def check_wordnet(settings: Settings) -> Check:
     """WordNet 3.0 is where the backend looks for it."""
     from backend.labels import WordNet
-    from backend.labels.wordnet_corpus import corpus_path
+    from backend.labels.wordnet_compiled import compiled_path
 
     folder = settings.resolved_wordnet_dir
     try:
         WordNet.open(folder)
     except BackendError as error:
         return Check("WordNet", Verdict.FAIL, str(error), SET_UP)
-    return Check("WordNet", Verdict.OK, str(corpus_path(folder.resolve())))
+    return Check("WordNet", Verdict.OK, str(compiled_path(folder.resolve())))
 
 
 def check_weights(settings: Settings) -> Check:

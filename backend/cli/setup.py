@@ -15,13 +15,13 @@ def setup(
         str | None, typer.Option(help="Prepare this backbone instead of the one that BACKBONE names.")
     ] = None,
 ) -> None:
-    """Fetch WordNet, and the weights of the backbone, and compile it. What is there already is kept."""
+    """Compile WordNet, fetch the weights of the backbone and compile it. What is there already is kept."""
     from backend.features import open_backbone
     from backend.labels import ensure_wordnet
 
     given = load_settings(**({"backbone": backbone} if backbone else {}))
     say = messages()
-    with say.status("WordNet …"):
+    with say.status("WordNet: compiling (half a minute the first time) …"):
         corpus = ensure_wordnet(given.resolved_wordnet_dir)
     say.print(f"WordNet: {corpus}")
     with say.status(f"Backbone {given.backbone}: weights, then compiling (a minute or two the first time) …"):

@@ -9,7 +9,7 @@ from backend.labels.relevance import relevance_mass
 from backend.labels.space import LabelSpace
 from backend.labels.tree import LabelTree
 from backend.labels.wordnet import WordNet
-from backend.labels.wordnet_corpus import ensure_wordnet
+from backend.labels.wordnet_compiled import ensure_wordnet
 
 __all__ = [
     "Control",

@@ -1,61 +1,54 @@
-"""WordNet 3.0 as a graph of noun ids: the only place that talks to NLTK's reader."""
+"""WordNet 3.0 as a graph of synsets, looked up in the arrays that the set-up compiled."""
 
 from __future__ import annotations
 
 import re
-import threading
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from backend.errors import WordNetError
-from backend.labels.wordnet_corpus import corpus_path, fault_of
+from backend.labels.wordnet_compiled import POS, CompiledWordNet, compiled_path, load_compiled
 
 _OFFSET_ID = re.compile(r"([nvasr])(\d{8})")
 _NAME_ID = re.compile(r".+\.[nvasr]\.\d{1,2}")
+
+# How inflected forms lead back to base forms: morphy(7WN).
+_ENDINGS = {
+    "n": (
+        *(("s", ""), ("ses", "s"), ("ves", "f"), ("xes", "x"), ("zes", "z"), ("ches", "ch"), ("shes", "sh")),
+        *(("men", "man"), ("ies", "y")),
+    ),
+    "v": (("s", ""), ("ies", "y"), ("es", "e"), ("es", ""), ("ed", "e"), ("ed", ""), ("ing", "e"), ("ing", "")),
+    "a": (("er", ""), ("est", ""), ("er", "e"), ("est", "e")),
+    "r": (),
+}
 
 
 class WordNet:
     """Lookups in WordNet 3.0. Synsets are named by ids such as "n04285008", ImageNet's own form.
 
-    Safe to share between threads: NLTK's reader seeks in shared files, so every call to it holds one lock.
+    Nothing changes after opening, so threads share it freely.
     """
 
-    def __init__(self, reader: Any) -> None:
-        self._reader = reader
-        self._lock = threading.RLock()
-        self._synsets: dict[str, Any] = {}
-        self._descendants: dict[str, frozenset[str]] = {}
-        self._ancestors: dict[str, dict[str, int]] = {}
-        self._depths: dict[str, int] = {}
+    def __init__(self, compiled: CompiledWordNet) -> None:
+        self._compiled = compiled
+        self._related = lru_cache(None)(self._find_related)
+        self._ancestors = lru_cache(None)(lambda synset: _distances(synset, self.parents))
+        self._descendants = lru_cache(None)(lambda synset: frozenset(_distances(synset, self.children)))
 
     @classmethod
-    def open(cls, data_dir: Path) -> WordNet:
-        """Open the corpus that `ensure_wordnet(data_dir)` placed.
+    def open(cls, folder: Path) -> WordNet:
+        """Open what `ensure_wordnet(folder)` compiled.
 
         Raises:
-            WordNetError: it is missing, damaged or of another version.
+            WordNetError: it is missing or damaged.
         """
-        folder = corpus_path(data_dir)
-        fault = fault_of(folder)
-        if fault is not None:
-            raise WordNetError(f"No sound WordNet 3.0 in {folder}: {fault}. Run the set-up again (`make setup`).")
-        import nltk
-        from nltk.corpus.reader.wordnet import WordNetCorpusReader
-
-        class Reader(WordNetCorpusReader):  # type: ignore[misc]
-            """The reader without its map between WordNet versions, which needs files we do not have."""
-
-            def map_wn(self, version: str = "wordnet") -> None:
-                return None
-
-        if str(data_dir) not in nltk.data.path:
-            nltk.data.path.append(str(data_dir))  # NLTK reads only below its data path
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # "multilingual functions are not available"
-            return cls(Reader(nltk.data.FileSystemPathPointer(str(folder)), None))
+        return cls(load_compiled(compiled_path(folder)))
 
     def resolve(self, key: str) -> str:
         """The id of a synset given by its id ("n04285008") or its name ("sports_car.n.01").
@@ -63,23 +56,17 @@ class WordNet:
         Raises:
             WordNetError: WordNet 3.0 has no such synset.
         """
-        from nltk.corpus.reader.wordnet import WordNetError as NltkError
-
         key = key.strip()
         match = _OFFSET_ID.fullmatch(key)
-        try:
-            with self._lock:
-                if match:
-                    offset = int(match.group(2))
-                    with warnings.catch_warnings():
-                        warnings.simplefilter("ignore")  # NLTK warns of an offset inside a line, then gives None
-                        synset = self._reader.synset_from_pos_and_offset(match.group(1), offset)
-                    if synset is not None and synset.offset() == offset:
-                        return self._remember(synset)
-                elif _NAME_ID.fullmatch(key):
-                    return self._remember(self._reader.synset(key.lower().replace(" ", "_")))
-        except (NltkError, KeyError, ValueError):
-            pass
+        if match:
+            row = self._find_row(match.group(1), int(match.group(2)))
+            if row is not None:
+                return self._id(row)
+        elif _NAME_ID.fullmatch(key):
+            lemma, pos, number = key.lower().replace(" ", "_").rsplit(".", 2)
+            rows = self._senses(lemma, _part(pos))
+            if 0 < int(number) <= len(rows):
+                return self._id(rows[int(number) - 1])
         raise WordNetError(
             f"WordNet 3.0 has no synset {key!r}: give an id such as n04285008 or a name such as sports_car.n.01.",
             reason="no_synset",
@@ -88,15 +75,14 @@ class WordNet:
     def senses(self, lemma: str, pos: str = "n") -> tuple[str, ...]:
         """Ids of the synsets of a word or compound, the most frequent sense first; () if there is none.
 
-        Inflected forms are found too (NLTK's morphology: "skis" gives ski).
+        Inflected forms are found too ("skis" gives ski).
         """
-        with self._lock:
-            return tuple(self._remember(synset) for synset in self._reader.synsets(lemma.replace(" ", "_"), pos=pos))
+        forms = self._base_forms(lemma.lower().replace(" ", "_"), _part(pos))
+        return tuple(self._id(row) for form in forms for row in self._senses(form, _part(pos)))
 
     def base_form(self, word: str, pos: str = "n") -> str:
         """The word as WordNet lists it ("skis" gives "ski"); the word itself where it is not listed."""
-        with self._lock:
-            return str(self._reader.morphy(word, pos) or word)
+        return next(iter(self._base_forms(word, _part(pos))), word)
 
     def name(self, synset: str) -> str:
         """The readable name: the first lemma, with blanks ("sports car")."""
@@ -104,112 +90,115 @@ class WordNet:
 
     def lemmas(self, synset: str) -> tuple[str, ...]:
         """The words of a synset, with blanks."""
-        with self._lock:
-            return tuple(name.replace("_", " ") for name in self._synset(synset).lemma_names())
+        row = self._row(synset)
+        start = int(self._compiled.gloss_ends[row - 1]) if row else 0
+        return tuple(self._text(start, self._compiled.lemma_ends[row]).replace("_", " ").split("\n"))
 
     def gloss(self, synset: str) -> str:
         """The definition, without examples."""
-        with self._lock:
-            return str(self._synset(synset).definition())
+        row = self._row(synset)
+        return self._text(self._compiled.lemma_ends[row], self._compiled.gloss_ends[row])
 
     def lexname(self, synset: str) -> str:
         """The lexicographer file, such as "noun.act"."""
-        with self._lock:
-            return str(self._synset(synset).lexname())
+        found: bytes = self._compiled.lexname_names[self._compiled.lexnames[self._row(synset)]]
+        return found.decode()
 
     def parents(self, synset: str) -> tuple[str, ...]:
         """Direct hypernyms, of classes and of instances."""
-        with self._lock:
-            found = self._synset(synset)
-            return self._ids(found.hypernyms() + found.instance_hypernyms())
+        return self._related("parents", synset)
 
     def children(self, synset: str) -> tuple[str, ...]:
         """Direct hyponyms, classes and instances."""
-        with self._lock:
-            found = self._synset(synset)
-            return self._ids(found.hyponyms() + found.instance_hyponyms())
+        return self._related("children", synset)
 
     def domains(self, synset: str) -> tuple[str, ...]:
         """Topic domains of a synset itself ("golf ball" belongs to golf)."""
-        with self._lock:
-            return self._ids(self._synset(synset).topic_domains())
+        return self._related("domains", synset)
 
     def domain_members(self, synset: str) -> tuple[str, ...]:
         """Nouns whose topic domain is this synset."""
-        with self._lock:
-            return self._ids(member for member in self._synset(synset).in_topic_domains() if member.pos() == "n")
+        return self._related("domain_members", synset)
 
     def derivations(self, synset: str) -> tuple[str, ...]:
         """Synsets with a word derived from one of this one's ("skiing" from "to ski", "skier")."""
-        with self._lock:
-            return self._ids(
-                related.synset()
-                for lemma in self._synset(synset).lemmas()
-                for related in lemma.derivationally_related_forms()
-            )
+        return self._related("derivations", synset)
 
     def parts_and_wholes(self, synset: str) -> tuple[str, ...]:
         """Meronyms and holonyms of all kinds."""
-        with self._lock:
-            found = self._synset(synset)
-            return self._ids(
-                found.part_meronyms()
-                + found.member_meronyms()
-                + found.substance_meronyms()
-                + found.part_holonyms()
-                + found.member_holonyms()
-                + found.substance_holonyms()
-            )
+        return self._related("parts_and_wholes", synset)
 
     def ancestors(self, synset: str) -> dict[str, int]:
         """Every hypernym with its least distance in steps, the synset itself with 0."""
-        with self._lock:
-            if synset not in self._ancestors:
-                self._ancestors[synset] = _distances(synset, self.parents)
-            return self._ancestors[synset]
+        return self._ancestors(synset)
 
     def descendants(self, synset: str) -> frozenset[str]:
         """Every hyponym, and the synset itself."""
-        with self._lock:
-            if synset not in self._descendants:
-                self._descendants[synset] = frozenset(_distances(synset, self.children))
-            return self._descendants[synset]
+        return self._descendants(synset)
 
     def is_specific(self, synset: str, limit: int = 300) -> bool:
         """Whether a synset has fewer than `limit` hyponyms, found without walking all of them."""
-        with self._lock:
-            seen = {synset}
-            queue = deque([synset])
-            while queue and len(seen) < limit:
-                for child in self.children(queue.popleft()):
-                    if child not in seen:
-                        seen.add(child)
-                        queue.append(child)
-            return len(seen) < limit
+        seen = {synset}
+        queue = deque([synset])
+        while queue and len(seen) < limit:
+            for child in self.children(queue.popleft()):
+                if child not in seen:
+                    seen.add(child)
+                    queue.append(child)
+        return len(seen) < limit
 
     def depth(self, synset: str) -> int:
         """Steps on the longest way up to the root."""
-        with self._lock:
-            if synset not in self._depths:
-                self._depths[synset] = int(self._synset(synset).max_depth())
-            return self._depths[synset]
+        return int(self._compiled.depths[self._row(synset)])
 
-    def _synset(self, synset: str) -> Any:
-        if synset not in self._synsets:
-            self.resolve(synset)
-        return self._synsets[synset]
+    def _find_related(self, relation: str, synset: str) -> tuple[str, ...]:
+        return tuple(self._id(row) for row in self._compiled.relations[relation][self._row(synset)])
 
-    def _ids(self, synsets: Iterable[Any]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(self._remember(synset) for synset in synsets))
+    def _base_forms(self, form: str, pos: str) -> tuple[str, ...]:
+        """The form itself and those that it may be inflected from, as far as WordNet lists them."""
+        place = _place(self._compiled.exceptions, f"{pos} {form}")
+        if place is not None:
+            bases = self._compiled.bases[place].decode().split()
+        else:
+            bases = [form[: -len(old)] + new for old, new in _ENDINGS[pos] if form.endswith(old)]
+        return tuple(dict.fromkeys(one for one in (form, *bases) if self._senses(one, pos)))
 
-    def _remember(self, synset: Any) -> str:
-        pos = synset.pos()
-        key = f"{'a' if pos == 's' else pos}{synset.offset():08d}"
-        self._synsets[key] = synset
-        return key
+    def _senses(self, lemma: str, pos: str) -> list[int]:
+        place = _place(self._compiled.lemma_index, f"{pos} {lemma}")
+        return [] if place is None else self._compiled.senses[place]
+
+    def _find_row(self, pos: str, offset: int) -> int | None:
+        part = POS.index(_part(pos))
+        first, end = (int(row) for row in self._compiled.pos_starts[part : part + 2])
+        row = first + int(np.searchsorted(self._compiled.offsets[first:end], offset))
+        return row if row < end and self._compiled.offsets[row] == offset else None
+
+    def _row(self, synset: str) -> int:
+        row = self._find_row(synset[0], int(synset[1:]))
+        if row is None:
+            raise KeyError(synset)
+        return row
+
+    def _id(self, row: int) -> str:
+        pos = POS[int(np.searchsorted(self._compiled.pos_starts, row, side="right")) - 1]
+        return f"{pos}{self._compiled.offsets[row]:08d}"
+
+    def _text(self, start: int | np.integer, end: int | np.integer) -> str:
+        return self._compiled.texts[start:end].tobytes().decode()
 
 
-def _distances(start: str, neighbours: Callable[[str], tuple[str, ...]]) -> dict[str, int]:
+def _part(pos: str) -> str:
+    """Satellite adjectives are adjectives."""
+    return "a" if pos == "s" else pos
+
+
+def _place(words: NDArray[np.bytes_], word: str) -> int | None:
+    wanted = word.encode()
+    place = int(np.searchsorted(words, wanted))
+    return place if place < words.size and words[place] == wanted else None
+
+
+def _distances(start: str, neighbours: Callable[[str], Iterable[str]]) -> dict[str, int]:
     """Breadth-first distances from `start`."""
     distances = {start: 0}
     queue = deque([start])

