@@ -60,6 +60,11 @@ class Settings(BaseSettings):
         repr=False,
         description="Value of the X-Webhook-Secret header that webhooks must carry (Label Studio sends them without Basic auth; `connect` sets the header). Empty: derived from the Basic credentials, where these are set.",
     )
+    max_request_bytes: int = Field(
+        64_000_000,
+        ge=1_000_000,
+        description="Largest request with tasks (/predict, /webhook, /setup), in bytes; others end at 1 MB. All requests together hold at most twice that.",
+    )
     public_url: str = Field(
         "", description="Address under which Label Studio reaches this backend; empty: http://localhost:PORT."
     )

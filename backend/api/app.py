@@ -6,13 +6,17 @@ import logging
 import time
 
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException
+from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from backend import metrics
 from backend.api.auth import require_credentials
+from backend.api.body import BodyBudget, BodyError, BusyError
 from backend.api.contract import contract_blueprint
+from backend.api.describe import BODY_BUDGET, BODY_LIMIT
 from backend.api.errors import error_response
 from backend.api.monitoring import monitoring_blueprint
+from backend.api.openapi import openapi_blueprint
 from backend.api.projects import projects_blueprint
 from backend.api.throttle import Throttle
 from backend.errors import (
@@ -33,23 +37,31 @@ STATUS: tuple[tuple[type[BackendError], int], ...] = (
     (NotFoundError, 404),
     (LabelConfigError, 400),
     (SettingsError, 400),
+    (BodyError, 400),
     # Not the caller's fault: something that this backend needs is missing, or Label Studio does not do its part.
     (LabelStudioError, 502),
     (WeightsError, 503),
     (WordNetError, 503),
+    (BusyError, 503),
 )
-MAX_BODY_BYTES = 512 * 1024 * 1024  # "Retrieve predictions" sends all selected tasks in one call
+CALLERS_FAULT = 422
+RETRY_SECONDS = 5
 
 
 def create_app(runtime: Runtime, jobs: JobQueue) -> Flask:
     """The application over a runtime and its job queue; it opens nothing by itself."""
-    app = Flask("label-order-backend")
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app = Flask("label-order-backend", static_folder=None)
+    most = runtime.settings.max_request_bytes
+    app.config.update({BODY_LIMIT: most, BODY_BUDGET: BodyBudget(2 * most)})
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    for blueprint in (
+        contract_blueprint(runtime, jobs),
+        projects_blueprint(runtime, jobs),
+        monitoring_blueprint(runtime, jobs),
+        openapi_blueprint(),
+    ):
+        app.register_blueprint(blueprint)
     throttle = Throttle()
-    app.register_blueprint(contract_blueprint(runtime, jobs))
-    app.register_blueprint(projects_blueprint(runtime, jobs))
-    app.register_blueprint(monitoring_blueprint(runtime, jobs))
 
     @app.before_request
     def start_clock() -> Response | None:
@@ -63,21 +75,47 @@ def create_app(runtime: Runtime, jobs: JobQueue) -> Flask:
         metrics.REQUEST_SECONDS.labels(endpoint).observe(time.monotonic() - g.started)
         return response
 
+    _answer_errors(app)
+    return app
+
+
+def _answer_errors(app: Flask) -> None:
     @app.errorhandler(BackendError)
     def refuse(error: BackendError) -> Response:
-        status = next((code for kind, code in STATUS if isinstance(error, kind)), 422)
+        status = next((code for kind, code in STATUS if isinstance(error, kind)), CALLERS_FAULT)
         log.warning("%s %s: %s", request.method, request.path, error)
-        return error_response(error.reason, str(error), status)
+        return _retry_later(error_response(error.reason, str(error), status))
+
+    @app.errorhandler(RequestEntityTooLarge)
+    def too_large(error: RequestEntityTooLarge) -> Response:
+        most = (request.max_content_length or 1) - 1
+        message = f"The request is larger than {most} bytes: send fewer tasks at once, or set MAX_REQUEST_BYTES."
+        return error_response("request_too_large", message, 413)
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
-        return error_response(
-            (error.name or "error").lower().replace(" ", "_"), error.description or "", error.code or 500
+        code = (error.name or "error").lower().replace(" ", "_")
+        response = error_response(code, error.description or "", error.code or 500)
+        response.headers.extend(
+            [(name, value) for name, value in error.get_headers() if name not in ("Content-Type", "Content-Length")]
         )
+        return response
+
+    @app.errorhandler(OperationalError)
+    @app.errorhandler(InterfaceError)
+    @app.errorhandler(TimeoutError)
+    def storage_fails(error: OperationalError | InterfaceError | TimeoutError) -> Response:
+        log.error("%s %s: the database failed: %s", request.method, request.path, str(error).splitlines()[0])
+        message = "The database does not take this now (locked, full or out of reach): /ready says what is wrong."
+        return _retry_later(error_response("storage_unavailable", message, 503))
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
         log.exception("%s %s failed", request.method, request.path)
         return error_response("internal_error", "The backend failed to answer; its log says why.", 500)
 
-    return app
+
+def _retry_later(response: Response) -> Response:
+    if response.status_code == 503:
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return response

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, jsonify
 
 from backend import metrics
+from backend.api.answers import (
+    AcceptedAnswer,
+    HealthAnswer,
+    JobAnswer,
+    PredictAnswer,
+    SetupAnswer,
+    VersionsAnswer,
+)
+from backend.api.describe import Answer, described
+from backend.api.requests import (
+    JobBody,
+    JobQuery,
+    PredictBody,
+    ProjectObject,
+    SetupBody,
+    StartTrainingBody,
+    WebhookBody,
+)
 from backend.errors import BackendError
 from backend.jobs.kinds import JobKind
 from backend.jobs.queue import JobQueue
 from backend.service.context.context import Runtime
-from backend.service.ingest.webhooks import handle_event
+from backend.service.ingest.webhooks import ACTIONS, handle_event
 from backend.service.projects.project import project_id_of, set_up_from_payload, set_up_project
 from backend.service.queue.predict import FIRST_VERSION, Predictor
 from backend.service.versions.registry import version_names
@@ -31,7 +48,8 @@ def contract_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
 
     @blueprint.get("/")
     @blueprint.get("/health")
-    def health() -> Response:
+    @described("Whether the backend is up, and which backbone it uses.", answers={200: HealthAnswer})
+    def health() -> Answer:
         return jsonify(
             {
                 "status": "UP",
@@ -42,33 +60,36 @@ def contract_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
         )
 
     @blueprint.post("/setup")
-    def setup() -> Response:
-        body = _body()
+    @described(
+        "Takes the label config and the options of a project.",
+        body=SetupBody,
+        answers={200: SetupAnswer},
+        carries_tasks=True,
+    )
+    def setup(body: SetupBody) -> Answer:
         project = set_up_project(
-            runtime,
-            project_id_of(body.get("project")),
-            label_config=body.get("schema"),
-            extra_params=body.get("extra_params"),
+            runtime, named_project(body.project), label_config=body.label_config, extra_params=body.extra_params
         )
         return jsonify({"model_version": project.published_version or FIRST_VERSION})
 
     @blueprint.post("/predict")
-    def predict() -> Response:
-        body = _body()
-        tasks = body.get("tasks")
-        if not isinstance(tasks, list):
-            raise BackendError("/predict needs `tasks`, a list of tasks with `id` and `data`.", reason="bad_request")
-        project_id = project_id_of(body.get("project"))
-        set_up_project(runtime, project_id, label_config=body.get("label_config"))
-        answers = predictor.predict(project_id, tasks, runtime.settings.predict_budget_seconds)
-        return jsonify({"results": answers})
+    @described("Predicts tasks.", body=PredictBody, answers={200: PredictAnswer}, carries_tasks=True)
+    def predict(body: PredictBody) -> Answer:
+        project_id = named_project(body.project)
+        set_up_project(runtime, project_id, label_config=body.label_config)
+        tasks = [{"id": task.id, "data": task.data} for task in body.tasks]
+        return jsonify({"results": predictor.predict(project_id, tasks, runtime.settings.predict_budget_seconds)})
 
     @blueprint.post("/webhook")
-    def webhook() -> tuple[Response, int]:
-        body = _body()
-        action = str(body.get("action", ""))
-        metrics.EVENTS.labels(action if action.isidentifier() else "unknown").inc()
-        outcome = handle_event(runtime, action, body)
+    @described(
+        "Stores what an event of Label Studio says.",
+        body=WebhookBody,
+        answers={201: AcceptedAnswer},
+        carries_tasks=True,
+    )
+    def webhook(body: WebhookBody) -> Answer:
+        metrics.EVENTS.labels(body.action if body.action in ACTIONS else "unknown").inc()
+        outcome = handle_event(runtime, body.action, body.model_dump(exclude_unset=True))
         answer: dict[str, Any] = {"status": "accepted", "jobs": outcome.jobs}
         if outcome.rejected:
             answer["rejected"] = outcome.rejected
@@ -77,22 +98,26 @@ def contract_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
         return jsonify(answer), 201
 
     @blueprint.post("/train")
-    def train() -> tuple[Response, int]:
-        project = set_up_from_payload(runtime, _body().get("project"))
+    @described("Trains a head now.", body=StartTrainingBody, answers={201: AcceptedAnswer}, carries_tasks=True)
+    def train(body: StartTrainingBody) -> Answer:
+        said = body.project.model_dump() if isinstance(body.project, ProjectObject) else body.project
+        project = set_up_from_payload(runtime, said)
         return jsonify({"status": "accepted", "job": runtime.jobs.enqueue(JobKind.TRAIN, project.id)}), 201
 
     @blueprint.get("/versions")
-    def versions() -> Response:
+    @described("All model versions, the published ones first.", answers={200: VersionsAnswer})
+    def versions() -> Answer:
         # Label Studio sends no project here: the versions of all, the published windows first.
         names = version_names(runtime)
         return jsonify({"versions": names, "message": f"{len(names)} model versions"})
 
     @blueprint.route("/job_status", methods=["GET", "POST"])
-    def job_status() -> Response:
-        job_id = request.args.get("job") or request.args.get("job_id") or _body().get("job") or _body().get("job_id")
+    @described("How far a background job is.", query=JobQuery, body=JobBody, answers={200: JobAnswer})
+    def job_status(query: JobQuery, body: JobBody) -> Answer:
+        job_id = query.wanted or body.wanted
         if not job_id:
             raise BackendError("/job_status needs `job`, the id of a job.", reason="bad_request")
-        return jsonify(describe_job(jobs.ledger.get(str(job_id))))
+        return jsonify(describe_job(jobs.ledger.get(job_id)))
 
     return blueprint
 
@@ -115,12 +140,6 @@ def describe_job(job: Job) -> dict[str, Any]:
     }
 
 
-def _body() -> Mapping[str, Any]:
-    body = request.get_json(silent=True)
-    if body is None and request.form:
-        body = request.form.to_dict()
-    if body is None and not request.data:
-        return {}
-    if not isinstance(body, Mapping):
-        raise BackendError("The body must be a JSON object.", reason="bad_request")
-    return body
+def named_project(name: ProjectObject | int | str | None) -> int:
+    """The number of a project, however it is written."""
+    return project_id_of(name.id if isinstance(name, ProjectObject) else name)

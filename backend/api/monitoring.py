@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from backend import metrics
+from backend.api.describe import Answer, described
 from backend.jobs.queue import JobQueue
 from backend.service.context.context import Runtime
 
@@ -18,7 +19,8 @@ def monitoring_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
     blueprint = Blueprint("monitoring", __name__)
 
     @blueprint.get("/metrics")
-    def prometheus() -> Response:
+    @described("Counts and times for Prometheus, as text.", answers={200: None})
+    def prometheus() -> Answer:
         metrics.QUEUE_DEPTH.set(len(jobs.ledger.waiting()))
         registry = REGISTRY
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:

@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, jsonify
 from sqlalchemy import select
 
+from backend.api.answers import (
+    AcceptedAnswer,
+    FailuresAnswer,
+    JobsAnswer,
+    ModelAnswer,
+    ModelsAnswer,
+    ProjectAnswer,
+    ProjectsAnswer,
+    QueueAnswer,
+    ServingAnswer,
+    UnpinnedAnswer,
+)
 from backend.api.contract import describe_job
-from backend.errors import BackendError
+from backend.api.describe import Answer, described
+from backend.api.requests import CompareQuery, LimitQuery, TrainingOptions
 from backend.jobs.queue import JobQueue
 from backend.service.context.context import Runtime
 from backend.service.projects.project import find_project, list_projects
@@ -27,28 +40,29 @@ from backend.service.versions.registry import (
 )
 from backend.storage.schema import Project, Task
 
-MAX_ROWS = 1000
-
 
 def projects_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
     """The endpoints below /projects."""
     blueprint = Blueprint("projects", __name__, url_prefix="/projects")
 
     @blueprint.get("")
-    def projects() -> Response:
+    @described("The projects that are set up.", answers={200: ProjectsAnswer})
+    def projects() -> Answer:
         with runtime.database.session() as session:
             counts = count_all_tasks(session)
         return jsonify({"projects": [_describe(project, counts[project.id]) for project in list_projects(runtime)]})
 
     @blueprint.get("/<int:project_id>")
-    def project(project_id: int) -> Response:
+    @described("One project.", answers={200: ProjectAnswer})
+    def project(project_id: int) -> Answer:
         found = find_project(runtime, project_id)
         with runtime.database.session() as session:
             counts = count_tasks(session, project_id)
         return jsonify(_describe(found, counts))
 
     @blueprint.get("/<int:project_id>/queue")
-    def queue(project_id: int) -> Response:
+    @described("The published queue window, in order.", query=LimitQuery, answers={200: QueueAnswer})
+    def queue(project_id: int, query: LimitQuery) -> Answer:
         found = find_project(runtime, project_id)
         items = current_window(runtime, found)
         return jsonify(
@@ -66,22 +80,24 @@ def projects_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
                         "evaluation": item.evaluation,
                         "result": item.result,
                     }
-                    for item in items[: _limit()]
+                    for item in items[: query.limit]
                 ],
             }
         )
 
     @blueprint.get("/<int:project_id>/jobs")
-    def project_jobs(project_id: int) -> Response:
+    @described("Background jobs, newest first.", query=LimitQuery, answers={200: JobsAnswer})
+    def project_jobs(project_id: int, query: LimitQuery) -> Answer:
         find_project(runtime, project_id)
-        return jsonify({"jobs": [describe_job(job) for job in jobs.ledger.of_project(project_id, _limit())]})
+        return jsonify({"jobs": [describe_job(job) for job in jobs.ledger.of_project(project_id, query.limit)]})
 
     @blueprint.get("/<int:project_id>/failures")
-    def failures(project_id: int) -> Response:
+    @described("Tasks whose photo cannot be read.", query=LimitQuery, answers={200: FailuresAnswer})
+    def failures(project_id: int, query: LimitQuery) -> Answer:
         find_project(runtime, project_id)
-        query = select(Task).where(Task.project_id == project_id, Task.failure.is_not(None)).order_by(Task.task_id)
+        failed = select(Task).where(Task.project_id == project_id, Task.failure.is_not(None)).order_by(Task.task_id)
         with runtime.database.session() as session:
-            tasks = list(session.scalars(query.limit(_limit())))
+            tasks = list(session.scalars(failed.limit(query.limit)))
         rows = [
             {"task": task.task_id, "image": task.image, "reason": task.failure, "message": task.failure_detail}
             for task in tasks
@@ -89,28 +105,22 @@ def projects_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
         return jsonify({"failures": rows})
 
     @blueprint.post("/<int:project_id>/train")
-    def train(project_id: int) -> tuple[Response, int]:
-        body = request.get_json(silent=True) or {}
-        if (
-            not isinstance(body, dict)
-            or not body.keys() <= {"adaptation", "fine_tune"}
-            or not all(isinstance(value, dict) for value in body.values())
-        ):
-            raise BackendError(
-                'The body is {"adaptation": {…}}, {"fine_tune": {"epochs": N}} or empty.', reason="bad_request"
-            )
-        job = request_training(runtime, project_id, body.get("adaptation", {}), body.get("fine_tune"))
+    @described("A training now, or a fine-tuning.", body=TrainingOptions, answers={202: AcceptedAnswer})
+    def train(project_id: int, body: TrainingOptions) -> Answer:
+        job = request_training(runtime, project_id, body.adaptation, body.fine_tune)
         return jsonify({"status": "accepted", "job": job}), 202
 
     @blueprint.get("/<int:project_id>/models")
-    def models(project_id: int) -> Response:
+    @described("Model versions with their evaluation.", answers={200: ModelsAnswer})
+    def models(project_id: int) -> Answer:
         found = find_project(runtime, project_id)
         versions = [describe_version(item) for item in list_versions(runtime, project_id)]
         return jsonify({"models": versions, "serving": found.serving_version or None, "pinned": found.pinned})
 
     @blueprint.get("/<int:project_id>/models/<version>")
-    def model(project_id: int, version: str) -> Response:
-        other = request.args.get("compare")
+    @described("One model version.", query=CompareQuery, answers={200: ModelAnswer})
+    def model(project_id: int, version: str, query: CompareQuery) -> Answer:
+        other = query.compare
         chosen = find_version(runtime, project_id, version)
         answer = describe_version(chosen)
         if other:
@@ -118,16 +128,19 @@ def projects_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
         return jsonify(answer)
 
     @blueprint.post("/<int:project_id>/models/<version>/promote")
-    def promote_model(project_id: int, version: str) -> tuple[Response, int]:
+    @described("Lets that version serve.", answers={202: ServingAnswer})
+    def promote_model(project_id: int, version: str) -> Answer:
         return jsonify({"serving": version, "job": promote(runtime, project_id, version)}), 202
 
     @blueprint.post("/<int:project_id>/models/rollback")
-    def rollback_model(project_id: int) -> tuple[Response, int]:
+    @described("Goes back to the parent of the serving version.", answers={202: ServingAnswer})
+    def rollback_model(project_id: int) -> Answer:
         version, job = rollback(runtime, project_id)
         return jsonify({"serving": version, "job": job}), 202
 
     @blueprint.post("/<int:project_id>/models/unpin")
-    def unpin_model(project_id: int) -> Response:
+    @described("Lets training choose the serving version again.", answers={200: UnpinnedAnswer})
+    def unpin_model(project_id: int) -> Answer:
         unpin(runtime, project_id)
         return jsonify({"pinned": False})
 
@@ -145,7 +158,3 @@ def _describe(project: Project, counts: Mapping[str, int]) -> dict[str, Any]:
         "extra_params": project.extra_params,
         "synced_at": project.synced_at.isoformat() if project.synced_at else None,
     }
-
-
-def _limit() -> int:
-    return max(1, min(request.args.get("limit", default=100, type=int), MAX_ROWS))

@@ -170,3 +170,5 @@ _HANDLERS: Mapping[str, Callable[[Runtime, Project, Payload, list[str]], tuple[J
     "PROJECT_UPDATED": _nothing_more,
     "START_TRAINING": _start_training,
 }
+
+ACTIONS = frozenset(_HANDLERS)

@@ -26,13 +26,6 @@ CHUNK = 500  # rows of a statement
 log = logging.getLogger(__name__)
 
 
-def record_annotation(
-    session: Session, database: Database, project_id: int, task_id: int, annotation: Mapping[str, Any]
-) -> bool:
-    """Store the state of an annotation unless a newer one is known; True if something changed."""
-    return record_annotations(session, database, project_id, [annotation_values(task_id, annotation)]) > 0
-
-
 def record_annotations(
     session: Session,
     database: Database,

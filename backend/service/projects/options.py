@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from backend.errors import SettingsError
 from backend.learning.adaptation import AdaptationOptions
 from backend.priority import OrderOptions
 from backend.priority.strategies import STRATEGIES
+from backend.service.projects.payloads import first_fault
 from backend.settings import Settings
+
+Options = TypeVar("Options")
+LARGEST_OPTION = 1_000_000  # no step, epoch, size or factor is larger
 
 
 class ProjectOptions(BaseModel):
@@ -30,7 +35,7 @@ class ProjectOptions(BaseModel):
     adaptation: Literal["triplet", "softmax", "off"] = Field(
         "triplet", description="Loss of the projection that a training tries for the graph, or off."
     )
-    seed: int = Field(0, description="Seed of all that is drawn at random.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of all that is drawn at random.")
 
     def order_options(self) -> OrderOptions:
         """The options that the order takes.
@@ -59,10 +64,26 @@ def adaptation_options(loss: str, given: Mapping[str, Any] | None) -> Adaptation
     values = {"loss": loss, **(given or {})}
     if values["loss"] == "off":
         return None
+    return checked_options("adaptation", AdaptationOptions, values)
+
+
+def checked_options(title: str, kind: type[Options], values: Mapping[str, Any]) -> Options:
+    """The dataclass `kind` from values that came with a call.
+
+    Raises:
+        SettingsError: a value is unknown, of another type, not allowed or beyond all sense; the message names it.
+    """
     try:
-        return AdaptationOptions(**values)
+        options = kind(**values)
+        TypeAdapter(kind).validate_python(dataclasses.asdict(options))  # type: ignore[call-overload]
+    except ValidationError as error:
+        raise SettingsError(f"{title}: {first_fault(error)}") from None
     except (TypeError, ValueError) as error:
-        raise SettingsError(f"adaptation: {error}") from None
+        raise SettingsError(f"{title}: {str(error)[:300]}") from None
+    for name, value in values.items():
+        if isinstance(value, int | float) and abs(value) > LARGEST_OPTION:
+            raise SettingsError(f"{title}: {name} must be at most {LARGEST_OPTION}")
+    return options
 
 
 def parse_extra_params(value: object) -> dict[str, Any]:
@@ -78,6 +99,8 @@ def parse_extra_params(value: object) -> dict[str, Any]:
             value = json.loads(value)
         except json.JSONDecodeError as error:
             raise SettingsError(f"extra params: not valid JSON ({error.msg} at character {error.pos})") from None
+        except (RecursionError, ValueError):  # nested too deep; a number of thousands of digits
+            raise SettingsError("extra params: nested too deep, or with a number that is too long") from None
     if not isinstance(value, Mapping):
         raise SettingsError('extra params: must be a JSON object, e.g. {"window_size": 100}')
     return dict(value)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import select
 
-from backend.errors import BackendError, ImageError, SettingsError
+from backend.errors import BackendError, ImageError
 from backend.features import BackboneSpec
 from backend.jobs.kinds import JobKind
 from backend.learning.fine_tune import Batch, FineTuneOptions, fine_tune
@@ -25,7 +25,7 @@ from backend.service.context.context import Runtime
 from backend.service.ingest.embedding import note_failure
 from backend.service.pool.cache import PoolCache
 from backend.service.pool.predictions import read_annotations
-from backend.service.projects.options import project_options
+from backend.service.projects.options import checked_options, project_options
 from backend.service.projects.project import find_project
 from backend.storage.schema import Project, Task
 
@@ -82,10 +82,7 @@ def fine_tune_options(wanted: Mapping[str, Any]) -> FineTuneOptions:
     Raises:
         SettingsError: one is unknown or not allowed; the message names it.
     """
-    try:
-        return FineTuneOptions(**wanted)
-    except (TypeError, ValueError) as error:
-        raise SettingsError(f"fine-tuning: {error}") from None
+    return checked_options("fine-tuning", FineTuneOptions, wanted)
 
 
 def _fine_tune(
