@@ -56,6 +56,10 @@ test: setup label-studio chromium ## The whole suite: unit tests in parallel, th
 unit: setup ## The unit tests alone
 	@OMP_NUM_THREADS=1 $(RUN) -m pytest -m unit -n auto $(PYTEST_FLAGS)
 
+.PHONY: fuzz
+fuzz: setup ## Thousands of generated requests against the API: make fuzz [FUZZ_CASES=125]
+	@FUZZ_CASES=$${FUZZ_CASES:-125} $(RUN) -m pytest -q tests/unit/api/test_generated.py
+
 .PHONY: lint
 lint: $(VENV_STAMP) ## Code style and common faults (ruff)
 	@.venv/bin/ruff check .
