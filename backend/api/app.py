@@ -14,7 +14,7 @@ from backend.api.auth import require_credentials
 from backend.api.body import BodyBudget, BodyError, BusyError
 from backend.api.contract import contract_blueprint
 from backend.api.describe import BODY_BUDGET, BODY_LIMIT
-from backend.api.errors import error_response
+from backend.api.errors import error_response, status_line
 from backend.api.monitoring import monitoring_blueprint
 from backend.api.openapi import openapi_blueprint
 from backend.api.projects import projects_blueprint
@@ -84,7 +84,10 @@ def _answer_errors(app: Flask) -> None:
     def refuse(error: BackendError) -> Response:
         status = next((code for kind, code in STATUS if isinstance(error, kind)), CALLERS_FAULT)
         log.warning("%s %s: %s", request.method, request.path, error)
-        return _retry_later(error_response(error.reason, str(error), status))
+        response = _retry_later(error_response(error.reason, str(error), status))
+        if request.path == "/setup":
+            response.status = status_line(status, str(error))
+        return response
 
     @app.errorhandler(RequestEntityTooLarge)
     def too_large(error: RequestEntityTooLarge) -> Response:

@@ -6,6 +6,8 @@ from typing import Any
 
 from flask import Response, jsonify
 
+MOST_OF_STATUS_LINE = 400
+
 
 def error_response(code: str, message: str, status: int) -> Response:
     """An answer that says what went wrong; `detail` repeats the sentence, since Label Studio's pages show that key."""
@@ -13,3 +15,9 @@ def error_response(code: str, message: str, status: int) -> Response:
     response = jsonify(body)
     response.status_code = status
     return response
+
+
+def status_line(status: int, message: str) -> str:
+    """A status line whose phrase is `message`: of a refused /setup, Label Studio's pages show nothing else."""
+    phrase = " ".join(message.split()).encode("ascii", "replace").decode("ascii")
+    return f"{status} {phrase[:MOST_OF_STATUS_LINE]}"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
-from backend.cli.console import output, table
-from backend.errors import SettingsError
+from backend.cli.console import messages, output, table, waiting
+from backend.errors import BackendError, SettingsError
 from backend.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -32,8 +34,10 @@ def connect(
         str | None,
         typer.Option(help='Options of this project as JSON, e.g. \'{"window_size": 100, "strategy": "margin"}\'.'),
     ] = None,
+    wait: Annotated[bool, typer.Option(help="Show progress until the queue is in order for the first time.")] = True,
 ) -> None:
     """Attach the running backend to a project: ML backend, webhook, sampling, a "Next to label" tab. Safe to repeat."""
+    from backend.service.projects.options import project_options
     from backend.sync.client import LabelStudioClient
 
     overrides = {"label_studio_url": url, "label_studio_api_key": api_key, "public_url": backend_url}
@@ -42,17 +46,61 @@ def connect(
         raise SettingsError("Where is Label Studio? Give --url or set LABEL_STUDIO_URL.")
     if not given.label_studio_api_key:
         raise SettingsError("A token is needed: set LABEL_STUDIO_API_KEY, or give --api-key.")
+    params = _parsed(extra_params)
+    if params is not None:
+        project_options(given, params)  # a wrong one is named here, not in Label Studio's answer
     client = LabelStudioClient(given.label_studio_url, given.label_studio_api_key)
-    report = attach(client, project, given, extra_params=_parsed(extra_params))
+    report = attach(client, project, given, extra_params=params)
     rows = table("step", "outcome", "detail")
     for step in report.steps:
         rows.add_row(step.name, str(step.outcome), step.detail)
     output().print(rows, markup=False)
-    output().print(
-        f"Project {project} is connected. Its queue is in order as soon as the backend has read the photos: "
-        f"{given.label_studio_url}/projects/{project}/data",
-        markup=False,
-    )
+    for line in report.usage:
+        output().print(line, markup=False)
+    for advice in report.advice:
+        messages().print(f"[yellow]Please look:[/yellow] {escape(advice)}")
+    page = f"{given.label_studio_url}/projects/{project}/data"
+    output().print(f"Project {project} is connected: {page}", markup=False)
+    if wait:
+        _wait(project, given)
+
+
+def _wait(project: int, given: Settings) -> None:
+    """Show how far the first window is; the backend makes it whether somebody waits or not."""
+    from backend.cli.first_window import wait_for_window
+
+    try:
+        with waiting("waiting for the queue") as tell:
+            queue = wait_for_window(_asker(given), project, tell)
+    except KeyboardInterrupt:
+        output().print("The backend goes on by itself; `python -m backend doctor` says how far it is.")
+        return
+    if queue:
+        output().print("Its queue is in order: open the tab Next to label, or press Label All Tasks.")
+    else:
+        output().print("It has no tasks yet: import photos, and the queue is made as they come.")
+
+
+def _asker(given: Settings) -> Callable[[str], dict[str, Any]]:
+    """Asks the backend at its public address, which is where Label Studio has just called it."""
+    import requests
+
+    auth = (given.basic_auth_user, given.basic_auth_password) if given.basic_auth_user else None
+
+    def ask(path: str) -> dict[str, Any]:
+        try:
+            answer = requests.get(given.resolved_public_url + path, auth=auth, timeout=30)
+        except requests.RequestException:
+            raise BackendError(
+                f"The project is connected, but {given.resolved_public_url} cannot be asked from this machine how far its "
+                "queue is: look at the backend's log, or give --no-wait.",
+                reason="backend_silent",
+            ) from None
+        if not answer.ok:
+            raise BackendError(f"The backend answers {answer.status_code} to {path}: {answer.text[:300]}")
+        return dict(answer.json())
+
+    return ask
 
 
 def attach(

@@ -177,7 +177,7 @@ def _import(server: LabelStudioProcess, project: int, paths: Sequence[Path], con
     from backend.demo.label_studio_process import local_file_url
     from backend.labels import parse_label_config
 
-    key = parse_label_config(config).controls[0].data_key
+    key = parse_label_config(config).data_key
     client = server.client()
     for start in range(0, len(paths), IMPORT_CHUNK):
         tell(f"importing photos ({start} of {len(paths)})")

@@ -13,7 +13,7 @@ from backend.errors import SettingsError
 from backend.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from backend.sync.checks import Check
+    from backend.sync.checks import Check, Reading
 
 STYLE = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -51,7 +51,7 @@ def _checks(projects: list[int]) -> Iterator[Check]:
 
 
 def _label_studio_checks(settings: Settings, projects: list[int]) -> Iterator[Check]:
-    from backend.sync.checks import Check, Verdict, check_project, check_server
+    from backend.sync.checks import Check, Reading, Verdict, check_project, check_server
     from backend.sync.client import LabelStudioClient
 
     if not settings.pushes:
@@ -67,33 +67,45 @@ def _label_studio_checks(settings: Settings, projects: list[int]) -> Iterator[Ch
     yield from server
     if any(check.verdict is Verdict.FAIL for check in server):
         return
-    published = _published_versions(settings)
-    for number in projects or sorted(published):
+    known = _known_projects(settings)
+    for number in projects or sorted(known):
+        published, reading = known.get(number, ("", Reading(0, 0, 0)))
         yield from check_project(
             client,
             number,
             settings.resolved_public_url,
-            published_version=published.get(number) or None,
+            published_version=published or None,
+            reading=reading,
             webhook_headers=webhook_headers(settings),
         )
-    if not projects and not published:
+    if not projects and not known:
         yield Check("Project", Verdict.WARN, "none is connected yet", "Run: python -m backend connect --project NUMBER")
 
 
-def _published_versions(settings: Settings) -> dict[int, str]:
-    """The version that each known project's window carries; empty where the database cannot be read."""
+def _known_projects(settings: Settings) -> dict[int, tuple[str, Reading]]:
+    """Of each known project the version that its window carries, and how far its photos are read.
+
+    Empty where the database cannot be read: its own check says so.
+    """
     from sqlalchemy import select
     from sqlalchemy.exc import SQLAlchemyError
 
+    from backend.service.projects.tasks import count_tasks
     from backend.storage.database import Database
     from backend.storage.schema import Project
+    from backend.sync.checks import Reading
 
+    known = {}
     try:
         database = Database(settings.resolved_database_url)
         with database.session() as session:
-            return {project.id: project.published_version for project in session.scalars(select(Project))}
-    except SQLAlchemyError:  # reported by the check of the database
+            for project in session.scalars(select(Project)):
+                counts = count_tasks(session, project.id)
+                reading = Reading(counts["embedded"], counts["failed"], counts["total"])
+                known[project.id] = (project.published_version, reading)
+    except SQLAlchemyError:
         return {}
+    return known
 
 
 def _plain(text: str) -> str:

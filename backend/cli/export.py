@@ -43,7 +43,7 @@ def export(
 
     if format_name not in FORMATS:
         raise BackendError(f"--format {format_name}: unknown; known: {', '.join(FORMATS)}", reason="export_format")
-    with open_runtime() as runtime:
+    with open_runtime(project) as runtime:
         chosen = find_version(runtime, project, version or _serving(runtime, project))
         space, head = _trained(runtime, project, chosen, control)
         folder = output_folder or Path("export") / f"{project}-{chosen.version}-{format_name}"

@@ -24,7 +24,7 @@ def list_all(project: Project) -> None:
     from backend.service.projects.project import find_project
     from backend.service.versions.registry import list_versions
 
-    with open_runtime() as runtime:
+    with open_runtime(project) as runtime:
         serving = find_project(runtime, project)
         versions = list_versions(runtime, project)
     rows = table("version", "status", "annotations", "accuracy", "parent", "made", "note")
@@ -48,7 +48,7 @@ def show(version: Version, project: Project) -> None:
     """All that is known of a version."""
     from backend.service.versions.registry import describe_version, find_version
 
-    with open_runtime() as runtime:
+    with open_runtime(project) as runtime:
         output().print_json(data=describe_version(find_version(runtime, project, version)))
 
 
@@ -60,7 +60,7 @@ def compare(
     from backend.service.versions.registry import compare as figures_of
     from backend.service.versions.registry import find_version
 
-    with open_runtime() as runtime:
+    with open_runtime(project) as runtime:
         figures = figures_of(find_version(runtime, project, first), find_version(runtime, project, second))
     rows = table("figure", first, second, "difference")
     for row in figures:
@@ -73,7 +73,7 @@ def promote(version: Version, project: Project) -> None:
     """Let this version serve from now on, whatever training brings."""
     from backend.service.versions.registry import promote as serve_version
 
-    with open_runtime() as runtime:
+    with open_runtime(project) as runtime:
         job = serve_version(runtime, project, version)
     output().print(f"{version} serves project {project}; the queue is made anew by job {job}.", markup=False)
 
@@ -83,7 +83,7 @@ def rollback(project: Project) -> None:
     """Go back to the parent of the version that serves."""
     from backend.service.versions.registry import rollback as serve_parent
 
-    with open_runtime() as runtime:
+    with open_runtime(project) as runtime:
         version, job = serve_parent(runtime, project)
     output().print(f"{version} serves project {project} again; the queue is made anew by job {job}.", markup=False)
 
@@ -93,7 +93,7 @@ def unpin(project: Project) -> None:
     """Let training choose the serving version again."""
     from backend.service.versions.registry import unpin as let_training_choose
 
-    with open_runtime() as runtime:
+    with open_runtime(project) as runtime:
         let_training_choose(runtime, project)
     output().print(f"Training chooses the serving version of project {project} again.", markup=False)
 

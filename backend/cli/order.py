@@ -42,10 +42,14 @@ def order(
 
     settings = load_settings(**({"strategy": strategy} if strategy else {}))
     options = project_options(settings, {"window_size": window, "seed": seed}).order_options()
-    with _progress() as progress:
-        ordered = order_folder(directory, parse_label_config(config), settings, options, progress)
-    with _opened(output) as stream:
-        write_csv(stream, ordered)
+    with _opened(output) as stream:  # before the photos are read: that may take hours
+        with _progress() as progress:
+            ordered = order_folder(directory, parse_label_config(config), settings, options, progress)
+        try:
+            write_csv(stream, ordered)
+            stream.flush()
+        except OSError as fault:
+            raise _unwritable(output, fault) from None
     say = messages()
     for path, error in ordered.unreadable:
         say.print(f"unreadable: {path}: {error} ({error.reason})", markup=False)
@@ -116,12 +120,30 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def _opened(output: Path | None) -> Iterator[TextIO]:
+    """Where to write: a file gets its name when it is complete; one that is there stays as it is until then.
+
+    Raises:
+        SettingsError: it cannot be written, which is found out at once.
+    """
     if output is None:
         yield sys.stdout
         return
+    in_place = output.exists() and not output.is_file()  # a device or a pipe; a folder is refused
+    unfinished = output if in_place else output.with_name(f".{output.name}.unfinished")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with output.open("w", encoding="utf-8", newline="") as stream:
-            yield stream
+        stream = unfinished.open("w", encoding="utf-8", newline="")
     except OSError as error:
-        raise SettingsError(f"--output {output} cannot be written: {error.strerror or error}") from None
+        raise _unwritable(output, error) from None
+    try:
+        with stream:
+            yield stream
+        if not in_place:
+            unfinished.replace(output)
+    finally:
+        if not in_place:
+            unfinished.unlink(missing_ok=True)
+
+
+def _unwritable(output: Path | None, error: OSError) -> SettingsError:
+    return SettingsError(f"--output {output or '(standard output)'} cannot be written: {error.strerror or error}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from backend.settings import load_settings
+from backend.cli.state import settings_for_project
 from backend.storage.opening import open_database
 
 if TYPE_CHECKING:
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_runtime() -> Iterator[Runtime]:
-    """A runtime over the settings' database; jobs it asks for run in the server's worker."""
+def open_runtime(project: int) -> Iterator[Runtime]:
+    """A runtime over the database that has a project; jobs it asks for run in the server's worker."""
     from backend.jobs.queue import JobQueue
     from backend.service.context.context import Runtime
 
-    settings = load_settings()
+    settings = settings_for_project(project)
     with open_database(settings) as database:
         yield Runtime(settings, database, JobQueue(settings, database))

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from backend.cli.listening import refuse_taken_port
 from backend.cli.logs import configure_logging
 from backend.cli.supervisor import Supervisor
 from backend.cli.worker import worker_command
@@ -27,6 +28,7 @@ def serve(
     overrides = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
     settings = load_settings(**overrides)
     check_listening(settings, insecure=insecure)
+    refuse_taken_port(settings.host, settings.port, choose="with --port or PORT")
     configure_logging(settings)
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     migrate_database(settings)

@@ -9,9 +9,9 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from backend.cli.console import messages, output
+from backend.cli.state import settings_for_project
 from backend.errors import BackendError
 from backend.jobs.kinds import JobStatus
-from backend.settings import load_settings
 from backend.storage.opening import open_database
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def train(
         "anchoring": anchoring,
     }
     adaptation = {name: value for name, value in given.items() if value is not None}
-    settings = load_settings()
+    settings = settings_for_project(project)
     with open_database(settings) as database:
         queue = JobQueue(settings, database)
         runtime = Runtime(settings, database, queue)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from backend.cli.listening import refuse_taken_port
 from backend.cli.logs import configure_logging
 from backend.demo.parent import end_with_parent
 from backend.settings import check_listening, load_settings
@@ -30,5 +31,6 @@ def web(
     if follow_parent:
         end_with_parent()
     else:
+        refuse_taken_port(settings.host, settings.port, choose="with --port or PORT")
         migrate_database(settings)  # `serve`, the parent, has done so
     WebServer(settings).run()

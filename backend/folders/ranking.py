@@ -99,7 +99,7 @@ def order_folder(
             labelled=np.zeros(len(embedded.paths), dtype=bool),
             digests=embedded.digests,
             membership=tree.membership,
-            node_names=tree.nodes,
+            node_names=space.node_titles,
             label_names=tuple(label.title for label in control.labels),
             relevance=beliefs.relevance,
             unknown=beliefs.unknown,

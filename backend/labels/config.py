@@ -14,7 +14,7 @@ from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
 
 from backend.errors import ImageError, LabelConfigError
 from backend.labels.controls import CONTROLS, Choice, Control, ControlHandler, ControlKind
-from backend.labels.controls.label import build_labels, make_choice
+from backend.labels.controls.label import Group, build_labels, make_choice
 
 logger = logging.getLogger(__name__)
 
@@ -25,9 +25,20 @@ _VARIABLE = re.compile(r"\$([\w.\[\]-]+)")
 
 @dataclass(frozen=True)
 class LabelConfig:
-    """The controls of a label config that classify whole images, in document order (never empty)."""
+    """The controls of a label config that classify whole images.
+
+    Attributes:
+        controls: in document order, never empty; all of one image.
+        left_out: what other controls there are, each with the reason why it is not used.
+    """
 
     controls: tuple[Control, ...]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def data_key(self) -> str:
+        """The key of the task data that names the photo."""
+        return self.controls[0].data_key
 
     def image_key(self, task_data: Mapping[str, Any]) -> str:
         """The key of `task_data` that holds the image to classify.
@@ -35,13 +46,12 @@ class LabelConfig:
         Raises:
             ImageError: the task has none of the keys that the config names.
         """
-        keys = dict.fromkeys(control.data_key for control in self.controls)
-        for key in (*keys, UNDEFINED_KEY):
+        for key in (self.data_key, UNDEFINED_KEY):
             if task_data.get(key):
                 return key
         raise ImageError(
-            f"the task's data has no {' or '.join(repr(key) for key in keys)}, which the label config names as the "
-            f"image; it has: {', '.join(sorted(map(str, task_data))) or 'nothing'}",
+            f"the task's data has no {self.data_key!r}, which the label config names as the image; it has: "
+            f"{', '.join(sorted(map(str, task_data))) or 'nothing'}",
             reason="no_image",
         )
 
@@ -63,17 +73,17 @@ def parse_label_config(xml: str) -> LabelConfig:
     """Read a label config.
 
     Taken are Choices and Taxonomy tags whose `toName` is an Image; those for regions or for other data are left
-    out. Tag and attribute names are matched without regard to case, as Label Studio does.
+    out, and of several images all but that of the first such tag: one photo of each task is looked at. Tag and attribute names are matched without regard to case, as Label Studio does.
 
     Raises:
         LabelConfigError: not XML, with a DOCTYPE, nested too deeply, or without any control that classifies images.
     """
-    root = _parse(xml)
+    root = parse_config_xml(xml)
     images = _image_keys(root)
     controls: list[Control] = []
     faults: list[str] = []
     for element in root.iter():
-        handler = CONTROLS.get(cast(ControlKind, _tag(element)))
+        handler = CONTROLS.get(cast(ControlKind, element_tag(element)))
         if handler is None:
             continue
         try:
@@ -88,16 +98,28 @@ def parse_label_config(xml: str) -> LabelConfig:
             '<Choices name="label" toName="image"><Choice value="…"/></Choices>.',
             reason="no_image_choice",
         )
+    photo = controls[0]
+    for other in controls:
+        if other.data_key != photo.data_key:
+            faults.append(
+                f"<{other.handler.kind} name={other.from_name!r}> is about ${other.data_key}: of each task only "
+                f"${photo.data_key} is looked at, the image of {photo.from_name!r}"
+            )
     for fault in faults:
         logger.info("label config: %s", fault)
     names = [control.from_name for control in controls]
     for name in names:
         if names.count(name) > 1:
             raise LabelConfigError(f'Two control tags are named "{name}": give each its own name.')
-    return LabelConfig(tuple(controls))
+    return LabelConfig(tuple(item for item in controls if item.data_key == photo.data_key), tuple(faults))
 
 
-def _parse(xml: str) -> Element:
+def parse_config_xml(xml: str) -> Element:
+    """The tags of a label config, whatever they are.
+
+    Raises:
+        LabelConfigError: not XML, with a DOCTYPE, or nested too deeply.
+    """
     try:
         root = cast(Element, fromstring(xml.strip(), forbid_dtd=True))
     except DefusedXmlException:
@@ -122,15 +144,15 @@ def _image_keys(root: Element) -> dict[str, str]:
     """{name of an Image tag: key of its image in the task data}."""
     keys: dict[str, str] = {}
     for element in root.iter():
-        attributes = _attributes(element)
+        attributes = element_attributes(element)
         name, variable = attributes.get("name", ""), _variable(attributes.get("value", ""))
-        if _tag(element) == "image" and name and variable:
+        if element_tag(element) == "image" and name and variable:
             keys[name] = variable
     return keys
 
 
 def _control(element: Element, handler: ControlHandler, images: Mapping[str, str]) -> Control:
-    attributes = _attributes(element)
+    attributes = element_attributes(element)
     name, to_name = attributes.get("name", ""), attributes.get("toname", "")
     what = f"<{element.tag} name={name!r}>"
     if not name:
@@ -138,7 +160,7 @@ def _control(element: Element, handler: ControlHandler, images: Mapping[str, str
     if to_name not in images:
         raise LabelConfigError(f"{what} has toName={to_name!r}, which is no Image tag with a value such as $image")
     for attribute in ("perregion", "peritem"):
-        if _is_true(attributes.get(attribute)):
+        if is_true(attributes.get(attribute)):
             raise LabelConfigError(f"{what} is for single regions or items ({attribute}), not for whole images")
     if attributes.get("apiurl"):
         raise LabelConfigError(f"{what} loads its choices from apiUrl: write them into the config instead")
@@ -146,8 +168,8 @@ def _control(element: Element, handler: ControlHandler, images: Mapping[str, str
     dynamic = _variable(attributes.get("value", ""))
     if not labels and dynamic is None:
         raise LabelConfigError(f"{what} has no Choice: add some, or a value such as $options")
-    nested = _is_true(attributes.get("allownested"))
-    if handler.kind == "choices" and not nested and any(label.branch for label in labels):
+    nested = is_true(attributes.get("allownested"))
+    if handler.kind == "choices" and not nested and any(len(label.path) > 1 for label in labels):
         logger.warning('%s: Label Studio shows the choices inside others only with allowNested="true"', what)
     return Control(
         from_name=name,
@@ -161,14 +183,15 @@ def _control(element: Element, handler: ControlHandler, images: Mapping[str, str
     )
 
 
-def _choices(element: Element) -> list[Choice]:
-    """The choices right below `element`, looking through tags such as View that only lay them out."""
-    found: list[Choice] = []
+def _choices(element: Element) -> list[Choice | Group]:
+    """The choices below `element`; tags such as View only lay them out, unless a Header makes them a group."""
+    found: list[Choice | Group] = []
     for child in element:
-        if _tag(child) != "choice":
-            found.extend(_choices(child))
+        if element_tag(child) != "choice":
+            inside, heading = _choices(child), _heading(child)
+            found.extend([Group(heading, tuple(inside))] if heading and inside else inside)
             continue
-        attributes = _attributes(child)
+        attributes = element_attributes(child)
         value = attributes.get("value") or attributes.get("alias") or ""
         if not value:
             raise LabelConfigError(f"a <Choice> inside <{element.tag}> has no value")
@@ -184,11 +207,20 @@ def _choices(element: Element) -> list[Choice]:
     return found
 
 
-def _tag(element: Element) -> str:
+def _heading(element: Element) -> str | None:
+    """The text of a View's first Header, where that is fixed: people read it as the name of what stands below."""
+    headers = [child for child in element if element_tag(child) == "header"] if element_tag(element) == "view" else []
+    text = element_attributes(headers[0]).get("value", "").strip() if headers else ""
+    return text if text and _variable(text) is None else None
+
+
+def element_tag(element: Element) -> str:
+    """The name of a tag in lower case, as Label Studio matches it; empty for a comment."""
     return element.tag.lower() if isinstance(element.tag, str) else ""
 
 
-def _attributes(element: Element) -> dict[str, str]:
+def element_attributes(element: Element) -> dict[str, str]:
+    """The attributes of a tag by their names in lower case."""
     return {name.lower(): value for name, value in element.attrib.items()}
 
 
@@ -197,5 +229,6 @@ def _variable(value: str) -> str | None:
     return match.group(1) if match else None
 
 
-def _is_true(value: str | None) -> bool:
+def is_true(value: str | None) -> bool:
+    """Whether an attribute says true."""
     return value is not None and value.strip().lower() == "true"

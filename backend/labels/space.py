@@ -60,6 +60,15 @@ class LabelSpace:
         return build_tree(self.control.labels, self.synsets, self.wordnet)
 
     @cached_property
+    def node_titles(self) -> tuple[str, ...]:
+        """The names of the tree's nodes as people know them; empty for WordNet's inner ones, such as "act"."""
+        nodes = self.tree.nodes
+        if any(label.branch for label in self.control.labels):
+            return nodes
+        inner = self.tree.n_inner
+        return ("",) * inner + nodes[inner:]
+
+    @cached_property
     def _posterior(self) -> npt.NDArray[np.float32]:
         return self.evidence.claim if self.control.multiple else class_posterior(self.evidence)
 

@@ -69,12 +69,10 @@ class _Branch:
 
 def _own_branches(labels: Sequence[Label]) -> list[_Branch]:
     members: dict[tuple[str, ...], set[int]] = {}
-    names: dict[tuple[str, ...], str] = {}
     for position, label in enumerate(labels):
-        for depth in range(1, len(label.path)):
-            members.setdefault(label.path[:depth], set()).add(position)
-            names[label.path[:depth]] = label.branch[depth - 1]
-    return [_Branch(names[path], frozenset(below), len(path)) for path, below in members.items()]
+        for depth in range(1, len(label.branch) + 1):
+            members.setdefault(label.branch[:depth], set()).add(position)
+    return [_Branch(branch[-1], frozenset(below), len(branch)) for branch, below in members.items()]
 
 
 def _wordnet_branches(synsets: Sequence[Sequence[str]], wordnet: WordNet) -> list[_Branch]:

@@ -62,6 +62,7 @@ def only_rows(view: PoolView, rows: IntArray) -> PoolView:
         annotated_probabilities=annotated,
         neighbours=None if view.neighbours is None else place[view.neighbours[rows]],
         similarities=taken(view.similarities),
+        shown=taken(view.shown),
     )
 
 

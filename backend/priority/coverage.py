@@ -59,25 +59,30 @@ class SubtreeCoverage:
 
 
 class UntouchedBranches:
-    """Names the largest branch that an image probably belongs to and of which nothing was annotated yet."""
+    """Says of which branch, or of which label, nothing was annotated yet, where an image probably belongs to it.
 
-    def __init__(self, view: PoolView, *, probably: float = 0.5, little: float = 0.5) -> None:
-        self._view = view
+    Args:
+        shown: float32 [n, L], the probabilities that suggestions come from.
+    """
+
+    def __init__(self, view: PoolView, shown: FloatArray, *, probably: float = 0.5, little: float = 0.5) -> None:
+        self._shown = shown
         self._probably = probably
         covered = SubtreeCoverage(view.membership, view.probabilities.shape[1])
         known = view.annotated_probabilities
         covered.add(view.probabilities[view.labelled] if known is None else known)
         self._coverage = covered
-        self._untouched = covered.mass < little
         self._size = covered.labels_below
         self._names = view.node_names if view.membership is not None else view.label_names
+        named = np.array([bool(name) for name in self._names], dtype=bool)
+        self._untouched = (covered.mass < little) & (named if named.size else False)
 
-    def name(self, row: int) -> str | None:
-        """Name of the branch; None where there is none."""
-        if not self._names:
-            return None
-        mass = self._coverage.node_mass(self._view.probabilities[row : row + 1])[0]
+    def phrase(self, row: int) -> str | None:
+        """Of the largest such branch, e.g. "nothing labelled under water sports yet"; None where there is none."""
+        mass = self._coverage.node_mass(self._shown[row : row + 1])[0]
         found = np.flatnonzero(self._untouched & (mass >= self._probably))
         if found.size == 0:
             return None
-        return self._names[int(found[np.argmax(self._size[found])])]
+        largest = int(found[np.argmax(self._size[found])])
+        name = self._names[largest]
+        return f"no {name} labelled yet" if self._size[largest] == 1 else f"nothing labelled under {name} yet"

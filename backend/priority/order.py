@@ -71,18 +71,27 @@ def order_pool(
     priority = np.minimum(np.minimum.accumulate(priority), np.float32(1.0))
     components = {name: values[rows].astype(np.float32) for name, values in ranked.components.items()}
     components["evaluation"] = is_evaluation.astype(np.float32)
-    untouched = UntouchedBranches(view)
-    reasons = [
+    reasons = _reasons(view, rows[: options.window], components, is_evaluation)
+    return Order(original[rows], priority, components, reasons, is_evaluation)
+
+
+def _reasons(
+    view: PoolView, rows: IntArray, components: Mapping[str, FloatArray], is_evaluation: BoolArray
+) -> list[str]:
+    shown = view.probabilities if view.shown is None else view.shown
+    untouched = UntouchedBranches(view, shown)
+    return [
         reason(
             {name: float(values[place]) for name, values in components.items()},
-            view.probabilities[row],
+            shown[row],
             view.label_names,
+            believed=None if view.shown is None else view.probabilities[row],
             evaluation=bool(is_evaluation[place]),
-            untouched=untouched.name(int(row)),
+            anything_labelled=bool(view.labelled.any()),
+            untouched=untouched.phrase(int(row)),
         )
-        for place, row in enumerate(rows[: options.window])
+        for place, row in enumerate(rows)
     ]
-    return Order(original[rows], priority, components, reasons, is_evaluation)
 
 
 def _rank_by_strategy(view: PoolView, candidates: BoolArray, options: OrderOptions, strategy: Strategy) -> Ranked:

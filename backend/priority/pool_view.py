@@ -27,13 +27,14 @@ class PoolView:
         digests: a stable name of each image, for ties and for the evaluation sample; None: the row index.
         head_probabilities: float32 [n, L] of the trained head, where there is one.
         membership: bool or sparse [L, T]; label l lies below node t of the label hierarchy. None: a flat hierarchy.
-        node_names: readable names of the T nodes.
+        node_names: readable names of the T nodes; empty for a node that people have no name for.
         label_names: readable names of the L labels.
         relevance: float32 [n] in [0, 1], 1 = belongs to the project; None: everything does.
         unknown: float32 [n] in [0, 1], 1 = most unlike anything the backbone was trained on.
         annotated_probabilities: float32 [m, L], the targets of the labelled rows, in row order; None: their beliefs.
         neighbours: int32 [n, j], nearest rows in `space`, most similar first, the row itself left out; -1 = none.
         similarities: float32 [n, j], cosines that belong to `neighbours`.
+        shown: float32 [n, L], what suggestions are made from, so that reasons speak of the same; None: `probabilities`.
         rng_seed: seed of all that is drawn at random.
     """
 
@@ -50,6 +51,7 @@ class PoolView:
     annotated_probabilities: FloatArray | None = None
     neighbours: NDArray[np.int32] | None = None
     similarities: FloatArray | None = None
+    shown: FloatArray | None = None
     rng_seed: int = 0
 
     def __post_init__(self) -> None:
@@ -62,6 +64,7 @@ class PoolView:
             "unknown": self.unknown,
             "neighbours": self.neighbours,
             "similarities": self.similarities,
+            "shown": self.shown,
         }
         for name, array in per_row.items():
             if array is not None and array.shape[0] != n:

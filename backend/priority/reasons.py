@@ -1,4 +1,4 @@
-"""The sentence that says why an image stands where it stands."""
+"""The sentence that says why an image stands where it stands, in words that fit what people see suggested beside it."""
 
 from __future__ import annotations
 
@@ -8,55 +8,73 @@ import numpy as np
 
 from backend.priority.pool_view import FloatArray
 
+SURE_MARGIN = 0.6  # a suggestion so far ahead of the next label is no toss-up, whatever else is unsure
+FAINT = 1.5  # a best label below this multiple of an even spread over all labels says nothing
+
 
 def reason(
     components: Mapping[str, float],
-    probabilities: FloatArray,
+    shown: FloatArray,
     label_names: tuple[str, ...],
     *,
+    believed: FloatArray | None = None,
     evaluation: bool = False,
+    anything_labelled: bool = True,
     untouched: str | None = None,
 ) -> str:
     """Why to label this image now, in words; the strongest grounds first.
 
     Args:
         components: its components, each in [0, 1].
-        probabilities: float32 [L].
+        shown: float32 [L], the probabilities that the suggestion comes from.
         label_names: names of the L labels; empty: labels are numbered.
+        believed: float32 [L], what its neighbours say, where the suggestion comes from something else.
         evaluation: it belongs to the evaluation sample.
-        untouched: name of a branch of the label hierarchy of which nothing was annotated or queued before.
+        anything_labelled: whether any image was annotated yet; before, each is unlike anything labelled.
+        untouched: what was not labelled yet at all, in words, such as "no tennis labelled yet".
     """
     if evaluation:
         return "part of the random sample that accuracy is measured on"
+    shown = np.nan_to_num(shown)
     grounds: list[tuple[float, str]] = []
     if components.get("relevance", 1.0) < 0.5:
-        grounds.append((2.0, f"probably not relevant ({components['relevance']:.0%})"))
+        grounds.append((2.0, f"probably not relevant ({1.0 - components['relevance']:.0%} sure)"))
     novelty = components.get("novelty", 0.0)
-    if novelty >= 0.7:
+    if novelty >= 0.7 and anything_labelled:
         grounds.append((novelty, "unlike anything labelled"))
-    if untouched:
-        grounds.append((0.95, f"nothing yet under {untouched}"))
-    if components.get("uncertainty", 0.0) >= 0.4:
-        grounds.append((components["uncertainty"], _torn(probabilities, label_names)))
+    if untouched and anything_labelled:
+        grounds.append((0.95, untouched))
+    if components.get("uncertainty", 0.0) >= 0.4 and (doubt := _doubt(shown, believed, label_names)):
+        grounds.append((components["uncertainty"], doubt))
     if components.get("typicality", 0.0) >= 0.5:
         grounds.append((components["typicality"], "stands for many photos like it"))
     if components.get("unknown", 0.0) >= 0.7:
-        grounds.append((components["unknown"] - 0.1, "unlike what the backbone was trained on"))
+        grounds.append((components["unknown"] - 0.1, "unlike the pictures that the network was trained on"))
     grounds.sort(key=lambda ground: -ground[0])
-    if not grounds:
-        best = int(np.argmax(probabilities)) if probabilities.size else -1
-        return f"looks like {_name(best, label_names)}, to be confirmed" if best >= 0 else "nothing known of it yet"
-    return "; ".join(text for _, text in grounds[:3])
+    if grounds:
+        return "; ".join(text for _, text in grounds[:3])
+    if shown.size == 0 or _says_nothing(shown):
+        return "nothing known of it yet"
+    return f"looks like {_name(int(np.argmax(shown)), label_names)}, to be confirmed"
 
 
-def _torn(probabilities: FloatArray, label_names: tuple[str, ...]) -> str:
-    if probabilities.size < 2:
-        return "the model is unsure"
-    second, best = np.argsort(probabilities, kind="stable")[-2:]
-    pair = float(probabilities[best] + probabilities[second])
-    if pair < 0.2 or probabilities[best] <= 1.01 / probabilities.size:
-        return "the model has no idea what it is"
-    return f"model torn between {_name(int(best), label_names)} and {_name(int(second), label_names)}"
+def _doubt(shown: FloatArray, believed: FloatArray | None, label_names: tuple[str, ...]) -> str | None:
+    """What is unsure about the suggestion; None where people would see no doubt in it."""
+    if shown.size < 2:
+        return "unsure whether it holds"
+    if _says_nothing(shown):
+        return "nothing speaks for any label yet"
+    second, best = np.argsort(shown, kind="stable")[-2:]
+    if believed is not None and (other := int(np.argmax(np.nan_to_num(believed)))) != best:
+        return f"the model says {_name(int(best), label_names)}, photos like it {_name(other, label_names)}"
+    if shown[best] - shown[second] >= SURE_MARGIN:
+        return None
+    return f"could be {_name(int(best), label_names)} or {_name(int(second), label_names)}"
+
+
+def _says_nothing(shown: FloatArray) -> bool:
+    """Whether no label stands out: all are about as probable."""
+    return bool(shown.size > 1 and shown.max() <= min(FAINT / shown.size, shown.min() + 0.02))
 
 
 def _name(label: int, label_names: tuple[str, ...]) -> str:

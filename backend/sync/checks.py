@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from backend.errors import LabelStudioError
+from backend.errors import LabelConfigError, LabelStudioError
+from backend.labels.correction import correction_obstacles
 from backend.sync.client import JsonDict, LabelStudioClient
 from backend.sync.connect import SAMPLING, explain_backend_refusal, webhook_url
 from backend.sync.tokens import TokenKind
@@ -30,6 +31,24 @@ class Check:
     verdict: Verdict
     what: str
     fix: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How far the backend is with a project's photos: how many it read, could not read, and knows."""
+
+    read: int
+    unreadable: int
+    total: int
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether photos wait to be read."""
+        return self.read + self.unreadable < self.total
+
+    def __str__(self) -> str:
+        failed = f" ({self.unreadable} cannot be read)" if self.unreadable else ""
+        return f"{self.read} of {self.total} photos{failed}"
 
 
 def check_server(client: LabelStudioClient) -> list[Check]:
@@ -60,6 +79,7 @@ def check_project(
     backend_url: str,
     *,
     published_version: str | None = None,
+    reading: Reading | None = None,
     webhook_headers: dict[str, str] | None = None,
 ) -> list[Check]:
     """One project: backend attached and reachable from Label Studio, webhook, sampling, version.
@@ -67,6 +87,7 @@ def check_project(
     Args:
         backend_url: our address as Label Studio reaches it.
         published_version: the version of the window that we published last; None when it is not known.
+        reading: how far the backend is with the photos; None when it is not known.
         webhook_headers: headers that the webhook must carry.
     """
     try:
@@ -77,7 +98,8 @@ def check_project(
             *_check_backend(client, project_id, url),
             _check_webhook(client, project_id, url, webhook_headers or {}),
             _check_sampling(project),
-            *_check_model_version(client, project, published_version),
+            *_check_correction(project),
+            *_check_queue(client, project, published_version, reading),
         ]
     except LabelStudioError as error:
         return [
@@ -156,6 +178,38 @@ def _check_sampling(project: JsonDict) -> Check:
         f"{project['sampling']}: Label Studio ignores the scores",
         f"Run: python -m backend connect --project {project['id']} (or set it in the project's Annotation settings).",
     )
+
+
+def _check_correction(project: JsonDict) -> list[Check]:
+    """Whether one click or key replaces a wrong suggestion."""
+    name = "Label config"
+    try:
+        obstacles = correction_obstacles(project["label_config"])
+    except LabelConfigError as error:
+        return [Check(name, Verdict.FAIL, str(error), "Correct it in the project's Labeling Interface settings.")]
+    if not obstacles:
+        return [Check(name, Verdict.OK, "one click or key replaces a wrong suggestion")]
+    return [Check(name, Verdict.WARN, f"{found.control}: {found.what}", found.fix) for found in obstacles]
+
+
+def _check_queue(
+    client: LabelStudioClient, project: JsonDict, published: str | None, reading: Reading | None
+) -> Iterator[Check]:
+    """The first queue needs the photos to be read: until then nothing is wrong."""
+    if published is None and reading is not None:
+        wait = "Wait: the queue is made as soon as photos are read, and made anew as more are."
+        if not reading.total:
+            yield Check(
+                "Queue", Verdict.WARN, "the backend knows no photos of it yet", "Import photos, or wait a moment."
+            )
+            return
+        if reading.unfinished or reading.read:
+            yield Check("Queue", Verdict.WARN, f"still reading, {reading}", wait)
+        else:
+            fix = f"GET /projects/{project['id']}/failures says why of each."
+            yield Check("Queue", Verdict.FAIL, f"not one photo can be read: {reading}", fix)
+        return
+    yield from _check_model_version(client, project, published)
 
 
 def _check_model_version(client: LabelStudioClient, project: JsonDict, published: str | None) -> Iterator[Check]:

@@ -183,6 +183,10 @@ class LabelStudioClient:
             made += int(answer["task_count"])
         return made
 
+    def update_task(self, task_id: int, **fields: Any) -> JsonDict:
+        """Change a task; `data` replaces all of its data."""
+        return dict(self.transport.call("PATCH", f"/api/tasks/{task_id}/", json=fields))
+
     def annotate(self, task_id: int, result: list[JsonDict], *, was_cancelled: bool = False) -> JsonDict:
         """Create an annotation (or a skip) as this user."""
         body = {"result": result, "was_cancelled": was_cancelled}

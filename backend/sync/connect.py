@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from backend.errors import LabelStudioError
+from backend.labels import parse_label_config
+from backend.labels.correction import correction_obstacles
+from backend.labels.usage import describe_usage
 from backend.sync.client import JsonDict, LabelStudioClient, TaskFilter
+from backend.sync.task_fields import SUGGESTED_LABEL, WHY_NOW, shown_by
 
 BACKEND_TITLE = "Label order"
 SAMPLING = "Uncertainty sampling"
@@ -20,6 +25,7 @@ HIDDEN_COLUMNS = (
     "tasks:annotators",
     "tasks:annotations_results",
     "tasks:annotations_ids",
+    "tasks:predictions_score",
     "tasks:predictions_model_versions",
     "tasks:file_upload",
     "tasks:storage_filename",
@@ -33,6 +39,7 @@ HIDDEN_COLUMNS = (
     "tasks:comment_authors",
     "tasks:last_comment_updated_at",
 )
+TEXT_WIDTHS = {SUGGESTED_LABEL: 300, WHY_NOW: 420}
 
 
 class Outcome(StrEnum):
@@ -54,13 +61,20 @@ class ConnectStep:
 
 @dataclass(frozen=True)
 class ConnectReport:
-    """All steps of one connection, in order, and the ids that were made or found."""
+    """All steps of one connection, in order, and the ids that were made or found.
+
+    Attributes:
+        usage: what the backend makes of the label config, a sentence each.
+        advice: what stands in the annotators' way, a sentence each.
+    """
 
     project_id: int
     steps: tuple[ConnectStep, ...] = ()
     ml_backend_id: int = 0
     webhook_id: int = 0
     view_id: int = 0
+    usage: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -90,9 +104,11 @@ def connect_project(
 
     Makes or corrects: the webhook with all events and `webhook_headers` (before the ML backend, because Label Studio
     adds a bare one of its own where none is there), the ML backend, the sampling, predictions shown to annotators,
-    and a Data Manager tab ordered by score. `project.model_version` is left to `publish_window`.
+    and a Data Manager tab ordered by score. `project.model_version` is left to `publish_window`. A project that the
+    backend refuses keeps no webhook of this call.
 
     Raises:
+        LabelConfigError: the project has no label config that this backend can use; nothing was changed.
         LabelStudioError: a step failed; those before it are done. Reasons beside the client's own:
             backend_refused_address (Label Studio's SSRF settings), backend_unreachable, backend_unauthorised,
             backend_invalid (its /setup failed).
@@ -100,15 +116,20 @@ def connect_project(
     url = backend_url.rstrip("/")
     auth = BasicAuth(*basic_auth) if isinstance(basic_auth, tuple) else basic_auth
     project = client.project(project_id)
+    label_config = project["label_config"]
+    usage = tuple(describe_usage(parse_label_config(label_config)))
+    advice = tuple(map(str, correction_obstacles(label_config)))
+    known_hooks = {hook["id"] for hook in client.webhooks(project_id)}
     try:
         webhook_id, webhook_steps = _webhook(client, project_id, url, dict(webhook_headers or {}))
-        backend_id, backend_step = _ml_backend(client, project_id, url, dict(extra_params or {}), auth)
+        backend_id, backend_step = _ml_backend(client, project_id, url, extra_params, auth)
     except LabelStudioError as error:
+        _remove_webhooks(client, project_id, webhook_url(url), known_hooks)
         raise explain_backend_refusal(error, url) from None
     settings_step = _settings(client, project)
-    view_id, view_step = _view(client, project_id, tab_title)
+    view_id, view_step = _view(client, project_id, tab_data(tab_title, texts=shown_by(label_config)))
     steps = (*webhook_steps, backend_step, settings_step, view_step)
-    return ConnectReport(project_id, steps, backend_id, webhook_id, view_id)
+    return ConnectReport(project_id, steps, backend_id, webhook_id, view_id, usage, advice)
 
 
 def webhook_url(backend_url: str) -> str:
@@ -116,17 +137,24 @@ def webhook_url(backend_url: str) -> str:
     return backend_url.rstrip("/") + "/webhook"
 
 
-def tab_data(title: str) -> JsonDict:
-    """The Data Manager tab: unfinished tasks, the one to label next first, with the score in sight."""
+def tab_data(title: str, *, texts: bool = False) -> JsonDict:
+    """The Data Manager tab: unfinished tasks, the one to label next first, with the suggestion in sight.
+
+    The score orders the tab unseen: it is a place in the queue, and Label Studio would show it as a confidence.
+
+    Args:
+        texts: the tasks' data hold suggestion and reason in words, which are shown instead of the stored result.
+    """
     unfinished = TaskFilter("completed_at", "empty", "Datetime", True)
+    hidden = [*HIDDEN_COLUMNS, *(["tasks:predictions_results"] if texts else [])]
     return {
         "title": title,
         "type": "list",
         "target": "tasks",
         "gridWidth": 4,
-        "columnsWidth": {},
+        "columnsWidth": {f"tasks:data.{name}": width for name, width in TEXT_WIDTHS.items()} if texts else {},
         "columnsDisplayType": {},
-        "hiddenColumns": {"explore": list(HIDDEN_COLUMNS), "labeling": list(HIDDEN_COLUMNS)},
+        "hiddenColumns": {"explore": hidden, "labeling": hidden},
         "ordering": ["tasks:predictions_score"],
         "filters": {"conjunction": "and", "items": [unfinished.as_item()]},
     }
@@ -155,18 +183,26 @@ def _webhook(
     return keep["id"], (ConnectStep("webhook", outcome, url), *removed)
 
 
+def _remove_webhooks(client: LabelStudioClient, project_id: int, url: str, known: Set[int]) -> None:
+    """Remove the webhooks to `url` that are not among the `known` ones: this call made them, for nothing."""
+    for hook in client.webhooks(project_id):
+        if hook["id"] not in known and hook["url"].rstrip("/") == url:
+            client.delete_webhook(hook["id"])
+
+
 def _ml_backend(
-    client: LabelStudioClient, project_id: int, url: str, extra_params: JsonDict, auth: BasicAuth | None
+    client: LabelStudioClient, project_id: int, url: str, extra_params: Mapping[str, Any] | None, auth: BasicAuth | None
 ) -> tuple[int, ConnectStep]:
     wanted: JsonDict = {
         "url": url,
         "title": BACKEND_TITLE,
         "auth_method": "BASIC_AUTH" if auth else "NONE",
         "basic_auth_user": auth.user if auth else "",
-        "extra_params": extra_params,
         "is_interactive": False,
         "timeout": ML_TIMEOUT_SECONDS,
     }
+    if extra_params is not None:  # else those that are set in Label Studio stay
+        wanted["extra_params"] = dict(extra_params)
     secret = {"basic_auth_pass": auth.password} if auth else {}
     found = [entry for entry in client.ml_backends(project_id) if entry["url"].rstrip("/") == url]
     if not found:
@@ -197,7 +233,7 @@ def explain_backend_refusal(error: LabelStudioError, url: str) -> LabelStudioErr
         )
     if "valid ML backend" in text:
         return LabelStudioError(
-            f"The backend at {url} refused this project at /setup: {text}", reason="backend_invalid"
+            f"The backend at {url} refused this project: {_setup_reason(text)}", reason="backend_invalid"
         )
     if "reserved network address" in text or "URL was not allowed" in text:
         return LabelStudioError(
@@ -206,6 +242,12 @@ def explain_backend_refusal(error: LabelStudioError, url: str) -> LabelStudioErr
             reason="backend_refused_address",
         )
     return error
+
+
+def _setup_reason(text: str) -> str:
+    """The backend's own words, which it puts into the status line of /setup: all that Label Studio passes on."""
+    found = re.search(r"Reason: \d+ (?:Client|Server) Error: (.+?) for url: ", text, re.DOTALL)
+    return found.group(1) if found else text
 
 
 def _settings(client: LabelStudioClient, project: JsonDict) -> ConnectStep:
@@ -219,8 +261,8 @@ def _settings(client: LabelStudioClient, project: JsonDict) -> ConnectStep:
     return ConnectStep("project settings", outcome, f"sampling: {SAMPLING}, predictions shown")
 
 
-def _view(client: LabelStudioClient, project_id: int, title: str) -> tuple[int, ConnectStep]:
-    wanted = tab_data(title)
+def _view(client: LabelStudioClient, project_id: int, wanted: JsonDict) -> tuple[int, ConnectStep]:
+    title = wanted["title"]
     for view in client.views(project_id):
         if view["data"].get("title") == title:
             ordered = view["data"].get("ordering") == wanted["ordering"]

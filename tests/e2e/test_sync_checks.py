@@ -7,7 +7,7 @@ import socket
 import pytest
 from ml_contract_server import MlContractServer
 
-from backend.sync.checks import Check, Verdict, check_project, check_server
+from backend.sync.checks import Check, Reading, Verdict, check_project, check_server
 from backend.sync.client import LabelStudioClient
 from backend.sync.connect import connect_project
 from backend.sync.publish import WindowItem, publish_window, scores_for
@@ -49,6 +49,21 @@ def test_healthy_project(client: LabelStudioClient, connected: int, ml_backend: 
     assert {check.verdict for check in checks.values()} == {Verdict.OK}
     assert checks["Model version"].what == "window-1, carried by 3 tasks"
     assert not any(check.fix for check in checks.values())
+
+
+def test_before_the_first_queue_it_says_how_far_the_photos_are(
+    client: LabelStudioClient, make_project, ml_backend: MlContractServer
+) -> None:
+    project = make_project(3)
+    connect_project(client, project, ml_backend.url)
+
+    def queue(reading: Reading) -> Check:
+        return _by_name(check_project(client, project, ml_backend.url, reading=reading))["Queue"]
+
+    busy = queue(Reading(40, 2, 240))
+    assert (busy.verdict, busy.what) == (Verdict.WARN, "still reading, 40 of 240 photos (2 cannot be read)")
+    assert queue(Reading(0, 0, 0)).verdict is Verdict.WARN
+    assert queue(Reading(0, 3, 3)).verdict is Verdict.FAIL
 
 
 def test_unknown_project_is_one_failure(client: LabelStudioClient, ml_backend: MlContractServer) -> None:

@@ -10,13 +10,14 @@ import pytest
 from ml_contract_server import MlContractServer
 
 from backend.demo.label_studio_process import LabelStudioProcess
-from backend.errors import LabelStudioError
+from backend.errors import LabelConfigError, LabelStudioError
 from backend.sync.client import LabelStudioClient
 from backend.sync.connect import BasicAuth, Outcome, connect_project, webhook_url
 from backend.sync.publish import WindowItem, publish_window, scores_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("label_studio")]
 
+CONFIG = '<View><Image name="i" value="$image"/><Choices name="c" toName="i"><Choice value="a"/></Choices></View>'
 SECRET = {"X-Webhook-Secret": "open sesame"}
 
 
@@ -136,9 +137,29 @@ def test_absent_backend_and_failing_setup_are_told_apart(
         connect_project(client, project, nobody)
     assert caught.value.reason == "backend_unreachable"
     ml_backend.setup_status = 500
-    with pytest.raises(LabelStudioError, match="refused this project at /setup") as caught:
+    with pytest.raises(LabelStudioError, match="refused this project: Internal Server Error") as caught:
         connect_project(client, project, ml_backend.url)
     assert caught.value.reason == "backend_invalid"
+    assert client.webhooks(project) == [], "a refused project keeps nothing of the attempt"
+
+
+def test_a_project_without_usable_labels_is_refused_before_anything_is_made(
+    client: LabelStudioClient, make_project, ml_backend: MlContractServer
+) -> None:
+    project = make_project(1, label_config="<View></View>")
+    with pytest.raises(LabelConfigError, match="nothing that classifies images"):
+        connect_project(client, project, ml_backend.url)
+    assert client.webhooks(project) == []
+    assert ml_backend.received == []
+
+
+def test_a_config_where_a_suggestion_blocks_the_right_label_is_connected_with_a_warning(
+    client: LabelStudioClient, make_project, ml_backend: MlContractServer
+) -> None:
+    blocked = CONFIG.replace('Choices name="c"', 'Taxonomy maxUsages="1" name="c"').replace("</Choices>", "</Taxonomy>")
+    project = make_project(1, label_config=blocked)
+    (advice,) = connect_project(client, project, ml_backend.url).advice
+    assert "every other box dead" in advice
 
 
 def test_tab_lists_unfinished_tasks_in_the_published_order(
@@ -177,7 +198,7 @@ def test_private_address_refused_by_label_studio_is_explained(
     guarded = start_label_studio(extra_environment={"ML_BLOCK_LOCAL_IP": "true", "SSRF_PROTECTION_ENABLED": "true"})
     try:
         client = guarded.client()
-        project = client.create_project(title="Guarded")["id"]
+        project = client.create_project(title="Guarded", label_config=CONFIG)["id"]
         with pytest.raises(LabelStudioError, match="ML_BLOCK_LOCAL_IP=false") as caught:
             connect_project(client, project, ml_backend.url)
         assert caught.value.reason == "backend_refused_address"

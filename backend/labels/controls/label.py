@@ -27,7 +27,8 @@ class Label:
         path: the stored names from the topmost choice down to this one.
         title: the name that people see.
         synsets: WordNet ids from the `synset` attribute ("n00445055" or "tennis.n.01"); empty: found by the title.
-        branch: the names that people see of the choices above this one, topmost first.
+        branch: the names that people see above this one, topmost first: of the choices it is inside of, or of the
+            groups that it is shown under (`path` knows nothing of those).
         relevant: False for labels such as "Not relevant", or where the config says `relevant="false"`.
     """
 
@@ -47,14 +48,26 @@ class Choice:
     title: str
     synsets: tuple[str, ...] = ()
     relevant: bool | None = None
-    children: tuple[Choice, ...] = ()
+    children: tuple[Choice | Group, ...] = ()
 
 
-def build_labels(choices: Sequence[Choice], value_of: Callable[[StoredPath], str]) -> tuple[Label, ...]:
+@dataclass(frozen=True)
+class Group:
+    """Choices shown under a heading: a branch of the label hierarchy that leaves no trace in what is stored."""
+
+    title: str
+    children: tuple[Choice | Group, ...]
+
+
+def build_labels(choices: Sequence[Choice | Group], value_of: Callable[[StoredPath], str]) -> tuple[Label, ...]:
     """The leaves below `choices` in document order, each value once; `value_of` gives the value of a path."""
     labels: dict[str, Label] = {}
 
-    def walk(choice: Choice, path: StoredPath, branch: tuple[str, ...], relevant: bool | None) -> None:
+    def walk(choice: Choice | Group, path: StoredPath, branch: tuple[str, ...], relevant: bool | None) -> None:
+        if isinstance(choice, Group):
+            for child in choice.children:
+                walk(child, path, (*branch, choice.title), relevant)
+            return
         path = (*path, choice.stored)
         relevant = choice.relevant if choice.relevant is not None else relevant
         if choice.children:
@@ -80,7 +93,7 @@ def make_choice(
     alias: str | None = None,
     synset: str | None = None,
     relevant: str | None = None,
-    children: tuple[Choice, ...] = (),
+    children: tuple[Choice | Group, ...] = (),
 ) -> Choice:
     """A choice from the attributes of its tag."""
     return Choice(

@@ -56,7 +56,7 @@ def labels_key(config: LabelConfig) -> str:
             control.to_name,
             control.kind,
             control.multiple,
-            [[label.value, *label.path, *label.synsets] for label in control.labels],
+            [[label.value, *label.path, *label.synsets, list(label.branch)] for label in control.labels],
         ]
         for control in config.controls
     ]

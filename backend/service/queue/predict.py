@@ -28,7 +28,8 @@ from backend.service.pool.snapshot import Snapshot, read_snapshot
 from backend.service.projects.labels import labels_of
 from backend.service.projects.project import find_project
 from backend.service.projects.tasks import CHUNK, record_tasks
-from backend.service.queue.queue_window import beyond_score, pre_annotation
+from backend.service.queue.queue_window import beyond_score
+from backend.service.queue.suggestion import pre_annotation
 from backend.service.versions.artifacts import load_heads, project_folder
 from backend.service.versions.registry import BUILT_IN, WORDNET
 from backend.storage.schema import Project, QueueItem, Task

@@ -7,38 +7,20 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import delete, select, update
 
 from backend import metrics
-from backend.labels import Control
 from backend.priority import Order
 from backend.service.context.context import Runtime
 from backend.service.pool.cache import ProjectPool
 from backend.service.pool.predictions import ControlBelief
+from backend.service.queue.suggestion import pre_annotation
 from backend.storage.schema import Project, QueueItem
 from backend.sync.publish import WindowItem, publish_window
 
 log = logging.getLogger(__name__)
 
 OUR_VERSIONS = re.compile(r"^(wordnet|propagation|head-\d+|adapted-\d+|fine-tuned-\d+)\.\d+$")
-
-
-def pre_annotation(controls: Sequence[Control], probabilities: Sequence[NDArray[np.float32]]) -> list[dict[str, Any]]:
-    """Label Studio's result for one task: the likeliest label of each control, or all likely ones where several may hold.
-
-    Args:
-        probabilities: float [L] of each control.
-    """
-    results = []
-    for control, row in zip(controls, probabilities, strict=True):
-        best = int(np.argmax(row))
-        chosen = [best]
-        if control.multiple:
-            chosen = [int(index) for index in np.flatnonzero(row >= 0.5)] or [best]
-        results.append(control.result(chosen, float(row[best])))
-    return results
 
 
 def window_score(position: int, size: int) -> float:

@@ -84,13 +84,14 @@ def view_of(pool: ProjectPool, annotated: Annotated, beliefs: list[ControlBelief
         digests=pool.digests,
         head_probabilities=belief.head,
         membership=tree.membership,
-        node_names=tree.nodes,
+        node_names=space.node_titles,
         label_names=tuple(label.title for label in space.control.labels),
         relevance=relevance_of(pool, targets),
         unknown=pool.unknown,
         annotated_probabilities=_said(labelled, pool, targets),
         neighbours=control.model.neighbours,
         similarities=control.model.similarities,
+        shown=belief.served,
         rng_seed=seed,
     )
 

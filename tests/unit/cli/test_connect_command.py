@@ -19,6 +19,8 @@ DOWN = ("--url", "http://127.0.0.1:1", "--api-key", "0" * 40)
         (("--url", "127.0.0.1"), "LABEL_STUDIO_URL"),
         ((*DOWN, "--extra-params", "{"), "not valid JSON"),
         ((*DOWN, "--extra-params", "[1]"), "JSON object"),
+        ((*DOWN, "--extra-params", '{"window_sise": 3}'), "window_sise: unknown, did you mean window_size?"),
+        ((*DOWN, "--extra-params", '{"window_size": 0}'), "window_size"),
         (DOWN, "http://127.0.0.1:1"),
     ],
 )

@@ -75,6 +75,24 @@ def test_a_mistake_names_the_thing(run: Run, tmp_path: Path, arguments: tuple[st
     assert not result.stdout
 
 
+def test_an_output_that_cannot_be_written_is_refused_before_a_photo_is_read(
+    run: Run, set_up: Path, photos: Path, tmp_path: Path
+) -> None:
+    result = run("order", "--directory", photos, "--labels", BRANCHES, "--output", tmp_path)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"Error: --output {tmp_path} cannot be written")
+    assert "Reading" not in result.stderr
+
+
+def test_an_output_that_is_there_stays_until_the_new_one_is_complete(run: Run, set_up: Path, tmp_path: Path) -> None:
+    output, empty = tmp_path / "order.csv", tmp_path / "empty"
+    output.write_text("the last order")
+    empty.mkdir()
+    assert run("order", "--directory", empty, "--labels", BRANCHES, "--output", output).exit_code == 2
+    assert output.read_text() == "the last order"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "order.csv"]
+
+
 def test_only_unreadable_photos_are_an_error(run: Run, set_up: Path, tmp_path: Path) -> None:
     folder = tmp_path / "broken"
     folder.mkdir()

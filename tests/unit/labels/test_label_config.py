@@ -54,6 +54,23 @@ def test_nested_choices_are_stored_as_paths_only_with_allow_nested() -> None:
     assert nested.read([nested.result([1], 0.5)]) == (1,)
 
 
+def test_a_view_with_a_header_is_a_branch_of_flat_choices() -> None:
+    inner = (
+        '<View><Header value="Ball games"/><View><Header value="Court"/><Choice value="Tennis"/></View>'
+        '<Choice value="Golf"/></View><View><Choice value="Judo"/></View><View><Header value="$title"/><Choice value="Polo"/></View>'
+    )
+    control = parse_label_config(choices_xml([]).replace("</Choices>", inner + "</Choices>")).controls[0]
+    assert [(label.title, label.branch) for label in control.labels] == [
+        ("Tennis", ("Ball games", "Court")),
+        ("Golf", ("Ball games",)),
+        ("Judo", ()),
+        ("Polo", ()),
+    ]
+    stored = control.result([0], 0.5)
+    assert stored["value"] == {"choices": ["Tennis"]}
+    assert control.read([stored]) == (0,)
+
+
 def test_several_controls_images_and_any_names() -> None:
     config = parse_label_config(
         '<View><Image name="left" value="$a"/><View><Image name="right" value="$b.url"/></View><Text name="t" value="$t"/>'
@@ -62,7 +79,13 @@ def test_several_controls_images_and_any_names() -> None:
         '<Choices name="of-text" toName="t"><Choice value="no"/></Choices>'
         '<Choices name="of-region" toName="left" perRegion="true"><Choice value="no"/></Choices></View>'
     )
-    assert [(c.from_name, c.data_key) for c in config.controls] == [("x-1", "b.url"), ("y", "a")]
+    # A photo is looked at once: what is said of another image of the same task would be guessed from the wrong one.
+    assert [(c.from_name, c.data_key) for c in config.controls] == [("x-1", "b.url")]
+    of_text, of_region, of_other_image = config.left_out
+    assert "'of-text'" in of_text
+    assert "'of-region'" in of_region
+    assert "'y'" in of_other_image
+    assert "$b.url" in of_other_image
 
 
 def test_image_key_names_what_is_missing() -> None:

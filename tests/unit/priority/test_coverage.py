@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -78,7 +79,25 @@ def test_the_largest_untouched_branch_is_named() -> None:
         node_names=("sport", "racket sport", "water sport"),
         digests=None,
     )
-    branches = UntouchedBranches(view)
-    assert branches.name(1) == "water sport"
-    assert branches.name(0) is None
-    assert branches.name(2) == "water sport"
+    branches = UntouchedBranches(view, beliefs)
+    assert branches.phrase(1) == "nothing labelled under water sport yet"
+    assert branches.phrase(0) is None
+    assert branches.phrase(2) == "nothing labelled under water sport yet"
+    unnamed = UntouchedBranches(replace(view, node_names=("", "", "")), beliefs)
+    assert unnamed.phrase(1) is None
+
+
+def test_a_label_without_annotations_is_named_where_no_branch_is() -> None:
+    beliefs = np.array([[0.6, 0.4, 0, 0], [0, 0.1, 0.8, 0.1]], dtype=np.float32)
+    view = random_view(
+        2,
+        probabilities=beliefs,
+        labelled=np.array([True, False]),
+        annotated_probabilities=np.eye(4, dtype=np.float32)[[0]],
+        membership=np.hstack([TREE, np.eye(4, dtype=bool)]),
+        node_names=("", "", "", "tennis", "squash", "rowing", "sailing"),
+        digests=None,
+    )
+    assert UntouchedBranches(view, beliefs).phrase(1) == "no rowing labelled yet"
+    # What is said follows what is shown beside it.
+    assert UntouchedBranches(view, beliefs[:, ::-1]).phrase(1) == "no squash labelled yet"

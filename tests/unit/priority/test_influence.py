@@ -111,5 +111,5 @@ def test_the_documented_example_of_five_photos() -> None:
     order = order_pool(view, OrderOptions(evaluation_share=0.0))
     assert order.rows.tolist() == [1, 2, 0, 3]
     assert order.reasons[0] == (
-        "unlike anything labelled; stands for many photos like it; nothing yet under racket sport"
+        "unlike anything labelled; stands for many photos like it; nothing labelled under racket sport yet"
     )

@@ -63,11 +63,14 @@ def test_filter_has_the_form_of_the_data_manager() -> None:
     }
 
 
-def test_tab_is_ordered_by_score_and_keeps_the_score_in_sight() -> None:
+def test_tab_is_ordered_by_the_score_which_it_does_not_show_as_a_confidence() -> None:
     data = tab_data("Next")
     assert data["title"] == "Next"
     assert data["ordering"] == ["tasks:predictions_score"]
-    assert "tasks:predictions_score" not in data["hiddenColumns"]["explore"]
+    assert "tasks:predictions_score" in data["hiddenColumns"]["explore"]
+    # Without texts in the tasks' data the stored result is all there is to see of a suggestion.
+    assert "tasks:predictions_results" not in data["hiddenColumns"]["explore"]
+    assert "tasks:predictions_results" in tab_data("Next", texts=True)["hiddenColumns"]["explore"]
 
 
 @pytest.mark.parametrize("url", ["http://backend:9090", "http://backend:9090/"])

@@ -1,0 +1,48 @@
+"""Whose state a command works on: that of the settings, or of the demo below this folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from backend.cli.console import messages
+from backend.settings import Settings, load_settings
+
+DEMO_STATE = Path(".demo") / "backend" / "state"
+
+
+def settings_for_project(project: int) -> Settings:
+    """The settings of the server that works on a project.
+
+    Where neither STATE_DIR nor DATABASE_URL is set and the state of this folder does not know the project, the demo's
+    state is looked at; that it is used, is said.
+    """
+    settings = load_settings()
+    if settings.model_fields_set & {"state_dir", "database_url"} or _knows(settings, project):
+        return settings
+    demo = load_settings(
+        state_dir=DEMO_STATE,
+        weights_dir=settings.resolved_weights_dir,
+        wordnet_dir=settings.resolved_wordnet_dir,
+    )
+    if not _knows(demo, project):
+        return settings
+    messages().print(f"Project {project} of the demo, in {DEMO_STATE}.", markup=False)
+    return demo
+
+
+def _knows(settings: Settings, project: int) -> bool:
+    """Whether a state has this project; nothing is made by looking."""
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.exc import SQLAlchemyError
+
+    path = settings.state_dir / "backend.sqlite3"
+    if not path.exists():
+        return False
+    engine = create_engine(settings.resolved_database_url)
+    try:
+        with engine.connect() as connection:
+            return connection.execute(text("SELECT 1 FROM project WHERE id = :id"), {"id": project}).first() is not None
+    except SQLAlchemyError:
+        return False  # what is wrong with it, the command says when it opens it
+    finally:
+        engine.dispose()

@@ -1,0 +1,76 @@
+"""What is suggested for one photo: the result that Label Studio preselects, and a line for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.labels import Control
+
+Row = NDArray[np.floating[Any]]
+
+LIKELY = 0.5  # where several labels may hold, those from here on are suggested
+SHOWN = 3  # the suggestion and the next two candidates
+MENTIONED = 0.01  # less probable labels are not worth a word
+TIE = 1e-3  # relative; nothing speaks for one of labels that are as probable as each other
+
+
+def pre_annotation(controls: Sequence[Control], probabilities: Sequence[Row]) -> list[dict[str, Any]]:
+    """Label Studio's result for one task: the likeliest label of each control, or all likely ones where several may hold.
+
+    A control of which nothing is known yet, because several labels lead with the same probability, gets no suggestion;
+    neither does one where several labels may hold and none is likely.
+
+    Args:
+        probabilities: float [L] of each control.
+    """
+    results = []
+    for control, row in zip(controls, probabilities, strict=True):
+        chosen = _chosen(control, row)
+        if chosen:
+            results.append(control.result(chosen, float(row[chosen].max())))
+    return results
+
+
+def suggestion_text(controls: Sequence[Control], probabilities: Sequence[Row]) -> str:
+    """The suggestion with its probability and the next two candidates, e.g. "tennis 47 %, else squash 12 % or golf 8 %".
+
+    Several controls are told apart by their names. Empty where nothing is suggested.
+
+    Args:
+        probabilities: float [L] of each control.
+    """
+    parts = [
+        (control.from_name, _text(control, row, chosen))
+        for control, row in zip(controls, probabilities, strict=True)
+        if (chosen := _chosen(control, row))
+    ]
+    if len(controls) == 1:
+        return "".join(text for _, text in parts)
+    return "; ".join(f"{name}: {text}" for name, text in parts)
+
+
+def _chosen(control: Control, row: Row) -> list[int]:
+    if control.multiple:
+        return [int(index) for index in np.flatnonzero(row >= LIKELY)]
+    if row.size < 2:
+        return [0] if row.size else []
+    second, best = np.argsort(row, kind="stable")[-2:]
+    return [] if row[best] - row[second] <= TIE * row[best] else [int(best)]
+
+
+def _text(control: Control, row: Row, chosen: Sequence[int]) -> str:
+    first = sorted(chosen, key=lambda index: -row[index])
+    others = [
+        int(index) for index in np.argsort(-row, kind="stable") if index not in chosen and row[index] >= MENTIONED
+    ]
+    text = ", ".join(_with_probability(control, row, index) for index in first)
+    rest = " or ".join(_with_probability(control, row, index) for index in others[: SHOWN - 1])
+    return f"{text}, {'perhaps' if control.multiple else 'else'} {rest}" if rest else text
+
+
+def _with_probability(control: Control, row: Row, index: int) -> str:
+    return f"{control.labels[index].title} {100 * float(row[index]):.0f} %"
