@@ -146,8 +146,8 @@ class Settings(BaseSettings):
     # Learning
     retrain_every: int = Field(50, ge=1, description="New annotations after which a head is retrained.")
     adaptation: Literal["triplet", "softmax", "off"] = Field(
-        "triplet",
-        description="Loss of the projection of the embeddings that each training tries; the graph moves into it where that wins. off: none is tried.",
+        "off",
+        description="Loss of a projection of the embeddings that each training tries beside the head; the graph moves into it where that is better. off: none is tried.",
     )
 
     # Operation

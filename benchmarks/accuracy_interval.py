@@ -27,6 +27,7 @@ from backend.features import Backbone, open_backbone
 from backend.labels import WordNet, ensure_wordnet
 from backend.learning.calibration import reliability, temperature_of, tempered
 from backend.learning.cross_validation import cross_validated
+from backend.learning.distillation import distil
 from backend.learning.evaluation import wilson_interval
 from backend.learning.figures import measure
 from backend.learning.pool_model import PoolModel
@@ -47,6 +48,8 @@ class Measurement:
         value, low, high: the headline figure; not a number while it is not known.
         sample_low, sample_high: Wilson's interval of the evaluation photos alone.
         raw_error, error: calibration error on the unlabelled photos before and after the temperature.
+        head_error, agreement: calibration error of the head that a training distils, and the share of all photos on which it
+            answers as what serves does; not a number where none was distilled.
     """
 
     truth: float
@@ -57,6 +60,8 @@ class Measurement:
     sample_high: float
     raw_error: float
     error: float
+    head_error: float
+    agreement: float
 
 
 def project_of(
@@ -82,7 +87,9 @@ def project_of(
     return Setting(part, part, names, Hierarchy(space.tree.membership, space.tree.nodes))
 
 
-def played(setting: Setting, marks: tuple[int, ...], share: float, batch: int) -> Iterator[tuple[int, Measurement]]:
+def played(
+    setting: Setting, marks: tuple[int, ...], share: float, batch: int, *, heads: bool
+) -> Iterator[tuple[int, Measurement]]:
     """Annotate a project in the default order; the measurement at each mark."""
     answers, n = answer_vectors(setting), len(setting.pool)
     model = PoolModel(setting.pool.embeddings, beliefs_before(setting.pool, setting.n_labels))
@@ -96,11 +103,19 @@ def played(setting: Setting, marks: tuple[int, ...], share: float, batch: int) -
         rows = order_pool(view, OrderOptions(window=count, evaluation_share=share)).rows[:count]
         asked, labelled[rows] = np.concatenate([asked, rows]), True
         if len(asked) in marks:
-            yield len(asked), measured(model, answers, asked[~in_sample[asked]], asked[in_sample[asked]])
+            known = asked[~in_sample[asked]], asked[in_sample[asked]]
+            yield len(asked), measured(model, answers, *known, embeddings=setting.pool.embeddings if heads else None)
 
 
-def measured(model: PoolModel, answers: Floats, learned: NDArray[np.intp], held: NDArray[np.intp]) -> Measurement:
-    """What is said of the unlabelled photos, and what is true."""
+def measured(
+    model: PoolModel,
+    answers: Floats,
+    learned: NDArray[np.intp],
+    held: NDArray[np.intp],
+    *,
+    embeddings: NDArray[np.float16] | None,
+) -> Measurement:
+    """What is said of the unlabelled photos, and what is true; of a distilled head too where `embeddings` are given."""
     raw = model.propagate(learned, answers[learned])
     crossed = cross_validated(model, learned, answers[learned])
     known = np.concatenate([crossed, raw[held]]), np.concatenate([answers[learned], answers[held]])
@@ -109,20 +124,27 @@ def measured(model: PoolModel, answers: Floats, learned: NDArray[np.intp], held:
     unlabelled[learned] = unlabelled[held] = False
     right = served.argmax(axis=1) == answers.argmax(axis=1)
     found = measure(served, unlabelled, (held, answers[held])).accuracy
-    unknown = float("nan")
+    unknown = head_error = agreement = float("nan")
+    if embeddings is not None:
+        by_head = distil(embeddings, served, annotated=learned).predict(embeddings)
+        agreement = float((by_head.argmax(axis=1) == served.argmax(axis=1)).mean())
+        head_right = by_head.argmax(axis=1) == answers.argmax(axis=1)
+        head_error = reliability(by_head[unlabelled].max(axis=1), head_right[unlabelled]).expected_error
     return Measurement(
         float(right[unlabelled].mean()),
         *((found.value, found.low, found.high) if found else (unknown, unknown, unknown)),
         *wilson_interval(int(right[held].sum()), len(held)),
         reliability(raw[unlabelled].max(axis=1), right[unlabelled]).expected_error,
         reliability(served[unlabelled].max(axis=1), right[unlabelled]).expected_error,
+        head_error,
+        agreement,
     )
 
 
 def table(found: dict[int, list[Measurement]]) -> Table:
     """One row for each mark, means over the projects."""
     columns = ("labels", "true accuracy", "off by", "covered", "half-width", "sample alone: covered", "half-width")
-    rows = Table(*columns, "calibration error", "without temperature")
+    rows = Table(*columns, "calibration error", "without temperature", "head: calibration error", "agreement")
     for mark, items in found.items():
         known = [item for item in items if not np.isnan(item.value)]
         covered = sum(item.low <= item.truth <= item.high for item in known)
@@ -137,6 +159,8 @@ def table(found: dict[int, list[Measurement]]) -> Table:
             f"{np.mean([(item.sample_high - item.sample_low) / 2 for item in items]):.3f}",
             f"{np.mean([item.error for item in items]):.3f}, at most {max(item.error for item in items):.3f}",
             f"{np.mean([item.raw_error for item in items]):.3f}",
+            f"{np.mean([item.head_error for item in items]):.3f}, at most {max(item.head_error for item in items):.3f}",
+            f"{np.mean([item.agreement for item in items]):.4f}, at least {min(item.agreement for item in items):.4f}",
         )
     return rows
 
@@ -155,6 +179,7 @@ def main() -> None:
     parser.add_argument("--evaluation-share", type=float, default=OrderOptions().evaluation_share)
     parser.add_argument("--batch", type=int, default=10, help="labels between two re-rankings")
     parser.add_argument("--first", type=int, default=0, help="seed of the first project")
+    parser.add_argument("--heads", action="store_true", help="distil a head at each mark as well")
     arguments = parser.parse_args()
     models = arguments.state_dir / "models"
     if arguments.embeddings:
@@ -168,10 +193,10 @@ def main() -> None:
     found: dict[int, list[Measurement]] = defaultdict(list)
     for seed in range(arguments.first, arguments.first + arguments.projects):
         setting = project_of(photos, classes, arguments.classes, arguments.photos, seed, backbone, wordnet)
-        for mark, item in played(setting, marks, arguments.evaluation_share, arguments.batch):
+        for mark, item in played(setting, marks, arguments.evaluation_share, arguments.batch, heads=arguments.heads):
             found[mark].append(item)
         Console(stderr=True).print(f"project {seed + 1 - arguments.first} of {arguments.projects}")
-    Console().print(table(found))
+    Console(width=200).print(table(found))
 
 
 if __name__ == "__main__":

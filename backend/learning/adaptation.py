@@ -132,19 +132,6 @@ def train_projection(
     return base.then(projection.get_weights()[0])
 
 
-def nearest_neighbour_scores(
-    transform: FeatureTransform,
-    known: tuple[NDArray[np.floating], NDArray[np.integer]],
-    held_out: tuple[NDArray[np.floating], NDArray[np.integer]],
-) -> NDArray[np.float64]:
-    """Per held-out photo [n] 1 where its most similar known photo has its label, else 0.
-
-    What `promotion.decide` compares two embeddings by: the graph lives on neighbours, so neighbours are the measure.
-    """
-    similarity = transform.apply(held_out[0]) @ transform.apply(known[0]).T
-    return np.asarray(known[1][similarity.argmax(axis=1)] == held_out[1], dtype=np.float64)
-
-
 def _batches(
     features: Floats, codes: NDArray[np.integer], counts: NDArray[np.integer], options: AdaptationOptions
 ) -> Iterator[tuple[Floats, NDArray[np.int32]]]:

@@ -73,6 +73,9 @@ class Project(Base):
         String(100), default="", server_default=""
     )  # the version whose projection its graph lives in; empty: none
     trained_annotations: Mapped[int] = mapped_column(Integer, default=0)  # annotated tasks at the last training
+    learned_from: Mapped[str] = mapped_column(
+        String(64), default="", server_default=""
+    )  # digest of all that the last training learned from
     dynamic_options: Mapped[dict[str, list[Any]]] = mapped_column(
         JSON, default=dict, server_default="{}"
     )  # what tasks brought for labels of `value="$key"`, by key
@@ -151,7 +154,7 @@ class ModelVersion(Base):
     version: Mapped[str] = mapped_column(String(100), primary_key=True)
     parent: Mapped[str | None] = mapped_column(String(100))
     kind: Mapped[str] = mapped_column(String(32))  # wordnet | propagation | head | adapted | fine_tuned
-    recipe: Mapped[str] = mapped_column(String(64), default="", server_default="")  # how it learned, by name
+    learner: Mapped[str] = mapped_column(String(64), default="", server_default="")  # how it learned, by name
     status: Mapped[str] = mapped_column(String(32))  # serving | candidate | rejected | retired
     backbone: Mapped[str] = mapped_column(String(100))
     projection: Mapped[str] = mapped_column(
@@ -161,6 +164,9 @@ class ModelVersion(Base):
     artifact: Mapped[str | None] = mapped_column(Text)  # folder below STATE_DIR
     annotations: Mapped[int] = mapped_column(Integer, default=0)
     evaluation: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    comparison: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON(none_as_null=True)
+    )  # with the serving version, while people are asked about photos on which the two differ
     note: Mapped[str] = mapped_column(Text, default="")
     seconds: Mapped[float] = mapped_column(Float, default=0.0)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from backend.learning.calibration import temperature_of, tempered
 from backend.learning.cross_validation import cross_validated
+from backend.learning.evaluation import decide_labels
 from backend.learning.figures import Figures, measure
 from backend.learning.head import Head
 from backend.priority import evaluation_mask
@@ -112,6 +113,16 @@ def read_annotations(runtime: Runtime, project_id: int, pool: ProjectPool, evalu
     return Annotated(targets, answered, len(by_task))
 
 
+def answers_of(pool: ProjectPool, annotated: Annotated) -> dict[int, tuple[int, ...]]:
+    """What people answered to the first control, by task: indices of labels, ascending."""
+    targets = annotated.targets[0]
+    chosen = decide_labels(targets.values, pool.controls[0].space.control.multiple)
+    return {
+        int(pool.task_ids[row]): tuple(int(label) for label in np.flatnonzero(labels))
+        for row, labels in zip(targets.rows, chosen, strict=True)
+    }
+
+
 def believe(
     runtime: Runtime, project: Project, pool: ProjectPool, annotated: Annotated
 ) -> tuple[str, list[ControlBelief]]:
@@ -153,7 +164,7 @@ def _believe_control(
     multiple = control.space.control.multiple
     prior = control.model.prior
     propagated = control.model.propagate(rows, values)
-    temperature = 1.0 if multiple else _temperature(control, propagated, targets)
+    temperature = 1.0 if multiple else _temperature(control, propagated, targets, tuned=bool(pool.backbone))
     by_head = None if head is None else head.predict(pool.embeddings, prior)
     calibrated = tempered(propagated, temperature)
     served = prior if version == WORDNET else calibrated
@@ -169,16 +180,19 @@ def _believe_control(
     return ControlBelief(served, propagated, temperature, by_head, evaluation)
 
 
-def _temperature(control: ControlPool, propagated: Floats, targets: Targets) -> float:
+def _temperature(control: ControlPool, propagated: Floats, targets: Targets, *, tuned: bool) -> float:
     """The temperature of what propagates: from the evaluation sample and from the others, cross-validated.
 
-    Cross-validation costs some propagations; the temperature is kept until a tenth more is annotated.
+    Cross-validation costs some propagations; the temperature is kept until a tenth more is annotated. A fine-tuned
+    backbone has learned from those others: nothing can be held out from its embeddings.
     """
     rows, values = targets.train
     known = control.calibration
     if known is not None and known.annotations <= len(rows) < RECALIBRATE * known.annotations:
         return known.temperature
     held, held_values = targets.held_out
+    if tuned:
+        return temperature_of(propagated[held], held_values)
     crossed = cross_validated(control.model, rows, values)
     temperature = temperature_of(np.concatenate([crossed, propagated[held]]), np.concatenate([values, held_values]))
     control.calibration = Calibration(len(rows), temperature)

@@ -33,7 +33,7 @@ class ProjectOptions(BaseModel):
     relevance: tuple[str, ...] = Field((), description="Roots of what is relevant: synsets, domain:…, labels.")
     retrain_every: int = Field(50, ge=1, description="New annotations after which a head is retrained.")
     adaptation: Literal["triplet", "softmax", "off"] = Field(
-        "triplet", description="Loss of the projection that a training tries for the graph, or off."
+        "off", description="Loss of the projection that a training tries for the graph, or off."
     )
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of all that is drawn at random.")
 
@@ -58,10 +58,12 @@ class ProjectOptions(BaseModel):
 def adaptation_options(loss: str, given: Mapping[str, Any] | None) -> AdaptationOptions | None:
     """Hyper-parameters of a training's projection: those given, else the defaults with this loss; None where it is off.
 
+    Who gives a hyper-parameter wants a projection: then the loss is triplet where it would be off.
+
     Raises:
         SettingsError: one is unknown or not allowed; the message names it.
     """
-    values = {"loss": loss, **(given or {})}
+    values = {"loss": "triplet" if given and loss == "off" else loss, **(given or {})}
     if values["loss"] == "off":
         return None
     return checked_options("adaptation", AdaptationOptions, values)

@@ -14,10 +14,11 @@ from sqlalchemy import update
 from backend.jobs.kinds import JobKind
 from backend.learning.relevance import learn_relevance
 from backend.priority import Order, PoolView, order_pool
+from backend.priority.asked_first import ask_first
 from backend.service.context.context import Runtime
 from backend.service.ingest.embedding import ask_for_unseen
 from backend.service.pool.cache import PoolCache, ProjectPool
-from backend.service.pool.predictions import Annotated, ControlBelief, Targets, believe, read_annotations
+from backend.service.pool.predictions import Annotated, ControlBelief, Targets, answers_of, believe, read_annotations
 from backend.service.pool.snapshot import ControlBeliefs, Snapshot, remove_old_snapshots, write_snapshot
 from backend.service.projects.options import ProjectOptions, project_options
 from backend.service.projects.project import find_project
@@ -30,10 +31,13 @@ from backend.service.queue.queue_window import (
     store_window,
 )
 from backend.service.versions.artifacts import project_folder
+from backend.service.versions.comparisons import settle_comparison
 from backend.service.versions.registry import BUILT_IN, PROPAGATION, record_version, update_version
 from backend.storage.schema import Project, now
 
 log = logging.getLogger(__name__)
+
+COMPARED = "two models disagree: your answer tells which one is better"
 
 
 def refresh_project(
@@ -62,6 +66,8 @@ def refresh_project(
         served, beliefs = believe(runtime, project, pool, annotated)
         progress(0.5, f"{annotated.count} annotated tasks, served by {served}")
         order = order_pool(view_of(pool, annotated, beliefs, options.seed), options.order_options())
+        compared = settle_comparison(runtime, project, served, answers_of(pool, annotated))
+        order = ask_first(order, [pool.row_of[task] for task in compared if task in pool.row_of], COMPARED)
         progress(0.7, "ordered")
         _record_built_in(runtime, project, served, beliefs, annotated.count)
         version, published = _publish(runtime, project, options, pool, order, served, beliefs, republish)

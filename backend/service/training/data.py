@@ -1,12 +1,13 @@
-"""The arrays that a training reads: copies, so that the project's pool may grow while it runs."""
+"""The arrays that a training reads. A pool that grows meanwhile gets new arrays: these stay as they are."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.learning.calibration import tempered
 from backend.learning.pool_model import PoolModel
 from backend.learning.space import Space, fit_space
 from backend.service.pool.cache import ProjectPool
@@ -15,8 +16,7 @@ from backend.service.pool.predictions import Annotated, ControlBelief
 Floats = NDArray[np.float32]
 Rows = NDArray[np.intp]
 
-MOST_GRAPH_ROWS = 50_000  # a graph of more is not needed to tell which way of learning is better
-MOST_PSEUDO_LABELS = 20_000  # beyond that more unlabelled photos cost time and teach nothing new
+MOST_ROWS = 20_000  # photos beside the annotated ones that a head learns from: more cost time and teach it nothing new
 
 
 @dataclass(frozen=True)
@@ -24,46 +24,45 @@ class TrainingData:
     """What the training of one control reads.
 
     Attributes:
-        graph: the pool (or a sample of it that holds every annotated photo) as a graph of its own, g rows.
-        embeddings: float16 [g, d], of those rows.
-        plain: the space of those embeddings before anything was learnt of it: where a projection starts from.
-        known, targets: rows of the graph that may be learned from, int [m], and their annotations, [m, L].
-        held, held_targets: rows of the graph to measure on, int [e], and their annotations, [e, L].
-        held_served: what the serving version says of the held rows, [e, L].
-        free: rows nobody answered, none of them of the evaluation sample, int [u].
-        propagated: what the annotations of `known`, spread over the graph, say of all rows, [g, L].
+        graph: the pool of n photos.
+        task_ids: int64 [n].
+        embeddings: float16 [n, d].
+        plain: the space of the embeddings before anything was learnt of it: where a projection starts from.
+        known, targets: rows of the pool that may be learned from, int [m], and their annotations, [m, L].
+        held, held_targets: rows to measure on, int [e], and their annotations, [e, L].
+        believed: rows whose beliefs a head learns from, int [b]: the known ones, and at most `MOST_ROWS` others.
+        served: what the serving version says of all rows, [n, L].
+        propagated: what the annotations of `known`, spread over the graph, say of all rows, calibrated, [n, L].
+        temperature: what `propagated` was calibrated by.
+        unlabelled: bool [n], rows that nobody answered yet.
+        sample: bool [n], rows of the evaluation sample.
         multiple: whether several labels may hold.
     """
 
     graph: PoolModel
+    task_ids: NDArray[np.int64]
     embeddings: NDArray[np.float16]
     plain: Space
     known: Rows
     targets: Floats
     held: Rows
     held_targets: Floats
-    held_served: Floats
-    free: Rows
+    believed: Rows
+    served: Floats
     propagated: Floats
+    temperature: float
+    unlabelled: NDArray[np.bool_]
+    sample: NDArray[np.bool_]
     multiple: bool
 
     @property
     def prior(self) -> Floats:
-        """Zero-annotation probabilities of all rows of the graph, [g, L]."""
+        """Zero-annotation probabilities of all rows, [n, L]."""
         return self.graph.prior
 
-    def without(self, fold: NDArray[np.bool_]) -> TrainingData:
-        """The same, with the known rows that `fold` [m] marks held out: nothing in it has learned from them."""
-        kept, out = self.known[~fold], self.known[fold]
-        return replace(
-            self,
-            known=kept,
-            targets=self.targets[~fold],
-            held=out,
-            held_targets=self.targets[fold],
-            held_served=np.zeros((len(out), self.targets.shape[1]), dtype=np.float32),
-            propagated=self.graph.fork().propagate(kept, self.targets[~fold]),
-        )
+    def calibrated(self, propagated: Floats) -> Floats:
+        """What was spread over a graph of the same photos [n, L], calibrated as `propagated` is."""
+        return tempered(propagated, self.temperature)
 
 
 def training_data(
@@ -72,27 +71,24 @@ def training_data(
     """The data of control `number`; `sample` marks the rows of the evaluation sample, bool [n]."""
     targets, control = annotated.targets[number], pool.controls[number]
     (rows, values), (held, held_values) = targets.train, targets.held_out
-    rng = np.random.default_rng(seed)
-    free = np.flatnonzero(~(annotated.answered | pool.gone | sample))
-    graph, kept = control.model.fork(), np.arange(pool.n)
-    if pool.n > MOST_GRAPH_ROWS:
-        some = rng.choice(free, min(free.size, MOST_GRAPH_ROWS), replace=False)
-        kept = np.unique(np.concatenate([rows, held, some]))
-        free = np.intersect1d(free, kept)
-        graph = PoolModel(pool.embeddings[kept], control.model.prior[kept], seed=seed, projection=control.learnt)
-    if free.size > MOST_PSEUDO_LABELS:
-        free = np.sort(rng.choice(free, MOST_PSEUDO_LABELS, replace=False))
-    embeddings = pool.embeddings if kept.size == pool.n else pool.embeddings[kept]
+    unlabelled = ~(annotated.answered | pool.gone)
+    others = np.setdiff1d(np.flatnonzero(~pool.gone), rows)
+    if others.size > MOST_ROWS:
+        others = np.random.default_rng(seed).choice(others, MOST_ROWS, replace=False)
     return TrainingData(
-        graph=graph,
-        embeddings=embeddings,
-        plain=graph.projection if control.learnt is None else fit_space(embeddings, seed=seed),
-        known=np.searchsorted(kept, rows),
+        graph=control.model.fork(),
+        task_ids=pool.task_ids,
+        embeddings=pool.embeddings,
+        plain=control.model.projection if control.learnt is None else fit_space(pool.embeddings, seed=seed),
+        known=rows,
         targets=values,
-        held=np.searchsorted(kept, held),
+        held=held,
         held_targets=held_values,
-        held_served=belief.served[held],
-        free=np.searchsorted(kept, free),
-        propagated=belief.propagated[kept],
+        believed=np.union1d(rows, others),
+        served=belief.served,
+        propagated=belief.calibrated,
+        temperature=belief.temperature,
+        unlabelled=unlabelled,
+        sample=sample,
         multiple=control.space.control.multiple,
     )

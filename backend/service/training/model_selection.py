@@ -1,167 +1,131 @@
-"""The contest between what serves and what was just trained.
-
-On the evaluation sample, which nothing learns from; while it is small also on the annotated photos, cross-validated.
-"""
+"""What a training made, measured: each candidate's figures, and where it answers differently from what serves."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.learning.evaluation import Evaluation, evaluate, photo_scores
-from backend.learning.figures import Figures
-from backend.learning.folds import stratified_folds
-from backend.learning.head import Head
-from backend.learning.promotion import ENOUGH_PHOTOS, Candidate, Decision, decide
+from backend.learning.evaluation import decide_labels
+from backend.learning.figures import Figures, measure
+from backend.learning.promotion import MOST_JUDGED, Disagreement, Outcome
 from backend.service.training.data import TrainingData
-from backend.service.training.learners import PRIOR, PROPAGATED, Learned, Progress, Recipe, Wanted
+from backend.service.versions.comparisons import Comparison, Labels, Photo
 
 Floats = NDArray[np.float32]
 
-FOLDS = 5
-SERVED = "served"  # what the serving version predicts
-
 
 @dataclass(frozen=True)
-class Measured:
-    """What a way to learn predicts for photos that it has not learned from, one array [e, L] for each control."""
-
-    predictions: Sequence[Floats]
-    targets: Sequence[Floats]
-    multiple: Sequence[bool]
-
-    def scores(self) -> NDArray[np.float64]:
-        """Score of every photo of every control, one after the other; [0, 1], 1 = right."""
-        return np.concatenate(
-            [
-                photo_scores(predicted, targets, multiple=multiple) if len(predicted) else np.zeros(0)
-                for predicted, targets, multiple in zip(self.predictions, self.targets, self.multiple, strict=True)
-            ]
-        )
-
-    def evaluation(self) -> Evaluation | None:
-        """The evaluation of the first control, as it is kept with a version; None without photos."""
-        if not len(self.targets[0]):
-            return None
-        return evaluate(self.predictions[0], self.targets[0], multiple=self.multiple[0])
-
-
-@dataclass(frozen=True)
-class Contest:
-    """All that takes part, measured on the same photos.
+class CandidateScores:
+    """A candidate against what serves, by the first control.
 
     Attributes:
-        sample: on the evaluation sample, by name of recipe; `SERVED`, `PROPAGATED` and `PRIOR` among them.
-        crossed: by cross-validation, by name of recipe; None once the evaluation sample is large enough.
+        figures: what was measured of it.
+        disagreement: how the two compare, judged by the evaluation photos on which they differ.
+        photos: unlabelled photos on which they differ, drawn at random, in the order in which people may be asked.
+        renewed: it was made as the serving version was, from more annotations.
     """
 
-    sample: Mapping[str, Measured]
-    crossed: Mapping[str, Measured] | None
+    figures: Figures
+    disagreement: Disagreement
+    photos: Sequence[Photo]
+    renewed: bool = False
 
-    def decide(
-        self, serving: str, recipe: str, challengers: Mapping[str, str], renewed: Collection[str] = ()
-    ) -> Decision:
-        """Which version serves.
+    @property
+    def outcome(self) -> Outcome:
+        """Whether it serves, does not, or people are asked."""
+        return self.disagreement.outcome(renewed=self.renewed)
 
-        Args:
-            serving: the version that serves now, measured on the sample as `SERVED`.
-            recipe: how it was made, which is what cross-validation measures of it.
-            challengers: versions by recipe.
-            renewed: versions made by the recipe of the serving one, see `promotion.decide`.
-        """
-        return decide(
-            self._candidate(serving, SERVED, recipe),
-            [self._candidate(version, name, name) for name, version in challengers.items()],
-            renewed=renewed,
-        )
+    @property
+    def worth(self) -> tuple[float, float]:
+        """What ranks candidates that are all better than what serves: the gain, then the headline figure."""
+        return self.disagreement.gain, 0.0 if self.figures.accuracy is None else self.figures.accuracy.value
 
-    def compare(self, version: str, recipe: str, other: str, other_recipe: str) -> Decision:
-        """Which of two recipes is better, the first being kept unless the other is."""
-        return decide(self._candidate(version, recipe, recipe), [self._candidate(other, other_recipe, other_recipe)])
-
-    def figures(self, recipe: str) -> dict[str, object]:
-        """What is kept with a version: on the sample, and cross-validated where that was done."""
-        crossed = None if self.crossed is None else self.crossed[recipe].evaluation()
-        return Figures(sample=self.sample[recipe].evaluation(), crossed=crossed).to_json()
-
-    def _candidate(self, version: str, on_sample: str, recipe: str) -> Candidate:
-        scores = self.sample[on_sample].scores()
-        if self.crossed is None:
-            return Candidate(version, scores)
-        return Candidate(version, np.concatenate([scores, self.crossed[recipe].scores()]), sample=len(scores))
+    @property
+    def comparison(self) -> Comparison:
+        """The comparison that asking would be."""
+        return Comparison(self.disagreement, self.photos, self.renewed)
 
 
-def hold(
-    data: Sequence[TrainingData],
-    recipes: Sequence[Recipe],
-    learned: Mapping[str, Sequence[Learned]],
-    wanted: Wanted,
-    seed: int,
-    progress: Progress,
+@dataclass(frozen=True)
+class Selection:
+    """What becomes of the candidates.
+
+    Attributes:
+        promoted: the one that serves from now on; None: what serves stays.
+        asked: the one that people are asked about; None: nobody is.
+        notes: a sentence for each candidate.
+    """
+
+    promoted: str | None
+    asked: str | None
+    notes: Mapping[str, str]
+
+
+def evaluate_candidate(
+    data: TrainingData,
+    predictions: Floats,
+    candidate: str,
+    serving: str,
     *,
-    cross: bool = True,
-) -> Contest:
-    """Measure everything that takes part.
+    renewed: bool = False,
+    seed: int = 0,
+) -> CandidateScores:
+    """Measure what a candidate predicts of the pool, [n, L].
+
+    Nobody is asked about members of the evaluation sample out of turn: the headline figure needs them drawn without regard to
+    what versions say.
+    """
+    said, before = decide_labels(predictions, data.multiple), decide_labels(data.served, data.multiple)
+    differs = (said != before).any(axis=1)
+    right = (said[data.held] == decide_labels(data.held_targets, data.multiple)).all(axis=1)
+    was_right = (before[data.held] == decide_labels(data.held_targets, data.multiple)).all(axis=1)
+    judged = differs[data.held]
+    open_rows = np.flatnonzero(differs & data.unlabelled)
+    disagreement = Disagreement(
+        candidate,
+        serving,
+        unlabelled=int(data.unlabelled.sum()),
+        differing=len(open_rows),
+        better=int((right & ~was_right).sum()),
+        worse=int((was_right & ~right).sum()),
+        neither=int((judged & ~right & ~was_right).sum()),
+    )
+    drawn = np.random.default_rng(seed).permutation(open_rows[~data.sample[open_rows]])[:MOST_JUDGED]
+    photos = [Photo(int(data.task_ids[row]), _labels(before[row]), _labels(said[row])) for row in drawn]
+    figures = measure(predictions, data.unlabelled, (data.held, data.held_targets), multiple=data.multiple)
+    return CandidateScores(figures, disagreement, photos, renewed)
+
+
+def select(candidates: Mapping[str, CandidateScores], *, pinned: bool = False) -> Selection:
+    """Which candidate serves, and about which people are asked: the one with the largest gain, the most that differs.
 
     Args:
-        cross: whether the recipes may be cross-validated; not where the embeddings themselves learned from the annotations.
+        pinned: a person chose what serves: candidates are measured, and nothing else happens.
     """
-    targets, multiple = [part.held_targets for part in data], [part.multiple for part in data]
-    predictions: dict[str, list[Floats]] = {
-        SERVED: [part.held_served for part in data],
-        PRIOR: [part.prior[part.held] for part in data],
-        PROPAGATED: [part.propagated[part.held] for part in data],
-        **{name: [item.held for item in items] for name, items in learned.items()},
-    }
-    sample = {name: Measured(values, targets, multiple) for name, values in predictions.items()}
-    if not cross or sum(len(part.held) for part in data) >= ENOUGH_PHOTOS:
-        return Contest(sample, None)
-    return Contest(sample, cross_validated(data, recipes, learned, wanted, seed, progress))
+    outcomes = {name: scores.outcome for name, scores in candidates.items()}
+    notes = {name: scores.disagreement.sentence(outcomes[name]) for name, scores in candidates.items()}
+    if pinned:
+        for name, scores in candidates.items():
+            if outcomes[name] is not Outcome.KEEP:
+                notes[name] = f"{name} is not promoted: a person chose {scores.disagreement.serving}"
+        return Selection(None, None, notes)
+    better = [name for name, outcome in outcomes.items() if outcome is Outcome.PROMOTE]
+    promoted = max(better, key=lambda name: candidates[name].worth, default=None)
+    for name in better:
+        if name != promoted:
+            notes[name] = f"{name} is not promoted: {promoted} gains more"
+    unclear = [name for name, outcome in outcomes.items() if outcome is Outcome.ASK]
+    asked = max(unclear, key=lambda name: candidates[name].disagreement.differing, default=None)
+    if promoted is not None:
+        asked = None  # the rest would have to be compared with that one: the next training does
+    for name in unclear:
+        if name != asked:
+            notes[name] = f"{name} is not promoted: nothing tells yet whether it is better than what serves"
+    return Selection(promoted, asked, notes)
 
 
-def cross_validated(
-    data: Sequence[TrainingData],
-    recipes: Sequence[Recipe],
-    learned: Mapping[str, Sequence[Learned]],
-    wanted: Wanted,
-    seed: int,
-    progress: Progress,
-) -> dict[str, Measured]:
-    """Every recipe learns from four fifths of the annotations and predicts the last, five times.
-
-    A head trains for as many epochs as it did on all annotations. A label with a single photo is never held out.
-    """
-    names = [PRIOR, PROPAGATED, *(recipe.name for recipe in recipes)]
-    predictions: dict[str, list[Floats]] = {name: [] for name in names}
-    targets: list[Floats] = []
-    for control, part in enumerate(data):
-        folds = stratified_folds(part.targets, FOLDS, np.random.default_rng(seed))
-        judged = folds >= 0
-        targets.append(part.targets[judged])
-        found = {name: np.zeros_like(part.targets) for name in names}
-        for fold in range(FOLDS):
-            out = folds == fold
-            if not out.any():
-                continue
-            progress((control + fold / FOLDS) / len(data), f"cross-validation, part {fold + 1} of {FOLDS}")
-            rest = part.without(out)
-            found[PRIOR][out] = rest.prior[rest.held]
-            found[PROPAGATED][out] = rest.propagated[rest.held]
-            for recipe in recipes:
-                epochs = _epochs(learned[recipe.name][control].head)
-                found[recipe.name][out] = recipe.learn(rest, wanted, None, epochs, _silent).held
-        for name in names:
-            predictions[name].append(found[name][judged])
-    multiple = [part.multiple for part in data]
-    return {name: Measured(predictions[name], targets, multiple) for name in names}
-
-
-def _epochs(head: Head | None) -> int | None:
-    return None if head is None else int(head.report["epochs"])
-
-
-def _silent(fraction: float, message: str) -> None:
-    return None
+def _labels(row: NDArray[np.bool_]) -> Labels:
+    return tuple(int(index) for index in np.flatnonzero(row))

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from backend.errors import BackendError
 from backend.features import Backbone
 from backend.jobs.kinds import JobKind
-from backend.learning.promotion import Decision
 from backend.priority import evaluation_mask
 from backend.service.context.backbones import tuned_folder, tuned_stories
 from backend.service.context.context import Runtime
@@ -30,9 +29,9 @@ from backend.service.projects.labels import labels_of
 from backend.service.projects.options import ProjectOptions, project_options
 from backend.service.projects.project import find_project
 from backend.service.projects.tasks import count_tasks, count_unseen
-from backend.service.training.data import MOST_GRAPH_ROWS, TrainingData, training_data
-from backend.service.training.learners import Wanted, recipes_for
-from backend.service.training.model_selection import hold
+from backend.service.training.data import MOST_ROWS, TrainingData, training_data
+from backend.service.training.learners import HEAD, TrainingOptions
+from backend.service.training.model_selection import evaluate_candidate, select
 from backend.service.training.train import next_number
 from backend.service.versions.artifacts import head_folder, save_heads
 from backend.service.versions.registry import list_versions, record_version, serve
@@ -72,20 +71,16 @@ def reembed_project(
         runtime.jobs.enqueue(JobKind.REFRESH, project_id, {"republish": True})
         return {"version": known.version, "promoted": known.version, "message": f"{known.version} serves already"}
     serving, annotations, data = _data(runtime, pools, project, tuned)
-    wanted = Wanted(adaptation=None)
-    learned = {
-        recipe.name: [recipe.learn(part, wanted, None, None, _silent) for part in data]
-        for recipe in recipes_for(data, wanted)
-    }
+    results = [HEAD.fit(part, TrainingOptions(), None, _silent) for part in data]
     version = known.version if known else f"fine-tuned-{next_number(runtime, project_id)}"
-    # Never by cross-validation: the fine-tuned backbone has learned from every other annotated photo.
-    contest = hold(data, [], learned, wanted, 0, _silent, cross=False)
-    best = max(learned, key=lambda name: contest.sample[name].scores().sum())
-    decision = contest.decide(serving, best, {best: version})
+    scores = evaluate_candidate(data[0], results[0].predictions, version, serving)
+    selection = select({version: scores}, pinned=project.pinned)
     story = tuned_stories(tuned_folder(runtime.settings, project_id)).get(tuned, {})
-    note = _note(project, serving, version, best, decision, story)
+    note = selection.notes[version]
+    if story:
+        note += f" (fine-tuned on {story['photos']} photos in {story['options']['epochs']} epochs)"
     folder = head_folder(runtime, project_id, version)
-    digest = save_heads(folder, [item.head for item in learned[best] if item.head is not None])
+    digest = save_heads(folder, [result.head for result in results if result.head is not None])
     record_version(
         runtime,
         project_id,
@@ -95,20 +90,20 @@ def reembed_project(
         status="candidate",
         backbone=tuned,
         projection="",
-        recipe=best,
+        learner=HEAD.name,
         weights_digest=digest,
         artifact=str(folder.relative_to(runtime.settings.state_dir)),
         annotations=annotations,
-        evaluation=contest.figures(best),
+        evaluation=scores.figures.to_json(),
+        comparison=scores.comparison.to_json() if selection.asked else None,
         note=note,
         seconds=float(story.get("seconds", 0.0)) + time.monotonic() - started,
     )
     log.info("project %s: %s", project_id, note)
-    promoted = version if decision.changed and not project.pinned else None
-    if promoted is not None:
-        serve(runtime, project_id, promoted, pinned=False)
-        runtime.jobs.enqueue(JobKind.REFRESH, project_id, {"republish": True})
-    return {"version": version, "promoted": promoted, "unreadable": failed, "message": note}
+    if selection.promoted is not None:
+        serve(runtime, project_id, version, pinned=False)
+    runtime.jobs.enqueue(JobKind.REFRESH, project_id, {"republish": True})
+    return {"version": version, "promoted": selection.promoted, "unreadable": failed, "message": note}
 
 
 def _embed_all(runtime: Runtime, project_id: int, backbone: Backbone, progress: Progress) -> int:
@@ -137,7 +132,7 @@ def _version_of(runtime: Runtime, project_id: int, tuned: str) -> ModelVersion |
 def _data(runtime: Runtime, pools: PoolCache, project: Project, tuned: str) -> tuple[str, int, list[TrainingData]]:
     """What serves now, the number of annotated tasks, and the data of each control through the fine-tuned backbone.
 
-    `held` are the evaluation photos that both backbones have seen.
+    Only photos that both backbones have seen are compared.
     """
     options = project_options(runtime.settings, project.extra_params)
     with pools.lock(project.id):
@@ -158,18 +153,21 @@ def _data(runtime: Runtime, pools: PoolCache, project: Project, tuned: str) -> t
         )
     sample = evaluation_mask(sharper.digests, options.evaluation_share)
     _, fresh = believe(runtime, seen, sharper, annotated)
+    before = np.array([row_of.get(int(task), -1) for task in sharper.task_ids], dtype=np.intp)
     data = []
     for number, belief in enumerate(fresh):
         part = training_data(sharper, annotated, belief, number, sample, options.seed)
-        tasks = sharper.task_ids[annotated.targets[number].held_out[0]]
-        before = np.array([row_of.get(int(task), -1) for task in tasks], dtype=np.intp)
         both = before >= 0
+        held = both[part.held]
+        seen_by_both = np.zeros_like(part.served)
+        seen_by_both[both] = served[number][before[both]]
         data.append(
             replace(
                 part,
-                held=part.held[both],
-                held_targets=part.held_targets[both],
-                held_served=served[number][before[both]],
+                held=part.held[held],
+                held_targets=part.held_targets[held],
+                served=seen_by_both,
+                unlabelled=part.unlabelled & both,
             )
         )
     return serving, annotated.count, data
@@ -185,23 +183,12 @@ def _as_seen_through(runtime: Runtime, project_id: int, tuned: str) -> Project:
 def _some_rows(runtime: Runtime, project_id: int, options: ProjectOptions) -> list[tuple[int, str]]:
     """Every annotated task, and as many others as a training looks at."""
     rows = embedded_tasks(runtime, project_id)
-    if len(rows) <= MOST_GRAPH_ROWS:
+    if len(rows) <= MOST_ROWS:
         return rows
     with runtime.database.session() as session:
         annotated = live_annotations(session, project_id)
-    chosen = np.random.default_rng(options.seed).random(len(rows)) < MOST_GRAPH_ROWS / len(rows)
+    chosen = np.random.default_rng(options.seed).random(len(rows)) < MOST_ROWS / len(rows)
     return [row for row, take in zip(rows, chosen, strict=True) if take or row[0] in annotated]
-
-
-def _note(project: Project, serving: str, version: str, recipe: str, decision: Decision, story: dict[str, Any]) -> str:
-    said = next(verdict.sentence for verdict in decision.verdicts if verdict.version == version)
-    note = f"{said} ({recipe}"
-    if story:
-        note += f"; fine-tuned on {story['photos']} photos in {story['options']['epochs']} epochs"
-    note += ")"
-    if decision.changed and project.pinned:
-        note += f"; not promoted all the same, since a person chose {serving}"
-    return note
 
 
 def _silent(fraction: float, message: str) -> None:

@@ -1,55 +1,54 @@
-"""The train job: every recipe learns from all annotations, is measured, kept, and promoted only if better than what serves."""
+"""The train job: every learner learns from all annotations, is measured and kept, and serves where it is better."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import re
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
+
+import numpy as np
 
 from backend.errors import BackendError
 from backend.jobs.kinds import JobKind
-from backend.learning.promotion import Decision
 from backend.priority import evaluation_mask
 from backend.service.context.context import Runtime
-from backend.service.pool.cache import PoolCache
-from backend.service.pool.predictions import believe, read_annotations
+from backend.service.pool.cache import PoolCache, ProjectPool
+from backend.service.pool.predictions import Annotated, believe, read_annotations
 from backend.service.projects.options import adaptation_options, project_options
 from backend.service.projects.project import find_project
 from backend.service.training.data import TrainingData, training_data
-from backend.service.training.learners import ADAPTED, PRIOR, PROPAGATED, Learned, Recipe, Wanted, recipes_for
-from backend.service.training.model_selection import (
-    Contest,
-    hold,
-)
+from backend.service.training.learners import ADAPTED, FitResult, Learner, TrainingOptions, learners_for
+from backend.service.training.model_selection import CandidateScores, Selection, evaluate_candidate, select
 from backend.service.versions.artifacts import head_folder, load_heads, save_heads, save_projections
 from backend.service.versions.registry import (
+    BUILT_IN,
     PROPAGATION,
-    WORDNET,
     conclude_training,
+    learner_of,
     list_versions,
-    recipe_of,
 )
 from backend.storage.schema import Project
 
 log = logging.getLogger(__name__)
 
 NUMBERED = re.compile(r"(?:head|adapted|fine-tuned)-(\d+)")
-TRAINING_SHARE = 0.5  # of the progress; the rest is the contest
 
 Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A new version: what one recipe made, for each control."""
+class TrainedVersion:
+    """A new version: what one learner made, for each control."""
 
     version: str
-    recipe: Recipe
-    learned: list[Learned]
+    learner: Learner
+    results: list[FitResult]
     seconds: float
 
 
@@ -61,12 +60,13 @@ def train_project(
     *,
     adaptation: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Let every recipe learn, measure it, and promote the best if it beats what serves.
+    """Let every learner learn, measure it, and promote the best if it is better than what serves.
 
     Args:
         adaptation: hyper-parameters of the projection for this training; None: the project's.
 
-    Returns: the new versions, the promoted one if any, and a `message`.
+    Returns: the new versions, the promoted one if any, and a `message`. Where nothing is new since the last training there
+        are no versions, and the message says so.
 
     Raises:
         BackendError: reason `no_annotations` when nothing is annotated yet.
@@ -74,113 +74,139 @@ def train_project(
     """
     project = find_project(runtime, project_id)
     options = project_options(runtime.settings, project.extra_params)
-    wanted_adaptation = adaptation_options(options.adaptation, adaptation)
+    adapt = adaptation_options(options.adaptation, adaptation)
     with pools.lock(project_id):
         pool = pools.current(project, options.relevance, options.seed)
         annotated = read_annotations(runtime, project_id, pool, options.evaluation_share)
         if not any(len(targets.train[0]) for targets in annotated.targets):
             raise BackendError("Nothing is annotated yet: annotate some tasks, then train.", reason="no_annotations")
+        key = _learned_from(project, pool, annotated, {} if adapt is None else asdict(adapt))
+        if key == project.learned_from:
+            return _nothing_new(runtime, project, pool, annotated)
         serving, beliefs = believe(runtime, project, pool, annotated)
         sample = evaluation_mask(pool.digests, options.evaluation_share)
         data = [training_data(pool, annotated, belief, n, sample, options.seed) for n, belief in enumerate(beliefs)]
-    wanted = Wanted(wanted_adaptation, load_heads(runtime, project.id, serving))
-    recipes = recipes_for(data, wanted)
-    trained = _train_all(data, recipes, wanted, next_number(runtime, project_id), _part(progress, 0, TRAINING_SHARE))
-    learned = {item.recipe.name: item.learned for item in trained}
-    judging = _part(progress, TRAINING_SHARE, 1 - TRAINING_SHARE)
-    # A fine-tuned backbone has learned from every annotated photo: nothing can be held out from its embeddings.
-    contest = hold(data, recipes, learned, wanted, options.seed, judging, cross=not project.backbone)
-    versions = {item.recipe.name: item.version for item in trained}
-    decision = _decide(runtime, project, serving, contest, versions)
-    graph = graph_of_choice(project, contest, versions)
-    said = {verdict.version: verdict.sentence for verdict in decision.verdicts}
-    promoted = None if project.pinned or decision.serves == serving else decision.serves
-    rows = {}
-    for item in trained:
-        note = f"{said[item.version]} ({item.recipe.name})"
-        if project.pinned and item.version == decision.serves:
-            note += f"; not promoted all the same, since a person chose {serving}"
-        rows[item.version] = _write(runtime, project, item) | {
-            "parent": serving,
-            "projection": item.version if item.recipe.name == ADAPTED else graph,
-            "annotations": annotated.count,
-            "evaluation": contest.figures(item.recipe.name),
-            "note": note,
-        }
+    wanted = TrainingOptions(adapt, load_heads(runtime, project.id, serving))
+    trained = _train_all(data, learners_for(data, wanted), wanted, next_number(runtime, project_id), progress)
+    learner = learner_of(runtime, project.id, serving)
+    scores = {
+        item.version: evaluate_candidate(
+            data[0],
+            item.results[0].predictions,
+            item.version,
+            serving,
+            renewed=item.learner.name == learner,
+            seed=options.seed,
+        )
+        for item in trained
+    }
+    selection = select(scores | _propagation_again(project, data[0], serving), pinned=project.pinned)
+    rows = {item.version: _row(runtime, project, item, serving, annotated.count, scores, selection) for item in trained}
+    for note in selection.notes.values():
         log.info("project %s: %s", project_id, note)
-    in_use = project.projection if project.pinned else graph
-    conclude_training(runtime, project_id, rows, promoted=promoted, projection=in_use, annotations=annotated.count)
+    promoted = selection.promoted
+    projection = promoted if promoted in rows and rows[promoted]["kind"] == "adapted" else project.projection
+    conclude_training(
+        runtime,
+        project_id,
+        rows,
+        promoted=promoted,
+        projection=projection or "",
+        annotations=annotated.count,
+        learned_from=key,
+    )
     runtime.jobs.enqueue(JobKind.REFRESH, project_id, {"republish": True})
+    notes = [selection.notes[version] for version in rows]
     return {
         "versions": list(rows),
         "promoted": promoted,
-        "projection": in_use,
-        "notes": [row["note"] for row in rows.values()],
-        "message": "; ".join(str(row["note"]) for row in rows.values()),
+        "projection": projection,
+        "notes": notes,
+        "message": "; ".join(notes),
     }
 
 
+def _learned_from(project: Project, pool: ProjectPool, annotated: Annotated, adaptation: Mapping[str, Any]) -> str:
+    """A digest of all that a training learns from: with the same, it would make the same again."""
+    found = hashlib.sha256(json.dumps([pool.labels.key, project.backbone, project.projection, adaptation]).encode())
+    kept = ~pool.gone
+    order = np.argsort(pool.task_ids[kept], kind="stable")
+    found.update(pool.task_ids[kept][order].tobytes())
+    for targets in annotated.targets:
+        order = np.argsort(pool.task_ids[targets.rows], kind="stable")
+        for values in (pool.task_ids[targets.rows], targets.values, targets.evaluation):
+            found.update(np.ascontiguousarray(values[order]).tobytes())
+    return found.hexdigest()
+
+
+def _nothing_new(runtime: Runtime, project: Project, pool: ProjectPool, annotated: Annotated) -> dict[str, Any]:
+    """What a training says that would make the last one's versions again."""
+    trained = [item.version for item in list_versions(runtime, project.id) if item.version not in BUILT_IN]
+    last = trained[-1] if trained else PROPAGATION
+    message = (
+        f"nothing new to learn from since {last}: the same {annotated.count:,} annotated of {len(pool.row_of):,} photos. "
+        "No version was made; annotate more, then train."
+    )
+    log.info("project %s: %s", project.id, message)
+    return {"versions": [], "promoted": None, "projection": project.projection, "notes": [message], "message": message}
+
+
+def _propagation_again(project: Project, data: TrainingData, serving: str) -> dict[str, CandidateScores]:
+    """Propagation learns on with every annotation: where a head serves it may win its place back.
+
+    Not where a fine-tuned backbone serves: the version of that name goes without it.
+    """
+    propagated = project.projection or PROPAGATION
+    if serving in (propagated, *BUILT_IN) or project.backbone:
+        return {}
+    return {propagated: evaluate_candidate(data, data.propagated, propagated, serving)}
+
+
 def _train_all(
-    data: list[TrainingData], recipes: Sequence[Recipe], wanted: Wanted, number: int, progress: Progress
-) -> list[Trained]:
-    """Every recipe on every control, each recipe as a version of its own."""
-    share = 1.0 / (len(recipes) * len(data))
-    trained: list[Trained] = []
-    for place, recipe in enumerate(recipes):
+    data: list[TrainingData], learners: Sequence[Learner], wanted: TrainingOptions, number: int, progress: Progress
+) -> list[TrainedVersion]:
+    """Every learner on every control, each learner as a version of its own."""
+    share = 1.0 / (len(learners) * len(data))
+    trained: list[TrainedVersion] = []
+    for place, learner in enumerate(learners):
         started = time.monotonic()
-        learned = []
+        results = []
         for control, part in enumerate(data):
-            report = _part(progress, (place * len(data) + control) * share, share, recipe.name)
+            report = _part(progress, (place * len(data) + control) * share, share, learner.name)
             start = wanted.warm_start[control] if wanted.warm_start else None
-            learned.append(recipe.learn(part, wanted, start, None, report))
-        trained.append(Trained(f"{recipe.kind}-{number + place}", recipe, learned, time.monotonic() - started))
+            results.append(learner.fit(part, wanted, start, report))
+        trained.append(TrainedVersion(f"{learner.kind}-{number + place}", learner, results, time.monotonic() - started))
     return trained
 
 
-def _decide(
-    runtime: Runtime, project: Project, serving: str, contest: Contest, versions: Mapping[str, str]
-) -> Decision:
-    """Which version serves from now on.
-
-    Propagation, which learns on with every annotation, may win its place back. Where it lives in a learnt projection that
-    has seen all annotations, cross-validation would flatter it: it then stands for the recipe that learns projections.
-    """
-    propagated = project.projection or PROPAGATION
-    recipe = {WORDNET: PRIOR, propagated: PROPAGATED}.get(serving) or recipe_of(runtime, project.id, serving)
-    if project.projection and recipe == PROPAGATED and ADAPTED in versions:
-        recipe = ADAPTED
-    if recipe not in (PRIOR, *versions):
-        recipe = PROPAGATED
-    challengers = dict(versions)
-    # What propagation says through a fine-tuned backbone is no merit of the version of that name, which sees without it.
-    if serving != propagated and not project.backbone and not (project.projection and contest.crossed):
-        challengers[PROPAGATED] = propagated
-    return contest.decide(serving, recipe, challengers, renewed=[versions[recipe]] if recipe in versions else [])
-
-
-def graph_of_choice(project: Project, contest: Contest, versions: Mapping[str, str]) -> str:
-    """The version whose projection the project's graph lives in from now on; empty: none."""
-    if ADAPTED not in versions:
-        return project.projection
-    if project.projection and contest.crossed:
-        return versions[ADAPTED]  # the same recipe, with more annotations; what it replaces has seen the photos
-    return contest.compare(project.projection, PROPAGATED, versions[ADAPTED], ADAPTED).serves
-
-
-def _write(runtime: Runtime, project: Project, item: Trained) -> dict[str, Any]:
-    """Write the files of a version; what its row says of them. A row is stored only when they are whole."""
+def _row(
+    runtime: Runtime,
+    project: Project,
+    item: TrainedVersion,
+    serving: str,
+    annotations: int,
+    scores: Mapping[str, CandidateScores],
+    selection: Selection,
+) -> dict[str, Any]:
+    """Write the files of a version; what its row says of it. A row is stored only when they are whole."""
     folder = head_folder(runtime, project.id, item.version)
     shutil.rmtree(folder, ignore_errors=True)  # left by a training that was cut off: no row names it
-    heads = [learned.head for learned in item.learned if learned.head is not None]
-    projections = [learned.projection for learned in item.learned]
+    heads = [result.head for result in item.results if result.head is not None]
+    projections = [result.projection for result in item.results]
     return {
-        "kind": item.recipe.kind,
+        "kind": item.learner.kind,
         "status": "candidate",
         "backbone": project.backbone or runtime.backbone.id,
-        "recipe": item.recipe.name,
+        "learner": item.learner.name,
         "weights_digest": save_heads(folder, heads) if heads else save_projections(folder, projections),
         "artifact": str(folder.relative_to(runtime.settings.state_dir)),
         "seconds": item.seconds,
+        "parent": serving,
+        "projection": item.version if item.learner.name == ADAPTED else project.projection,
+        "annotations": annotations,
+        "evaluation": scores[item.version].figures.to_json(),
+        "comparison": scores[item.version].comparison.to_json() if item.version == selection.asked else None,
+        "note": selection.notes[item.version],
     }
 
 

@@ -49,6 +49,7 @@ def conclude_training(
     promoted: str | None,
     projection: str,
     annotations: int,
+    learned_from: str,
 ) -> None:
     """Store all that a training came to at once: whoever dies on the way leaves either nothing of it, or everything.
 
@@ -57,8 +58,12 @@ def conclude_training(
         promoted: the version that serves from now on; None: what serves stays.
         projection: the version whose projection the graph lives in.
         annotations: how many annotated tasks the training knew.
+        learned_from: digest of all that it learned from.
+
+    A comparison of versions that was under way ends: the new versions are compared anew.
     """
     with runtime.database.session() as session:
+        session.execute(update(ModelVersion).where(ModelVersion.project_id == project_id).values(comparison=None))
         for version, values in versions.items():
             _record(session, runtime, project_id, version, values)
         if promoted is not None:
@@ -66,7 +71,7 @@ def conclude_training(
         session.execute(
             update(Project)
             .where(Project.id == project_id)
-            .values(projection=projection, trained_annotations=annotations)
+            .values(projection=projection, trained_annotations=annotations, learned_from=learned_from)
         )
     if promoted is not None:
         log.info("project %s is served by %s", project_id, promoted)
@@ -165,9 +170,9 @@ def _serve(session: Session, project_id: int, version: str, *, pinned: bool) -> 
     )
 
 
-def recipe_of(runtime: Runtime, project_id: int, version: str) -> str:
-    """Name of the recipe that made a version; empty for the built-in ones."""
-    query = select(ModelVersion.recipe).where(ModelVersion.project_id == project_id, ModelVersion.version == version)
+def learner_of(runtime: Runtime, project_id: int, version: str) -> str:
+    """Name of the learner that made a version; empty for the built-in ones."""
+    query = select(ModelVersion.learner).where(ModelVersion.project_id == project_id, ModelVersion.version == version)
     with runtime.database.session() as session:
         return session.scalar(query) or ""
 
@@ -198,7 +203,7 @@ def describe_version(version: ModelVersion) -> dict[str, Any]:
         "status": version.status,
         "backbone": version.backbone,
         "projection": version.projection,
-        "recipe": version.recipe,
+        "learner": version.learner,
         "weights_digest": version.weights_digest,
         "annotations": version.annotations,
         "accuracy": None if figures.accuracy is None else figures.accuracy.to_json(),

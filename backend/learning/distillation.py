@@ -1,0 +1,110 @@
+"""A head that learns what the pool's graph believes: of all photos, not only of the annotated ones.
+
+Softmax regression on the embeddings with the calibrated beliefs as soft targets (Hinton et al., "Distilling the knowledge
+in a neural network", 2015): convex, so that one method finds the optimum without epochs or learning rates (Liu and
+Nocedal, "On the limited memory BFGS method", 1989). Cross-entropy with a bias keeps the mean of every label: a head
+distilled from calibrated beliefs is calibrated.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.learning.head_inference import Head, HeadLayers
+from backend.learning.transform import FeatureTransform, fit_centring
+
+Floats = NDArray[np.float32]
+Progress = Callable[[float, str], None]
+
+ENOUGH_AGREEMENT = 0.995
+PENALTIES = (1e-3, 1e-4, 1e-5)
+"""L2 penalty on the weights, over the number of photos; the next is tried, from where the last ended, while the head answers
+otherwise than what it learns from on more than 1 - `ENOUGH_AGREEMENT` of the photos."""
+
+STEPS = 100  # of the optimiser, for each penalty
+ANNOTATION_WEIGHT = 5.0  # of an annotated photo against one that is only believed
+
+
+def distil(
+    embeddings: NDArray[np.floating],
+    beliefs: Floats,
+    *,
+    annotated: NDArray[np.integer] | None = None,
+    transform: FeatureTransform | None = None,
+    progress: Progress | None = None,
+) -> Head:
+    """A linear head that answers as `beliefs` do, for one label a photo.
+
+    Args:
+        embeddings: float [n, d] of the pool.
+        beliefs: calibrated probabilities [n, L], rows sum to 1: the soft targets.
+        annotated: rows of annotated photos, which weigh `ANNOTATION_WEIGHT`.
+        transform: feature transform; by default centring on `embeddings`.
+        progress: called with the part done in [0, 1] and a sentence.
+
+    Returns: the head; its report holds `agreement`, the share of the n photos on which it has the same likeliest label.
+
+    Raises:
+        ValueError: there is no photo, or the arrays differ in length.
+    """
+    if len(embeddings) == 0 or len(embeddings) != len(beliefs):
+        raise ValueError(f"{len(embeddings)} embeddings and {len(beliefs)} beliefs: one of each for every photo")
+    started = time.monotonic()
+    transform = transform or fit_centring(embeddings)
+    features = transform.apply(embeddings)
+    weights = np.ones(len(features), dtype=np.float32)
+    if annotated is not None:
+        weights[annotated] = ANNOTATION_WEIGHT
+    weights /= weights.sum()
+    layers = HeadLayers.zeros(features.shape[1], beliefs.shape[1])
+    agreement = 0.0
+    for attempt, penalty in enumerate(PENALTIES):
+        if progress is not None:
+            progress(attempt / len(PENALTIES), f"learning from what is believed of {len(features):,} photos")
+        layers = _fit(features, beliefs, weights, penalty / len(features), layers)
+        agreement = float((layers.logits(features).argmax(axis=1) == beliefs.argmax(axis=1)).mean())
+        if agreement >= ENOUGH_AGREEMENT:
+            break
+    return Head(
+        kind="linear",
+        transform=transform,
+        layers=layers,
+        annotated=np.ones(beliefs.shape[1], dtype=np.bool_),
+        mean_prior=np.zeros(beliefs.shape[1], dtype=np.float32),
+        report={
+            "learnt_from": "what is believed of the pool",
+            "photos": len(features),
+            "annotations": 0 if annotated is None else len(annotated),
+            "agreement": agreement,
+            "penalty": penalty,
+            "seconds": round(time.monotonic() - started, 3),
+        },
+    )
+
+
+def _fit(features: Floats, targets: Floats, weights: Floats, decay: float, start: HeadLayers) -> HeadLayers:
+    """Softmax regression: kernel and bias that minimise the weighted cross-entropy plus `decay` / 2 times |kernel|^2."""
+    from scipy.optimize import minimize  # loads for seconds: only where it is used
+
+    width, labels = start.kernel.shape
+
+    def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        kernel = values[: width * labels].reshape(width, labels).astype(np.float32)
+        scores = features @ kernel + values[width * labels :].astype(np.float32)
+        scores -= scores.max(axis=1, keepdims=True)
+        shares = np.exp(scores)
+        total = shares.sum(axis=1, keepdims=True)
+        shares /= total
+        entropy = -float(weights @ (targets * (scores - np.log(total))).sum(axis=1))
+        shares -= targets
+        shares *= weights[:, None]
+        gradient = np.concatenate([(features.T @ shares + decay * kernel).ravel(), shares.sum(axis=0)])
+        return entropy + 0.5 * decay * float((kernel**2).sum()), gradient.astype(np.float64)
+
+    first = np.concatenate([start.kernel.ravel(), start.bias]).astype(np.float64)
+    found = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": STEPS}).x.astype(np.float32)
+    return HeadLayers(found[: width * labels].reshape(width, labels), found[width * labels :])

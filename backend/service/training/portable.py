@@ -1,0 +1,93 @@
+"""Any version as heads that other programs can run: trained ones as they are, what needs the pool distilled into heads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from backend.errors import BackendError
+from backend.learning.distillation import distil
+from backend.learning.head import Head
+from backend.priority import evaluation_mask
+from backend.service.context.context import Runtime
+from backend.service.pool.cache import PoolCache
+from backend.service.pool.predictions import believe, read_annotations
+from backend.service.projects.options import project_options
+from backend.service.projects.project import find_project
+from backend.service.training.data import training_data
+from backend.service.versions.artifacts import load_heads
+from backend.service.versions.registry import PROPAGATION, WORDNET, find_version
+from backend.storage.schema import ModelVersion
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class PortableVersion:
+    """A version and its heads, one for each control of the label config; `distilled`: they were made for the export."""
+
+    version: ModelVersion
+    heads: list[Head]
+    distilled: bool
+
+
+def portable_version(runtime: Runtime, project_id: int, name: str | None, progress: Progress) -> PortableVersion:
+    """A version as heads.
+
+    A trained version has them. What the graph says needs the whole pool: heads are distilled from what it believes of
+    every photo right now, and answer as it does (`agreement` in the head's report).
+
+    Args:
+        name: of the version; None: the one that serves.
+
+    Raises:
+        NotFoundError: the project is not set up, or has no such version.
+        BackendError: reason `no_photos`, or `not_serving` for a graph in a projection that is not in use; `artifact_missing`
+            where the files of a trained version are gone.
+    """
+    project = find_project(runtime, project_id)
+    wanted = name or project.serving_version
+    if wanted:
+        heads = load_heads(runtime, project_id, wanted)
+        if heads is not None:
+            return PortableVersion(find_version(runtime, project_id, wanted), heads, distilled=False)
+        if find_version(runtime, project_id, wanted).kind in ("head", "fine_tuned"):
+            raise BackendError(
+                f"The files of version {wanted} are gone: train again, or export another version.",
+                reason="artifact_missing",
+            )
+    options = project_options(runtime.settings, project.extra_params)
+    pool = PoolCache(runtime).current(project, options.relevance, options.seed)
+    if not pool.row_of:
+        raise BackendError(
+            f"No photo of project {project_id} is embedded yet: nothing can be exported.", reason="no_photos"
+        )
+    annotated = read_annotations(runtime, project_id, pool, options.evaluation_share)
+    served, beliefs = believe(runtime, project, pool, annotated)
+    version = find_version(runtime, project_id, wanted or served)
+    sample = evaluation_mask(pool.digests, options.evaluation_share)
+    heads = []
+    for number, (belief, control) in enumerate(zip(beliefs, pool.controls, strict=True)):
+        if version.version == served:
+            target = belief.served
+        elif version.version == (project.projection or PROPAGATION):
+            target = belief.calibrated
+        elif version.version == WORDNET:
+            target = control.model.prior
+        else:
+            raise BackendError(
+                f"Version {version.version} is a graph in a projection of its own: let it serve, then export it "
+                f"(`python -m backend models promote {version.version} --project {project_id}`).",
+                reason="not_serving",
+            )
+        data = training_data(pool, annotated, belief, number, sample, options.seed)
+        known = data.known if version.version != WORDNET else data.known[:0]
+        heads.append(
+            distil(
+                data.embeddings[data.believed],
+                target[data.believed],
+                annotated=data.believed.searchsorted(known),
+                progress=progress,
+            )
+        )
+    return PortableVersion(version, heads, distilled=True)
