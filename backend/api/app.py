@@ -30,6 +30,7 @@ from backend.errors import (
 )
 from backend.jobs.queue import JobQueue
 from backend.service.context.context import Runtime
+from backend.service.ingest.spool import SPOOL, EventSpool
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +55,11 @@ def create_app(runtime: Runtime, jobs: JobQueue) -> Flask:
     most = runtime.settings.max_request_bytes
     app.config.update({BODY_LIMIT: most, BODY_BUDGET: BodyBudget(2 * most)})
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    spool = EventSpool(runtime.settings.state_dir / SPOOL)
     for blueprint in (
-        contract_blueprint(runtime, jobs),
+        contract_blueprint(runtime, jobs, spool),
         projects_blueprint(runtime, jobs),
-        monitoring_blueprint(runtime, jobs),
+        monitoring_blueprint(runtime, jobs, spool),
         openapi_blueprint(),
     ):
         app.register_blueprint(blueprint)

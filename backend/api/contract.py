@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from flask import Blueprint, jsonify
+from sqlalchemy.exc import SQLAlchemyError
 
 from backend import metrics
 from backend.api.answers import (
@@ -17,6 +18,7 @@ from backend.api.answers import (
     VersionsAnswer,
 )
 from backend.api.describe import Answer, described
+from backend.api.errors import error_response
 from backend.api.requests import (
     JobBody,
     JobQuery,
@@ -30,6 +32,7 @@ from backend.errors import BackendError
 from backend.jobs.kinds import JobKind
 from backend.jobs.queue import JobQueue
 from backend.service.context.context import Runtime
+from backend.service.ingest.spool import EventSpool
 from backend.service.ingest.webhooks import ACTIONS, handle_event
 from backend.service.projects.project import project_id_of, set_up_from_payload, set_up_project
 from backend.service.queue.predict import FIRST_VERSION, Predictor
@@ -41,7 +44,7 @@ log = logging.getLogger(__name__)
 MODEL_CLASS = "LabelOrder"
 
 
-def contract_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
+def contract_blueprint(runtime: Runtime, jobs: JobQueue, spool: EventSpool) -> Blueprint:
     """The endpoints that Label Studio calls."""
     blueprint = Blueprint("contract", __name__)
     predictor = Predictor(runtime)
@@ -84,12 +87,17 @@ def contract_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
     @described(
         "Stores what an event of Label Studio says.",
         body=WebhookBody,
-        answers={201: AcceptedAnswer},
+        answers={201: AcceptedAnswer, 202: AcceptedAnswer},
         carries_tasks=True,
     )
     def webhook(body: WebhookBody) -> Answer:
         metrics.EVENTS.labels(body.action if body.action in ACTIONS else "unknown").inc()
-        outcome = handle_event(runtime, body.action, body.model_dump(exclude_unset=True))
+        event = body.model_dump(exclude_unset=True)
+        try:
+            outcome = handle_event(runtime, body.action, event)
+        except SQLAlchemyError as error:
+            log.error("%s goes to a file, the database failed: %s", body.action, str(error).splitlines()[0])
+            return _keep_for_later(spool, body.action, event)
         answer: dict[str, Any] = {"status": "accepted", "jobs": outcome.jobs}
         if outcome.rejected:
             answer["rejected"] = outcome.rejected
@@ -138,6 +146,17 @@ def describe_job(job: Job) -> dict[str, Any]:
         "started_at": job.started_at.isoformat() if job.started_at else None,
         "finished_at": job.finished_at.isoformat() if job.finished_at else None,
     }
+
+
+def _keep_for_later(spool: EventSpool, action: str, event: dict[str, Any]) -> Answer:
+    """Label Studio sends each event once: one that nobody takes is gone."""
+    try:
+        spool.put(action, event)
+    except OSError as error:
+        message = f"Neither the database nor the disk takes the event ({error.strerror}); the next poll brings it."
+        return error_response("storage_unavailable", message, 503)
+    metrics.EVENTS_SPOOLED.inc()
+    return jsonify({"status": "kept until the database takes it"}), 202
 
 
 def named_project(name: ProjectObject | int | str | None) -> int:

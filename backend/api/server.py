@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 REQUEST_TIMEOUT_SECONDS = 120  # Label Studio itself gives up on /predict after 100 s
 SHUTDOWN_SECONDS = 10
+PATIENCE_SECONDS = 5.0  # a locked database must not hold all threads; events go to files then
 
 
 def build_app(settings: Settings) -> Flask:
@@ -24,7 +25,7 @@ def build_app(settings: Settings) -> Flask:
     from backend.service.context.context import Runtime
     from backend.storage.database import Database
 
-    database = Database(settings.resolved_database_url)
+    database = Database(settings.resolved_database_url, patience=PATIENCE_SECONDS)
     queue = JobQueue(settings, database)
     runtime = Runtime(settings, database, queue, low_latency=True)
     threading.Thread(target=_open_backbone, args=(runtime,), name="open-backbone", daemon=True).start()
@@ -58,7 +59,6 @@ class WebServer(BaseApplication):  # type: ignore[misc]
             "timeout": REQUEST_TIMEOUT_SECONDS,
             "graceful_timeout": SHUTDOWN_SECONDS,
             "control_socket_disable": True,  # it would be a file in the home folder
-            "child_exit": _forget_metrics_of,
             "loglevel": self._settings.log_level.lower(),
         }
         for name, value in options.items():
@@ -67,9 +67,3 @@ class WebServer(BaseApplication):  # type: ignore[misc]
     def load(self) -> Flask:
         """Called by gunicorn in the worker process."""
         return build_app(self._settings)
-
-
-def _forget_metrics_of(_server: Any, worker: Any) -> None:
-    from prometheus_client.multiprocess import mark_process_dead
-
-    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from typing import Annotated
 
 import typer
@@ -13,7 +11,7 @@ from backend.cli.logs import configure_logging
 from backend.cli.supervisor import Supervisor
 from backend.cli.worker import worker_command
 from backend.jobs.kinds import Lane
-from backend.settings import Settings, check_listening, load_settings
+from backend.settings import check_listening, load_settings
 from backend.storage.opening import migrate_database
 
 
@@ -30,17 +28,7 @@ def serve(
     check_listening(settings, insecure=insecure)
     refuse_taken_port(settings.host, settings.port, choose="with --port or PORT")
     configure_logging(settings)
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
     migrate_database(settings)
-    prepare_metrics_folder(settings)
     address = ["--host", settings.host, "--port", str(settings.port), *(["--insecure"] if insecure else [])]
     workers = [worker_command(lane) for lane in Lane]
     raise typer.Exit(Supervisor(web=["web", *address], workers=workers).run())
-
-
-def prepare_metrics_folder(settings: Settings) -> None:
-    """A fresh folder in which web server and workers put their counts, so that /metrics can add them up."""
-    folder = settings.state_dir.resolve() / "metrics"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)

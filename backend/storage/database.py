@@ -27,13 +27,18 @@ _LOCK_POSTGRESQL = "SELECT pg_advisory_xact_lock(7021945)"
 
 
 class Database:
-    """One SQL database: SQLite in write-ahead mode on one machine, PostgreSQL for more."""
+    """One SQL database: SQLite in write-ahead mode on one machine, PostgreSQL for more.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: SQLAlchemy's.
+        patience: seconds that a writer waits for another one; SQLite only.
+    """
+
+    def __init__(self, url: str, *, patience: float = 30.0) -> None:
         self.url = make_url(url)
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        connect_args: dict[str, Any] = {"timeout": 30, "check_same_thread": False} if self.is_sqlite else {}
+        connect_args: dict[str, Any] = {"timeout": patience, "check_same_thread": False} if self.is_sqlite else {}
         self.engine: Engine = create_engine(self.url, connect_args=connect_args, pool_pre_ping=not self.is_sqlite)
         if self.is_sqlite:
             event.listen(self.engine, "connect", _tune_sqlite)
@@ -43,6 +48,12 @@ class Database:
     def is_sqlite(self) -> bool:
         """Whether the embedded database is used."""
         return self.url.get_backend_name() == "sqlite"
+
+    @property
+    def driver_error(self) -> type[Exception]:
+        """What the driver raises where SQLAlchemy does not stand between."""
+        found: type[Exception] = self.engine.dialect.loaded_dbapi.Error
+        return found
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -76,5 +87,4 @@ def _tune_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")  # readers and one writer at the same time
     cursor.execute("PRAGMA synchronous=NORMAL")  # safe against a killed process in WAL mode
     cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute("PRAGMA busy_timeout=30000")
     cursor.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from backend.settings import Settings
 
 if TYPE_CHECKING:
     from backend.storage.database import Database
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -24,6 +27,7 @@ def open_database(settings: Settings) -> Iterator[Database]:
 
     from backend.storage.database import Database
 
+    make_state_folder(settings)
     try:
         database = Database(settings.resolved_database_url)
         database.migrate()
@@ -36,6 +40,22 @@ def open_database(settings: Settings) -> Iterator[Database]:
         yield database
     finally:
         database.close()
+
+
+def make_state_folder(settings: Settings) -> None:
+    """STATE_DIR, for this user alone where it is new; one that others may read is left so and named in the log.
+
+    Raises:
+        SettingsError: it cannot be made.
+    """
+    folder = settings.state_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        open_to_others = folder.stat().st_mode & 0o007
+    except OSError as error:
+        raise SettingsError(f"STATE_DIR: the folder {folder} cannot be made: {error.strerror}.") from None
+    if open_to_others:
+        log.warning("STATE_DIR: other users of this machine may look into %s; `chmod 700` keeps them out", folder)
 
 
 def migrate_database(settings: Settings) -> None:

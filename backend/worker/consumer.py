@@ -29,14 +29,18 @@ class Worker:
         handlers: Mapping[str, Handler],
         *,
         threads: int,
-        clocks: Mapping[Callable[[], None], float] | None = None,
+        clocks: Mapping[Callable[[], object], float] | None = None,
     ) -> None:
         """`clocks`: what else is called regularly, with the seconds between two calls."""
         self.queue = queue
         self.lane = lane
         self.threads = threads
         self.runner = Runner(queue.ledger, handlers, wake=lambda: queue.wake(lane))
-        self.clocks = {self.sweep: SWEEP_SECONDS, self.purge: PURGE_SECONDS, **(clocks or {})}
+        self.clocks: dict[Callable[[], object], float] = {
+            self.sweep: SWEEP_SECONDS,
+            self.purge: PURGE_SECONDS,
+            **(clocks or {}),
+        }
         queue.run_job = self.runner.run
         self._stop = threading.Event()
 
@@ -64,7 +68,7 @@ class Worker:
         """Delete the rows of jobs that ended long ago."""
         self.queue.ledger.purge(KEEP_ENDED_JOBS)
 
-    def _every(self, seconds: float, work: Callable[[], None]) -> None:
+    def _every(self, seconds: float, work: Callable[[], object]) -> None:
         while not self._stop.wait(seconds):
             try:
                 work()

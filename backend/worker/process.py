@@ -9,8 +9,10 @@ from functools import partial
 
 from backend.jobs.kinds import Lane
 from backend.jobs.queue import JobQueue
+from backend.reports import Reporter
 from backend.service.context.context import Runtime
 from backend.service.ingest.polling import poll_projects
+from backend.service.ingest.spool import SPOOL, EventSpool
 from backend.settings import Settings
 from backend.storage.database import Database
 from backend.worker.consumer import Worker
@@ -18,6 +20,8 @@ from backend.worker.handlers import job_handlers
 
 log = logging.getLogger(__name__)
 
+REPORT_SECONDS = 5.0
+SPOOL_SECONDS = 5.0
 LONG_NICENESS = 10  # of 19: the long lane takes the processor time that predictions and queues leave
 
 
@@ -29,8 +33,15 @@ def run_worker(settings: Settings, lane: Lane) -> None:
     queue = JobQueue(settings, database)
     runtime = Runtime(settings, database, queue)
     poll = partial(poll_projects, runtime)
-    clocks: dict[Callable[[], None], float] = {poll: settings.poll_seconds} if lane is Lane.QUICK else {}
+    spool = EventSpool(settings.state_dir / SPOOL)
+    take_in = partial(spool.take_in, runtime)
+    clocks: dict[Callable[[], object], float] = {poll: settings.poll_seconds} if lane is Lane.QUICK else {}
+    if lane is Lane.QUICK:
+        clocks[take_in] = SPOOL_SECONDS
     worker = Worker(queue, lane, job_handlers(runtime), threads=settings.job_workers, clocks=clocks)
+    reporter = Reporter(runtime.reports_folder, "worker", str(worker.runner.name))
+    reporter.write()
+    worker.clocks[reporter.write] = REPORT_SECONDS
     log.info("worker of the %s lane started: %d threads", lane, settings.job_workers)
     if lane is Lane.QUICK:
         log.info("Label Studio is polled every %g s", settings.poll_seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from backend.decoding import Decoder
 from backend.features import Backbone
@@ -34,6 +35,11 @@ class Runtime:
         self._fetcher: ImageFetcher | None = None
         self._opening = threading.Lock()
         self._connecting = threading.RLock()  # the fetcher asks for the client
+
+    @property
+    def reports_folder(self) -> Path:
+        """Where the processes tell of themselves."""
+        return self.settings.state_dir / "processes"
 
     @property
     def backbone(self) -> Backbone:

@@ -23,9 +23,9 @@ MakeApp = Callable[..., "App"]
 class App:
     """A test client with what lies behind it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, patience: float = 30.0) -> None:
         self.settings = settings
-        self.database = Database(settings.resolved_database_url)
+        self.database = Database(settings.resolved_database_url, patience=patience)
         self.database.migrate()
         self.jobs = JobQueue(settings, self.database)
         self.runtime = Runtime(settings, self.database, self.jobs)
@@ -34,10 +34,10 @@ class App:
 
 @pytest.fixture
 def make_app(tmp_path: Path) -> Iterator[MakeApp]:
-    """Makes an application; keyword arguments are settings."""
+    """Makes an application; keyword arguments are settings, and the seconds that a writer waits for another."""
     made: list[App] = []
 
-    def make(**settings: Any) -> App:
+    def make(*, patience: float = 30.0, **settings: Any) -> App:
         defaults: dict[str, Any] = {
             "state_dir": tmp_path / "state",
             "weights_dir": REPOSITORY / ".state" / "models",
@@ -45,7 +45,7 @@ def make_app(tmp_path: Path) -> Iterator[MakeApp]:
             "backbone": "efficientnet_lite2",
             "local_roots": (str(tmp_path),),
         }
-        made.append(App(Settings(_env_file=None, **{**defaults, **settings})))
+        made.append(App(Settings(_env_file=None, **{**defaults, **settings}), patience))
         return made[-1]
 
     yield make

@@ -1,0 +1,85 @@
+"""Events that the database did not take: kept in files, and taken in by the worker as soon as it does."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from backend.errors import BackendError
+from backend.service.context.context import Runtime
+from backend.service.ingest.webhooks import handle_event
+
+log = logging.getLogger(__name__)
+
+SPOOL = "events"  # the folder, below STATE_DIR
+SUFFIX = ".json"
+
+
+class EventSpool:
+    """A folder of events, one file each; any number of processes may write, and take in, side by side.
+
+    Events may be taken in late, twice or out of order: `handle_event` sees to that.
+
+    Args:
+        folder: appears with the first event.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, action: str, payload: Mapping[str, Any]) -> None:
+        """Keep an event; once this returns, it survives the loss of power.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        name = f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}"
+        temporary = self._folder / f".{name}"
+        try:
+            with temporary.open("w", encoding="utf-8") as file:
+                json.dump({"action": action, "payload": payload}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.rename(self._folder / f"{name}{SUFFIX}")
+        finally:
+            temporary.unlink(missing_ok=True)
+        descriptor = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def waiting(self) -> list[Path]:
+        """The events that wait, oldest first."""
+        return sorted(self._folder.glob(f"[0-9]*{SUFFIX}"))
+
+    def take_in(self, runtime: Runtime) -> int:
+        """Handle the events that wait; how many were. What the database does not take yet stays for the next time."""
+        done = 0
+        for path in self.waiting():
+            try:
+                event = json.loads(path.read_text(encoding="utf-8"))
+                handle_event(runtime, event["action"], event["payload"])
+            except FileNotFoundError:  # another process was faster
+                continue
+            except SQLAlchemyError as error:
+                log.warning("%d events wait for the database: %s", len(self.waiting()), str(error).splitlines()[0])
+                return done
+            except (BackendError, ValueError, KeyError, TypeError) as error:
+                log.error("the kept event %s cannot be used and is laid aside: %s", path.name, error)
+                path.replace(path.with_suffix(".refused"))
+                continue
+            path.unlink(missing_ok=True)
+            done += 1
+        if done:
+            log.info("%d events that were kept in files are stored", done)
+        return done
