@@ -136,6 +136,7 @@ class Place(_Answer):
     priority: float
     components: dict[str, float]
     reason: str
+    suggestion: str
     evaluation: bool
     result: list[dict[str, Any]]
 

@@ -77,6 +77,7 @@ def projects_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
                         "priority": item.priority,
                         "components": item.components,
                         "reason": item.reason,
+                        "suggestion": item.suggestion,
                         "evaluation": item.evaluation,
                         "result": item.result,
                     }

@@ -11,6 +11,7 @@ from backend.cli.console import Tell
 from backend.errors import BackendError
 
 POLL_SECONDS = 0.5
+SLOWEST = ("embed", "refresh", "sync")  # what people wait for, of several jobs at work
 
 Ask = Callable[[str], dict[str, Any]]
 """What the backend answers to a path, e.g. `/projects/3`."""
@@ -56,7 +57,8 @@ def told(jobs: Sequence[dict[str, Any]], tasks: dict[str, int]) -> str:
     read = f"{tasks['embedded']} of {tasks['total']} photos read"
     if tasks["failed"]:
         read += f", {tasks['failed']} cannot be read"
-    running = next((job for job in jobs if job["job_status"] == "running"), None)
-    if running is None:
+    at_work = [job for job in jobs if job["job_status"] == "running"]
+    if not at_work:
         return f"waiting for the queue: {read}"
+    running = min(at_work, key=lambda job: SLOWEST.index(job["kind"]) if job["kind"] in SLOWEST else len(SLOWEST))
     return f"waiting for the queue: {read}; {running['kind']}, {running['percent']} %: {running['message']}"

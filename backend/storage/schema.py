@@ -142,6 +142,7 @@ class QueueItem(Base):
     priority: Mapped[float] = mapped_column(Float)  # [0, 1], 1 = label sooner
     components: Mapped[dict[str, float]] = mapped_column(JSON)
     reason: Mapped[str] = mapped_column(Text)
+    suggestion: Mapped[str] = mapped_column(Text, default="", server_default="")  # in words, with the next candidates
     evaluation: Mapped[bool] = mapped_column(Boolean, default=False)
     result: Mapped[list[Any]] = mapped_column(JSON)  # the pre-annotation, as Label Studio wants it
 

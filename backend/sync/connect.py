@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from backend.errors import LabelStudioError
+from backend.errors import LabelConfigError, LabelStudioError
 from backend.labels import parse_label_config
 from backend.labels.correction import correction_obstacles
 from backend.labels.usage import describe_usage
@@ -117,8 +117,11 @@ def connect_project(
     auth = BasicAuth(*basic_auth) if isinstance(basic_auth, tuple) else basic_auth
     project = client.project(project_id)
     label_config = project["label_config"]
-    usage = tuple(describe_usage(parse_label_config(label_config)))
-    advice = tuple(map(str, correction_obstacles(label_config)))
+    try:
+        usage = tuple(describe_usage(parse_label_config(label_config)))
+        advice = tuple(map(str, correction_obstacles(label_config)))
+    except LabelConfigError as error:
+        raise LabelConfigError(f"Project {project_id}: {error}", reason=error.reason) from None
     known_hooks = {hook["id"] for hook in client.webhooks(project_id)}
     try:
         webhook_id, webhook_steps = _webhook(client, project_id, url, dict(webhook_headers or {}))

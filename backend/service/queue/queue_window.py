@@ -14,7 +14,7 @@ from backend.priority import Order
 from backend.service.context.context import Runtime
 from backend.service.pool.cache import ProjectPool
 from backend.service.pool.predictions import ControlBelief
-from backend.service.queue.suggestion import pre_annotation
+from backend.service.queue.suggestion import pre_annotation, suggestion_text
 from backend.storage.schema import Project, QueueItem
 from backend.sync.publish import WindowItem, publish_window
 
@@ -54,6 +54,7 @@ def queue_items(
             reason=order.reasons[place],
             evaluation=bool(order.evaluation[place]),
             result=pre_annotation(controls, [belief.served[row] for belief in beliefs]),
+            suggestion=suggestion_text(controls, [belief.served[row] for belief in beliefs]),
         )
         for place, row in enumerate(rows)
     ]

@@ -30,6 +30,7 @@ from backend.service.queue.queue_window import (
     same_window,
     store_window,
 )
+from backend.service.queue.task_texts import bring_texts
 from backend.service.versions.artifacts import project_folder
 from backend.service.versions.comparisons import settle_comparison
 from backend.service.versions.registry import BUILT_IN, PROPAGATION, record_version, update_version
@@ -55,6 +56,7 @@ def refresh_project(
     """
     project = find_project(runtime, project_id)
     options = project_options(runtime.settings, project.extra_params)
+    earlier = current_window(runtime, project)
     with pools.lock(project_id):
         read_at = now()
         pool = pools.current(project, options.relevance, options.seed)
@@ -73,6 +75,7 @@ def refresh_project(
         version, published = _publish(runtime, project, options, pool, order, served, beliefs, republish)
     _mark_ordered(runtime, project_id, read_at, len(pool.row_of))
     _ask_for_training(runtime, project_id, options, annotated)
+    bring_texts(runtime, project_id, earlier)
     message = f"window {version}: {min(options.window_size, order.rows.size)} of {order.rows.size} unlabelled tasks"
     return {"version": version, "published": published, "annotated": annotated.count, "message": message}
 

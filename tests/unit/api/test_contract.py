@@ -64,6 +64,7 @@ def test_setup_refuses_with_the_thing_and_the_fix(app: App, body: dict[str, Any]
     assert answer.json["error"]["code"] == code
     assert says in answer.json["error"]["message"]
     assert answer.json["detail"] == answer.json["error"]["message"]
+    assert says in answer.status, "of a refused /setup Label Studio shows the status line and nothing else"
 
 
 def test_setup_without_a_project_says_so(app: App) -> None:
