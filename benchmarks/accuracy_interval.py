@@ -25,7 +25,7 @@ from rich.table import Table
 
 from backend.features import Backbone, open_backbone
 from backend.labels import WordNet, ensure_wordnet
-from backend.learning.calibration import reliability, temperature_of, tempered
+from backend.learning.calibration import MINIMUM_PHOTOS, reliability, temperature_of, tempered
 from backend.learning.cross_validation import cross_validated
 from backend.learning.distillation import distil
 from backend.learning.evaluation import wilson_interval
@@ -117,13 +117,14 @@ def measured(
 ) -> Measurement:
     """What is said of the unlabelled photos, and what is true; of a distilled head too where `embeddings` are given."""
     raw = model.propagate(learned, answers[learned])
-    crossed = cross_validated(model, learned, answers[learned])
-    known = np.concatenate([crossed, raw[held]]), np.concatenate([answers[learned], answers[held]])
-    served = tempered(raw, temperature_of(*known))
+    crossed, truth = cross_validated(model, learned, answers[learned])
+    judged, truth = np.concatenate([crossed, raw[held]]), np.concatenate([truth, answers[held]])
+    served = tempered(raw, temperature_of(judged, truth))
     unlabelled = np.ones(model.n, dtype=bool)
     unlabelled[learned] = unlabelled[held] = False
     right = served.argmax(axis=1) == answers.argmax(axis=1)
-    found = measure(served, unlabelled, (held, answers[held])).accuracy
+    calibrated = len(judged) >= MINIMUM_PHOTOS
+    found = measure(served, unlabelled, (held, answers[held]), calibrated=calibrated).accuracy
     unknown = head_error = agreement = float("nan")
     if embeddings is not None:
         by_head = distil(embeddings, served, annotated=learned).predict(embeddings)

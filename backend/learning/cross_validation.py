@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.learning.calibration import MINIMUM_PHOTOS
+from backend.learning.folds import stratified_folds
 from backend.learning.pool_model import PoolModel
 
 Floats = NDArray[np.float32]
@@ -14,20 +16,26 @@ FOLDS = 5
 
 def cross_validated(
     model: PoolModel, rows: NDArray[np.integer], targets: Floats, *, folds: int = FOLDS, seed: int = 0
-) -> Floats:
-    """Probabilities float32 [m, L] of the annotated `rows` [m], each from the annotations of the other folds.
+) -> tuple[Floats, Floats]:
+    """Probabilities [k, L] of k of the annotated `rows` [m], each from the annotations of the other folds, and their targets.
 
-    Every photo is held out once, also the only one of its label: that a label was never heard of is one way to be wrong.
-    `model` itself does not change.
+    A photo that is the only one of its label is held out only while without such photos fewer than
+    `calibration.MINIMUM_PHOTOS` remain: the order goes for new labels on purpose, so that single photos are far more common
+    among what is annotated than unheard-of labels are among the rest. `model` itself does not change.
 
     Args:
         targets: what was annotated, [m, L].
         folds: parts that the annotations are dealt into; each costs one propagation.
     """
     rows = np.asarray(rows, dtype=np.intp)
-    fold = np.random.default_rng(seed).permutation(rows.size) % folds
+    rng = np.random.default_rng(seed)
+    fold = stratified_folds(targets, folds, rng)
+    single = fold < 0
+    if (~single).sum() < MINIMUM_PHOTOS:
+        fold[single] = rng.permutation(int(single.sum())) % folds
     held_out = np.zeros(targets.shape, dtype=np.float32)
-    for part in range(min(folds, rows.size)):
+    for part in range(folds):
         out = fold == part
-        held_out[out] = model.fork().propagate(rows[~out], targets[~out])[rows[out]]
-    return held_out
+        if out.any():
+            held_out[out] = model.fork().propagate(rows[~out], targets[~out])[rows[out]]
+    return held_out[fold >= 0], targets[fold >= 0]

@@ -62,20 +62,23 @@ def measure(
     held_out: tuple[NDArray[np.integer], Floats],
     *,
     multiple: bool = False,
+    calibrated: bool = True,
     crossed: tuple[Floats, Floats] | None = None,
 ) -> Figures:
-    """The figures of a version that believes `probabilities` [n, L], calibrated, of a pool of n photos.
+    """The figures of a version that believes `probabilities` [n, L] of a pool of n photos.
 
     Args:
         unlabelled: bool [n], the photos that nobody answered yet.
         held_out: annotated rows of the evaluation sample [e], and their targets [e, L].
         multiple: whether several labels may hold; a photo is right where the whole set is.
+        calibrated: whether the probabilities are known to come true as often as they say; else the headline rests on the
+            evaluation sample alone.
         crossed: probabilities and targets [m, L] of annotated photos that were held out in turn.
     """
     rows, targets = held_out
     sample = evaluate(probabilities[rows], targets, multiple=multiple) if len(rows) else None
     right = (decide_labels(probabilities[rows], multiple) == decide_labels(targets, multiple)).all(axis=1)
-    if multiple:  # a set's probability follows from no calibration that we know of
+    if multiple or not calibrated:  # a set's probability follows from no calibration that we know of
         accuracy = accuracy_of_sample(right, int(unlabelled.sum()))
     else:
         confidence = probabilities.max(axis=1)

@@ -32,10 +32,17 @@ REBUILD_SHARE = 0.2  # once so many rows are of deleted tasks, the arrays are ma
 
 @dataclass(frozen=True)
 class Calibration:
-    """The temperature that calibrates what a control's annotations spread, and how many annotations it was found with."""
+    """How what a control's annotations spread is calibrated.
+
+    Attributes:
+        annotations: how many it was found with.
+        temperature: see `calibration.tempered`.
+        known: whether enough photos were held out to find it.
+    """
 
     annotations: int
     temperature: float
+    known: bool
 
 
 @dataclass

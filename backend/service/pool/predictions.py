@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.learning.calibration import temperature_of, tempered
+from backend.learning.calibration import MINIMUM_PHOTOS, temperature_of, tempered
 from backend.learning.cross_validation import cross_validated
 from backend.learning.evaluation import decide_labels
 from backend.learning.figures import Figures, measure
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float32]
 
+UNKNOWN = Calibration(0, 1.0, known=False)
 RECALIBRATE = 1.1  # times as many annotations as the temperature was found with
 
 
@@ -164,23 +165,26 @@ def _believe_control(
     multiple = control.space.control.multiple
     prior = control.model.prior
     propagated = control.model.propagate(rows, values)
-    temperature = 1.0 if multiple else _temperature(control, propagated, targets, tuned=bool(pool.backbone))
+    calibration = UNKNOWN if multiple else _calibration(control, propagated, targets, tuned=bool(pool.backbone))
     by_head = None if head is None else head.predict(pool.embeddings, prior)
-    calibrated = tempered(propagated, temperature)
+    calibrated = tempered(propagated, calibration.temperature)
     served = prior if version == WORDNET else calibrated
     if by_head is not None:
         served = by_head
     # Nobody's annotation went into the prior: all of them may calibrate it.
     expected = prior if multiple else tempered(prior, temperature_of(prior[targets.rows], targets.values))
     measured = {WORDNET: expected, propagated_as: calibrated, **({version: by_head} if by_head is not None else {})}
+    trusted = {WORDNET: len(targets.rows) >= MINIMUM_PHOTOS, propagated_as: calibration.known}
     evaluation = {
-        name: measure(probabilities, unlabelled, targets.held_out, multiple=multiple).to_json()
+        name: measure(
+            probabilities, unlabelled, targets.held_out, multiple=multiple, calibrated=trusted.get(name, True)
+        ).to_json()
         for name, probabilities in measured.items()
     }
-    return ControlBelief(served, propagated, temperature, by_head, evaluation)
+    return ControlBelief(served, propagated, calibration.temperature, by_head, evaluation)
 
 
-def _temperature(control: ControlPool, propagated: Floats, targets: Targets, *, tuned: bool) -> float:
+def _calibration(control: ControlPool, propagated: Floats, targets: Targets, *, tuned: bool) -> Calibration:
     """The temperature of what propagates: from the evaluation sample and from the others, cross-validated.
 
     Cross-validation costs some propagations; the temperature is kept until a tenth more is annotated. A fine-tuned
@@ -189,11 +193,12 @@ def _temperature(control: ControlPool, propagated: Floats, targets: Targets, *, 
     rows, values = targets.train
     known = control.calibration
     if known is not None and known.annotations <= len(rows) < RECALIBRATE * known.annotations:
-        return known.temperature
+        return known
     held, held_values = targets.held_out
-    if tuned:
-        return temperature_of(propagated[held], held_values)
-    crossed = cross_validated(control.model, rows, values)
-    temperature = temperature_of(np.concatenate([crossed, propagated[held]]), np.concatenate([values, held_values]))
-    control.calibration = Calibration(len(rows), temperature)
-    return temperature
+    judged, truth = propagated[held], held_values
+    if not tuned:
+        crossed, crossed_values = cross_validated(control.model, rows, values)
+        judged, truth = np.concatenate([judged, crossed]), np.concatenate([truth, crossed_values])
+    found = Calibration(len(rows), temperature_of(judged, truth), known=len(judged) >= MINIMUM_PHOTOS)
+    control.calibration = found
+    return found

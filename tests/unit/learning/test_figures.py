@@ -29,6 +29,15 @@ def test_the_headline_is_apart_from_what_else_was_measured() -> None:
     assert Figures.from_json(json.loads(json.dumps(figures.to_json()))) == figures
 
 
+def test_what_is_not_calibrated_goes_by_the_sample_alone() -> None:
+    probabilities = np.tile(np.array([[0.6, 0.4]], np.float32), (50, 1))
+    held = (np.arange(5), np.tile(np.array([[1.0, 0.0]], np.float32), (5, 1)))
+    found = measure(probabilities, np.ones(50, bool), held, calibrated=False).accuracy
+    assert found is not None
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert found.low == pytest.approx(0.566, abs=1e-3)
+
+
 def test_nothing_held_out_is_nothing_known() -> None:
     probabilities = np.full((9, 3), 1 / 3, dtype=np.float32)
     none = (np.zeros(0, dtype=np.intp), np.zeros((0, 3), dtype=np.float32))
@@ -54,8 +63,20 @@ def test_cross_validation_tells_no_photo_its_own_label() -> None:
     rows = np.arange(30)
     wrong = np.eye(3, dtype=np.float32)[(labels[rows] + (rows == 7)) % 3]
     before = model.fork().propagate(rows, wrong)
-    found = cross_validated(model, rows, wrong)
+    found, targets = cross_validated(model, rows, wrong)
+    np.testing.assert_array_equal(targets, wrong)
     assert before[7].argmax() == wrong[7].argmax()
     assert found[7].argmax() == labels[7]
     assert (found.argmax(axis=1) == labels[rows]).mean() > 0.9
-    np.testing.assert_array_equal(cross_validated(model, rows, wrong), found)
+    np.testing.assert_array_equal(cross_validated(model, rows, wrong)[0], found)
+
+
+def test_the_only_photo_of_a_label_is_held_out_only_while_there_is_little_else() -> None:
+    labels = np.r_[np.arange(30) % 3, 3]
+    embeddings = np.random.default_rng(0).normal(0, 1, (31, 8)).astype(np.float16)
+    model = PoolModel(embeddings, np.full((31, 4), 1 / 4, dtype=np.float32))
+    targets = np.eye(4, dtype=np.float32)[labels]
+    assert len(cross_validated(model, np.arange(31), targets)[0]) == 30
+    few = np.r_[np.arange(12), 30]
+    assert len(cross_validated(model, few, targets[few])[0]) == 13
+    assert cross_validated(model, few[:0], targets[:0])[0].shape == (0, 4)
