@@ -25,6 +25,7 @@ from backend.cli.label_image import label_image
 from backend.cli.models import models
 from backend.cli.order import order
 from backend.cli.retrain import retrain
+from backend.cli.run import run
 from backend.cli.serve import serve
 from backend.cli.settings import settings
 from backend.cli.setup import setup
@@ -44,6 +45,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     connect,
     doctor,
     order,
+    run,
     retrain,
     label_image,
     evaluate,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -141,3 +141,44 @@ def embed_photos(
         sorted(unreadable, key=lambda pair: pair[0]),
         len(computed),
     )
+
+
+def embed_named(
+    items: Mapping[str, Callable[[], bytes]],
+    backbone: Backbone,
+    store: FeatureStore,
+    settings: Settings,
+    progress: Progress,
+) -> tuple[dict[str, NDArray[np.float16]], dict[str, ImageError]]:
+    """Embeddings of pictures that are made from photos (crops, distorted copies), kept under names of the caller's.
+
+    Args:
+        items: hex sha-256 of what makes the picture -> a function that gives it encoded, or raises ImageError. It is
+            called only where nothing is stored under that name.
+
+    Returns:
+        float16 [d] by name, and the errors by name.
+    """
+    found = store.get(list(items), backbone.id)
+    failed: dict[str, ImageError] = {}
+    missing = [(name, read) for name, read in items.items() if name not in found]
+    fresh: list[tuple[str, NDArray[np.float16]]] = []
+    known = len(found)
+    progress(known, len(items))
+    try:
+        stream = embed_stream(
+            backbone, missing, decode_threads=settings.decode_threads, decode=decoder_of(settings).decode
+        )
+        for done, item in enumerate(stream, start=known + 1):
+            if item.error is not None:
+                failed[item.key] = item.error
+            elif item.embedding is not None:
+                found[item.key] = item.embedding
+                fresh.append((item.key, item.embedding))
+            if len(fresh) >= settings.batch_size * _STORED_AT_A_TIME:
+                store.put(backbone.id, fresh)
+                fresh = []
+            progress(done, len(items))
+    finally:
+        store.put(backbone.id, fresh)
+    return found, failed

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from backend.decoding import Decode
 from backend.errors import SettingsError
-from backend.features import Backbone, embed_stream
-from backend.folders.embedding import EmbeddedPhotos, Progress, decoder_of, read_photo
+from backend.features import Backbone
+from backend.folders.embedding import EmbeddedPhotos, Progress, decoder_of, embed_named, read_photo
 from backend.retraining.distortions import distorted_digest, distorted_photo
 from backend.retraining.options import Distortions
 from backend.settings import Settings
@@ -21,7 +21,6 @@ from backend.storage.feature_store import FeatureStore
 from backend.storage.opening import open_database
 
 FILE = "bottlenecks.sqlite3"
-STORED_AT_A_TIME = 256
 
 
 @contextmanager
@@ -60,34 +59,15 @@ def embed_distorted(
         for row in rows
         for variant in range(distortions.variants)
     }
-    stored = store.seen(list(wanted), backbone.id)
-    missing = [name for name in wanted if name not in stored]
-    decoder = decoder_of(settings)
-    read = partial(_distorted, photos, wanted, distortions, backbone, settings, decoder.decode)
-    fresh: list[tuple[str, NDArray[np.float16]]] = []
-    progress(len(stored), len(wanted))
-    try:
-        for done, item in enumerate(
-            embed_stream(
-                backbone,
-                ((name, partial(read, name)) for name in missing),
-                decode_threads=settings.decode_threads,
-                decode=decoder.decode,
-            ),
-            start=len(stored) + 1,
-        ):
-            if item.embedding is not None:
-                fresh.append((item.key, item.embedding))
-            if len(fresh) >= STORED_AT_A_TIME:
-                store.put(backbone.id, fresh)
-                fresh = []
-            progress(done, len(wanted))
-    finally:
-        store.put(backbone.id, fresh)
-    names = list(wanted)
-    embeddings, found = store.matrix(names, backbone.id, backbone.spec.embedding_dim)
-    origins = np.array([wanted[name][0] for name in names], dtype=np.intp)
-    return embeddings[found], origins[found]
+    decode = decoder_of(settings).decode
+    read = partial(_distorted, photos, wanted, distortions, backbone, settings, decode)
+    items = {name: partial(read, name) for name in wanted}
+    found, _ = embed_named(items, backbone, store, settings, progress)
+    names = [name for name in wanted if name in found]
+    embeddings = (
+        np.stack([found[name] for name in names]) if names else np.zeros((0, backbone.spec.embedding_dim), np.float16)
+    )
+    return embeddings, np.array([wanted[name][0] for name in names], dtype=np.intp)
 
 
 def _distorted(

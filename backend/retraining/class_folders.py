@@ -28,12 +28,14 @@ class ClassFolders:
         paths: all photos.
         labels: class of each photo, an index of `classes`.
         warnings: what a person should know, one sentence each.
+        few: warnings of classes with few photos, which matter where they are learnt from.
     """
 
     classes: tuple[str, ...]
     paths: tuple[Path, ...]
     labels: tuple[int, ...]
     warnings: tuple[str, ...]
+    few: tuple[str, ...] = ()
 
 
 def read_class_folders(directory: Path, option: str = "--image-dir") -> ClassFolders:
@@ -49,13 +51,14 @@ def read_class_folders(directory: Path, option: str = "--image-dir") -> ClassFol
     paths: list[Path] = []
     labels: list[int] = []
     warnings: list[str] = []
+    few: list[str] = []
     for folder in folders:
         found = find_images(folder)
         if not found:
             warnings.append(f"{folder}: no photos in it; the class is left out.")
             continue
         if len(found) < FEW_PHOTOS:
-            warnings.append(f"{folder}: {len(found)} photos, fewer than {FEW_PHOTOS}: the class may be learnt badly.")
+            few.append(f"{folder}: {len(found)} photos, fewer than {FEW_PHOTOS}: the class may be learnt badly.")
         labels += [len(classes)] * len(found)
         classes.append(folder.name)
         paths += found
@@ -68,7 +71,7 @@ def read_class_folders(directory: Path, option: str = "--image-dir") -> ClassFol
             f"{directory}: at least two folders must hold photos, one for each class; {there}. "
             "Make a folder for each class and put its photos into it."
         )
-    return ClassFolders(tuple(classes), tuple(paths), tuple(labels), tuple(warnings))
+    return ClassFolders(tuple(classes), tuple(paths), tuple(labels), tuple(warnings), tuple(few))
 
 
 def side_of(directory: Path, path: Path, testing_percentage: float, validation_percentage: float) -> Side:

@@ -117,7 +117,7 @@ def retrain(options: RetrainOptions, settings: Settings, listener: Listener | No
     if options.model_dir is not None:
         settings = settings.model_copy(update={"weights_dir": options.model_dir})
     folders = read_class_folders(options.image_dir)
-    for warning in folders.warnings:
+    for warning in (*folders.warnings, *folders.few):
         listen.say(f"warning: {warning}")
     backbone = open_backbone(
         options.backbone,

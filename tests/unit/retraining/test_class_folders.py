@@ -41,7 +41,7 @@ def test_folders_are_classes_and_what_is_odd_is_named(tmp_path: Path) -> None:
     found = read_class_folders(tmp_path)
     assert found.classes == ("a few", "b many")
     assert Counter(found.labels) == {0: 3, 1: 20}
-    text = "\n".join(found.warnings)
+    text = "\n".join((*found.warnings, *found.few))
     assert "a few: 3 photos, fewer than 20" in text
     assert "empty: no photos in it" in text
     assert "1 photos lie beside" in text
