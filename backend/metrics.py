@@ -30,3 +30,9 @@ QUEUE_DEPTH = Gauge("label_order_queue_depth", "Background jobs that wait.", reg
 WINDOW_PUBLISHED = Counter(
     "label_order_windows_published_total", "Queue windows published to Label Studio.", registry=REGISTRY
 )
+SUGGESTIONS = Gauge(
+    "label_order_suggestions",
+    "Annotations that started from a suggestion: accepted as it was, or corrected.",
+    ("project", "version", "outcome"),
+    registry=REGISTRY,
+)

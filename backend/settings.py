@@ -134,6 +134,12 @@ class Settings(BaseSettings):
     window_size: int = Field(
         50, ge=1, le=10_000, description="Queue window: how many tasks carry the current model version."
     )
+    superseded_hours: float = Field(
+        24.0,
+        gt=0,
+        le=8760,
+        description="How long a suggestion that left the queue stays valid in Label Studio, for whoever still has its photo open; in hours.",
+    )
     strategy: str = Field("default", description="Query strategy by name (`python -m backend strategies`).")
     evaluation_share: float = Field(
         0.1, ge=0.0, le=0.5, description="Share of the queue drawn at random for evaluation, never trained on."

@@ -114,6 +114,7 @@ class ProjectAnswer(_Answer):
     id: int
     title: str
     published_version: str
+    window: str
     serving: str | None
     pinned: bool
     tasks: TaskCounts
@@ -147,6 +148,24 @@ class QueueAnswer(_Answer):
     project: int
     version: str
     queue: list[Place]
+
+
+class SuggestionsOfDay(_Answer):
+    """What became of one version's suggestions on one day (UTC); `share` of them accepted, in [0, 1]."""
+
+    day: str | None
+    version: str
+    accepted: int
+    corrected: int
+    share: float
+
+
+class SuggestionsAnswer(_Answer):
+    """Suggestions that annotators accepted as they were, or corrected, the newest day first."""
+
+    project: int
+    days: int
+    suggestions: list[SuggestionsOfDay]
 
 
 class Failure(_Answer):

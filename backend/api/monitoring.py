@@ -15,6 +15,7 @@ from backend.jobs.queue import JobQueue
 from backend.reports import merged_metrics, read_reports
 from backend.service.context.context import Runtime
 from backend.service.ingest.spool import EventSpool
+from backend.service.projects.suggestions import total_suggestions
 
 
 def monitoring_blueprint(runtime: Runtime, jobs: JobQueue, spool: EventSpool) -> Blueprint:
@@ -35,6 +36,9 @@ def monitoring_blueprint(runtime: Runtime, jobs: JobQueue, spool: EventSpool) ->
     @described("Counts and times for Prometheus, as text.", answers={200: None})
     def prometheus() -> Answer:
         metrics.QUEUE_DEPTH.set(len(jobs.ledger.waiting()))
+        with runtime.database.session() as session:
+            for project, version, outcome, number in total_suggestions(session):
+                metrics.SUGGESTIONS.labels(str(project), version, outcome).set(number)
         return Response(merged_metrics(read_reports(runtime.reports_folder)), content_type=CONTENT_TYPE_LATEST)
 
     return blueprint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, jsonify
@@ -18,14 +19,16 @@ from backend.api.answers import (
     ProjectsAnswer,
     QueueAnswer,
     ServingAnswer,
+    SuggestionsAnswer,
     UnpinnedAnswer,
 )
 from backend.api.contract import describe_job
 from backend.api.describe import Answer, described
-from backend.api.requests import CompareQuery, LimitQuery, TrainingOptions
+from backend.api.requests import CompareQuery, DaysQuery, LimitQuery, TrainingOptions
 from backend.jobs.queue import JobQueue
 from backend.service.context.context import Runtime
 from backend.service.projects.project import find_project, list_projects
+from backend.service.projects.suggestions import count_suggestions
 from backend.service.projects.tasks import count_all_tasks, count_tasks
 from backend.service.queue.queue_window import current_window
 from backend.service.training.request import request_training
@@ -38,7 +41,7 @@ from backend.service.versions.registry import (
     rollback,
     unpin,
 )
-from backend.storage.schema import Project, Task
+from backend.storage.schema import Project, Task, now
 
 
 def projects_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
@@ -85,6 +88,27 @@ def projects_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
                 ],
             }
         )
+
+    @blueprint.get("/<int:project_id>/suggestions")
+    @described(
+        "Suggestions accepted and corrected, by day and version.", query=DaysQuery, answers={200: SuggestionsAnswer}
+    )
+    def suggestions(project_id: int, query: DaysQuery) -> Answer:
+        find_project(runtime, project_id)
+        since = now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=query.days - 1)
+        with runtime.database.session() as session:
+            counts = count_suggestions(session, project_id, since)
+        rows = [
+            {
+                "day": count.day.isoformat() if count.day else None,
+                "version": count.version,
+                "accepted": count.accepted,
+                "corrected": count.corrected,
+                "share": round(count.share, 4),
+            }
+            for count in counts
+        ]
+        return jsonify({"project": project_id, "days": query.days, "suggestions": rows})
 
     @blueprint.get("/<int:project_id>/jobs")
     @described("Background jobs, newest first.", query=LimitQuery, answers={200: JobsAnswer})
@@ -153,6 +177,7 @@ def _describe(project: Project, counts: Mapping[str, int]) -> dict[str, Any]:
         "id": project.id,
         "title": project.title,
         "published_version": project.published_version,
+        "window": project.snapshot,
         "serving": project.serving_version or None,
         "pinned": project.pinned,
         "tasks": dict(counts),

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from backend.service.projects.payloads import RowId, TaskState
 
 MAX_ROWS = 1000
+MAX_DAYS = 3660
 _NUMBERED = r"^[0-9]{1,10}(\..*)?$"
 
 
@@ -103,6 +104,12 @@ class LimitQuery(BaseModel):
         if isinstance(given, str) and given.isascii() and given.isdecimal() and len(given) < 20:
             return {**values, "limit": min(int(given), MAX_ROWS)}
         return values
+
+
+class DaysQuery(BaseModel):
+    """How many days, today (UTC) the last."""
+
+    days: int = Field(30, ge=1, le=MAX_DAYS)
 
 
 class CompareQuery(BaseModel):

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     text,
+    true,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -57,11 +58,15 @@ class Project(Base):
     title: Mapped[str] = mapped_column(String(255), default="")
     label_config: Mapped[str] = mapped_column(Text, default="")
     extra_params: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    published_version: Mapped[str] = mapped_column(String(100), default="")  # version that the queue window carries now
+    published_version: Mapped[str] = mapped_column(String(100), default="")  # what the queue's predictions carry now
     window_serial: Mapped[int] = mapped_column(Integer, default=0)  # grows with each published window
+    window_settled: Mapped[bool] = mapped_column(
+        Boolean, default=True, server_default=true()
+    )  # Label Studio holds every place of the window as it is here
+    superseded_checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when old suggestions were looked for
     snapshot: Mapped[str] = mapped_column(
         String(255), default=""
-    )  # folder below STATE_DIR with what /predict answers from
+    )  # name of the current window; also the folder with what /predict answers from
     serving_version: Mapped[str] = mapped_column(String(100), default="")  # the ModelVersion that predicts
     pinned: Mapped[bool] = mapped_column(
         Boolean, default=False
@@ -125,6 +130,12 @@ class Annotation(Base):
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)  # Label Studio's own stamp: the newest wins
     deleted: Mapped[bool] = mapped_column(Boolean, default=False)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    created_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when it was first submitted
+    parent_prediction: Mapped[int | None] = mapped_column(BigInteger)  # the suggestion that it started from
+    suggested_by: Mapped[str] = mapped_column(String(100), default="", server_default="")  # the version behind that
+    suggestion: Mapped[str | None] = mapped_column(
+        String(16)
+    )  # accepted | corrected | unknown; None: not looked at yet
     __table_args__ = (Index("ix_annotation_received", "project_id", "received_at"),)
 
 
@@ -133,7 +144,7 @@ class QueueItem(Base):
 
     __tablename__ = "queue_item"
     project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
-    version: Mapped[str] = mapped_column(String(100), primary_key=True)
+    version: Mapped[str] = mapped_column(String(100), primary_key=True)  # name of its window
     position: Mapped[int] = mapped_column(Integer, primary_key=True)
     task_id: Mapped[int] = mapped_column(BigInteger)
     score: Mapped[float] = mapped_column(
@@ -145,6 +156,16 @@ class QueueItem(Base):
     suggestion: Mapped[str] = mapped_column(Text, default="", server_default="")  # in words, with the next candidates
     evaluation: Mapped[bool] = mapped_column(Boolean, default=False)
     result: Mapped[list[Any]] = mapped_column(JSON)  # the pre-annotation, as Label Studio wants it
+
+
+class SupersededVersion(Base):
+    """A version whose suggestions left the queue in Label Studio, and since when: an annotator may still hold one open."""
+
+    __tablename__ = "superseded_version"
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
+    version: Mapped[str] = mapped_column(String(100), primary_key=True)
+    since: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    cleaned: Mapped[bool] = mapped_column(Boolean, default=False)  # only those of annotated tasks are left
 
 
 class ModelVersion(Base):

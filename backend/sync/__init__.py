@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from backend.sync.client import LabelStudioClient
 from backend.sync.connect import ConnectReport, connect_project
-from backend.sync.publish import PublishReport, WindowItem, publish_window
+from backend.sync.publish import Publication, PublishReport, WindowItem
 from backend.sync.pull import PulledPage, has_all_tasks, pull_pages, tasks_gone
 
 __all__ = [
     "ConnectReport",
     "LabelStudioClient",
+    "Publication",
     "PublishReport",
     "PulledPage",
     "WindowItem",
     "connect_project",
     "has_all_tasks",
-    "publish_window",
     "pull_pages",
     "tasks_gone",
 ]

@@ -11,8 +11,14 @@ from typing import Any, Literal
 from backend.sync.transport import Transport
 
 JsonDict = dict[str, Any]
-TaskFields = Literal["ids", "plain", "all"]
+TaskFields = Literal["ids", "plain", "predictions", "all"]
 
+FIELD_PARAMS: dict[TaskFields, JsonDict] = {
+    "ids": {"include": "id"},
+    "plain": {},
+    "predictions": {"include": "id,predictions,total_annotations", "fields": "all"},
+    "all": {"fields": "all"},
+}
 ID_CHUNK = 200  # ids in one query string
 UPLOAD_CHUNK = 50  # Label Studio refuses more than 100 files in one request
 SLOW_CALL_SECONDS = 300.0  # imports and bulk deletions
@@ -110,8 +116,8 @@ class LabelStudioClient:
         """All tasks of a project that meet every filter, by rising id, in lists of at most `page_size`.
 
         Pages by "id greater than the last one seen", so tasks created or deleted meanwhile shift nothing.
-        `data` holds the values as imported (cloud URIs are not rewritten). `fields`: "ids" gives only `id`, "plain"
-        data and counts, "all" annotations and predictions too.
+        `data` holds the values as imported (cloud URIs are not rewritten). `fields`: "ids" gives only `id`,
+        "predictions" these and the number of annotations, "plain" data and counts, "all" annotations and predictions too.
         """
         last_id = 0
         while True:
@@ -150,7 +156,7 @@ class LabelStudioClient:
             "resolve_uri": "false",
             "query": json.dumps(query),
         }
-        params.update({"ids": {"include": "id"}, "plain": {}, "all": {"fields": "all"}}[fields])
+        params.update(FIELD_PARAMS[fields])
         return dict(self.transport.call("GET", "/api/tasks", params=params))
 
     def iter_annotations(self, project_id: int, *, page_size: int = 200) -> Iterator[JsonDict]:
@@ -214,6 +220,29 @@ class LabelStudioClient:
             "GET", "/api/predictions/", params={"project": project_id, "model_version": version}
         )
         return [prediction for prediction in answer if prediction["model_version"] == version]
+
+    def prediction(self, prediction_id: int) -> JsonDict:
+        """One prediction, whatever its model version."""
+        return dict(self.transport.call("GET", f"/api/predictions/{prediction_id}/"))
+
+    def unannotated_tasks_of_version(self, project_id: int, version: str) -> Iterator[JsonDict]:
+        """Tasks without annotation that have a prediction of one model version, with all their predictions."""
+        yield from self._tasks_of_version(project_id, version, TaskFilter("total_annotations", "equal", "Number", 0))
+
+    def annotated_tasks_of_version(self, project_id: int, version: str) -> Iterator[JsonDict]:
+        """Annotated tasks that have a prediction of one model version, with all their predictions."""
+        yield from self._tasks_of_version(project_id, version, TaskFilter("total_annotations", "greater", "Number", 0))
+
+    def _tasks_of_version(self, project_id: int, version: str, condition: TaskFilter) -> Iterator[JsonDict]:
+        filters = (TaskFilter("predictions_model_versions", "contains", "List", [version]), condition)
+        for task in self.iter_tasks(project_id, page_size=ID_CHUNK, filters=filters, fields="predictions"):
+            # Label Studio finds names that contain this one, too.
+            if any(prediction["model_version"] == version for prediction in task["predictions"]):
+                yield task
+
+    def update_prediction(self, prediction_id: int, **fields: Any) -> JsonDict:
+        """Change a prediction in place: annotations that refer to it stay valid."""
+        return dict(self.transport.call("PATCH", f"/api/predictions/{prediction_id}/", json=fields))
 
     def delete_prediction(self, prediction_id: int) -> None:
         """Remove one prediction."""

@@ -1,34 +1,29 @@
-"""The queue window: the few tasks that carry the current model version, published so that no reader sees half of it."""
+"""Publishing the queue window: predictions of one model version, changed in place under annotators who look at them.
+
+An annotation carries the id of the suggestion that it started from, and Label Studio refuses it once that prediction is
+gone. So nothing is deleted here; see docs/queue.md.
+"""
 
 from __future__ import annotations
 
 import itertools
 import logging
-import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from backend.errors import LabelStudioError
 from backend.sync.client import LabelStudioClient
+from backend.sync.version_names import SupersededName
+from backend.sync.window_plan import Plan, Step, StoredTask, WindowItem, plan_window
+
+__all__ = ["Publication", "PublishReport", "WindowItem"]
 
 logger = logging.getLogger(__name__)
 
-SCORE_TOLERANCE = 1e-9
+# Changed at once, before the new order counts as published: the places that annotators reach before the next order.
+URGENT_CHANGES = 20
 MAX_ROUNDS = 3
-
-
-@dataclass(frozen=True)
-class WindowItem:
-    """One place of the queue: a task with its pre-annotation.
-
-    `score` is what Label Studio sorts by, in [0, 1], lowest = served first. `result` may be empty (no pre-annotation).
-    """
-
-    task_id: int
-    result: list[dict[str, Any]]
-    score: float
 
 
 @dataclass(frozen=True)
@@ -37,151 +32,173 @@ class PublishReport:
 
     Attributes:
         version: the version that the project carries now.
-        published: tasks of the window, first served first.
+        scores: the score of each task of the window, first served first.
         dropped: tasks that could not be published, with the reason.
-        deleted: number of predictions removed, by superseded version.
         moved: whether `project.model_version` was changed by this call.
     """
 
     version: str
-    published: tuple[int, ...]
+    scores: Mapping[int, float]
     dropped: Mapping[int, str] = field(default_factory=dict)
-    deleted: Mapping[str, int] = field(default_factory=dict)
     moved: bool = False
 
+    @property
+    def published(self) -> tuple[int, ...]:
+        """Tasks of the window, first served first."""
+        return tuple(self.scores)
 
-def publish_window(
-    client: LabelStudioClient,
-    project_id: int,
-    version: str,
-    items: Sequence[WindowItem],
-    superseded: Sequence[str] = (),
-) -> PublishReport:
-    """Publish `items` as predictions of `version`, then move the project to it, then delete what it replaces.
 
-    The project goes on serving the old window until the new one is complete. Whatever step an earlier call died at,
-    calling again with the same arguments ends in the same state: what is already stored is kept, what is missing is
-    added, duplicates and strangers are removed. Items that Label Studio refuses (a task deleted meanwhile, a result
-    that does not fit the label config) are reported in `dropped`; the others are published.
+class Publication:
+    """Brings one window to Label Studio: first the places that come next, then the rest.
+
+    What is stored there is read first, so a publication that died at any step is taken up by the next one, whatever
+    window that one brings. Publish one window of a project at a time.
 
     Args:
-        items: scores strictly increasing, each task once. Empty: only superseded versions are deleted.
-        superseded: versions whose predictions are deleted; the version that the project carries is never one of them.
+        version: the model version that the predictions carry.
+        items: the window in its order, each task once. Empty: those that left the window lose their place, no more.
+        superseded: the name for suggestions that leave the queue.
+        earlier: tasks of the window before.
+        sweep: look for further predictions of this version too: slower, needed where `earlier` may not know them all.
 
     Raises:
-        ValueError: scores are not strictly increasing in [0, 1], a task occurs twice, or `version` is empty or superseded.
-        LabelStudioError: a call failed, or Label Studio kept none of the items (reason window_refused).
+        ValueError: a task occurs twice, or `version` is empty.
     """
-    _check(version, items, superseded)
-    if not items:
-        return PublishReport("", (), deleted=_delete(client, project_id, superseded))
-    dropped = _store(client, project_id, version, items)
-    published = tuple(item.task_id for item in items if item.task_id not in dropped)
-    for task_id, why in dropped.items():
-        logger.warning("project %s: task %s is not in window %s: %s", project_id, task_id, version, why)
-    if not published:
-        raise LabelStudioError(
-            f"Project {project_id}: Label Studio kept none of the {len(items)} predictions of {version}; "
-            f"first reason: {next(iter(dropped.values()))}",
-            reason="window_refused",
-        )
-    moved = client.project(project_id)["model_version"] != version
-    if moved:
-        client.update_project(project_id, model_version=version)
-    deleted = _delete(client, project_id, superseded)
-    return PublishReport(version, published, dropped, deleted, moved)
 
+    def __init__(
+        self,
+        client: LabelStudioClient,
+        project_id: int,
+        version: str,
+        items: Sequence[WindowItem],
+        superseded: SupersededName,
+        *,
+        earlier: Collection[int] = (),
+        sweep: bool = False,
+    ) -> None:
+        if not version:
+            raise ValueError("the version of a window must not be empty")
+        if len({item.task_id for item in items}) != len(items):
+            raise ValueError(f"the window of {version} holds a task twice")
+        self._client = client
+        self._project_id = project_id
+        self._version = version
+        self._items = items
+        self._superseded = superseded
+        self._earlier = frozenset(earlier)
+        self._sweep = sweep
+        self._rest: list[Step] = []
+        self._complete = True
 
-def scores_for(count: int) -> list[float]:
-    """Scores of `count` queue places: strictly increasing in (0, 1), evenly spread, first place first."""
-    return [(position + 1) / (count + 1) for position in range(count)]
+    def begin(self) -> PublishReport:
+        """Make the first places right and move the project to the version.
 
+        Raises:
+            LabelStudioError: a call failed, or Label Studio kept none of the items (reason window_refused).
+        """
+        plan = self._plan()
+        dropped = dict.fromkeys(plan.missing, "the task no longer exists")
+        urgent, self._rest = _split(plan.steps)
+        dropped.update(self._create(urgent))
+        scores = {task: score for task, score in plan.scores.items() if task not in dropped}
+        for task_id, why in dropped.items():
+            logger.warning("project %s: task %s is not in the queue: %s", self._project_id, task_id, why)
+        if dropped and not scores:
+            raise LabelStudioError(
+                f"Project {self._project_id}: Label Studio kept none of the {len(dropped)} predictions of "
+                f"{self._version}; first reason: {next(iter(dropped.values()))}",
+                reason="window_refused",
+            )
+        moved = bool(scores) and self._client.project(self._project_id)["model_version"] != self._version
+        if moved:
+            self._client.update_project(self._project_id, model_version=self._version)
+        self._change(urgent, lambda: True)
+        return PublishReport(self._version, scores, dropped, moved)
 
-def _check(version: str, items: Sequence[WindowItem], superseded: Sequence[str]) -> None:
-    if not version:
-        raise ValueError("the version of a window must not be empty")
-    if version in superseded:
-        raise ValueError(f"version {version} cannot supersede itself")
-    if len({item.task_id for item in items}) != len(items):
-        raise ValueError(f"window {version} holds a task twice")
-    scores = [item.score for item in items]
-    if any(not math.isfinite(score) or not 0.0 <= score <= 1.0 for score in scores):
-        raise ValueError(f"window {version} has a score outside [0, 1]")
-    if any(later <= earlier for earlier, later in itertools.pairwise(scores)):
-        raise ValueError(f"the scores of window {version} are not strictly increasing")
+    def settle(self, keep_on: Callable[[], bool]) -> bool:
+        """Make the other places right too, as long as `keep_on` says so; whether Label Studio holds the whole window.
 
-
-def _store(client: LabelStudioClient, project_id: int, version: str, items: Sequence[WindowItem]) -> dict[int, str]:
-    """Make Label Studio hold exactly `items` under `version`; returns the tasks it refuses, with reasons."""
-    dropped: dict[int, str] = {}
-    for attempt in range(MAX_ROUNDS):
-        dropped.update(_deleted_tasks(client, project_id, items))
-        wanted = [item for item in items if item.task_id not in dropped]
-        fresh = client.model_versions(project_id).get(version, 0) == 0
-        missing = wanted if fresh else _remove_strays(client, project_id, version, wanted)
-        if attempt == 0:
-            _import(client, project_id, version, missing)
+        Raises:
+            LabelStudioError: a call failed.
+        """
+        if self._rest and keep_on():
+            self._create(self._rest)
+            self._change(self._rest, keep_on)
         else:
-            # What is still missing was refused without a word: only one by one shows which items those are.
-            for item in missing:
-                if not _import(client, project_id, version, [item]):
-                    dropped[item.task_id] = _why_refused(client, project_id, version, item)
-        wanted = [item for item in wanted if item.task_id not in dropped]
-        if client.model_versions(project_id).get(version, 0) == len(wanted):
+            self._complete &= not self._rest
+        self._rest = []
+        return self._complete
+
+    def _plan(self) -> Plan:
+        wanted = self._earlier | {item.task_id for item in self._items}
+        found = list(self._client.tasks_by_id(self._project_id, wanted, fields="predictions"))
+        if self._sweep:
+            found += self._client.unannotated_tasks_of_version(self._project_id, self._version)
+        stored = {
+            task["id"]: StoredTask(task["id"], bool(task["total_annotations"]), tuple(task["predictions"]))
+            for task in found
+        }
+        return plan_window(self._version, self._items, stored, self._superseded)
+
+    def _create(self, steps: Sequence[Step]) -> dict[int, str]:
+        """Store the new predictions of some steps in one call; returns the tasks that Label Studio refuses, with reasons."""
+        missing = [step.created for step in steps if step.created is not None]
+        dropped: dict[int, str] = {}
+        if not missing or self._client.import_predictions(self._project_id, missing) == len(missing):
             return dropped
-    raise LabelStudioError(
-        f"Project {project_id}: the predictions of {version} do not settle at {len(wanted)}; "
-        "is another backend writing the same version?",
-        reason="window_unsettled",
-    )
+        # What is missing was refused without a word: only one by one shows which items those are.
+        for prediction in self._not_stored(missing):
+            if not self._client.import_predictions(self._project_id, [prediction]):
+                dropped[prediction["task"]] = self._why_refused(prediction)
+        return dropped
+
+    def _not_stored(self, predictions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        tasks = [prediction["task"] for prediction in predictions]
+        found = {
+            task["id"]: task["predictions"]
+            for task in self._client.tasks_by_id(self._project_id, tasks, fields="predictions")
+        }
+        return [
+            prediction
+            for prediction in predictions
+            if not any(
+                row["model_version"] == self._version and row["result"] == prediction["result"]
+                for row in found.get(prediction["task"], ())
+            )
+        ]
+
+    def _change(self, steps: Sequence[Step], keep_on: Callable[[], bool]) -> None:
+        for step in steps:
+            if step.changes and not keep_on():
+                self._complete = False
+                return
+            for prediction_id, fields in step.changes:
+                try:
+                    self._client.update_prediction(prediction_id, **fields)
+                except LabelStudioError as error:
+                    if error.reason != "label_studio_not_found":
+                        raise
+                    # Somebody deleted it, or its task, since it was read: the next publication sees what is there.
+                    logger.info("project %s: prediction %s is gone", self._project_id, prediction_id)
+                    self._complete = False
+
+    def _why_refused(self, prediction: dict[str, Any]) -> str:
+        """Label Studio gives no reason; its own validator, run here on the project's label config, does."""
+        # Imported here: the SDK is slow to import and this is rare.
+        from label_studio_sdk.label_interface.interface import LabelInterface
+
+        interface = LabelInterface(self._client.project(self._project_id)["label_config"])
+        errors: list[str] = interface.validate_prediction(  # type: ignore[no-untyped-call]
+            prediction, return_errors=True
+        )
+        return "; ".join(errors) if errors else "Label Studio dropped the prediction without a reason; see its log"
 
 
-def _deleted_tasks(client: LabelStudioClient, project_id: int, items: Sequence[WindowItem]) -> dict[int, str]:
-    # One unknown task makes Label Studio refuse the whole import.
-    existing = {task["id"] for task in client.tasks_by_id(project_id, [item.task_id for item in items], fields="ids")}
-    return {item.task_id: "the task no longer exists" for item in items if item.task_id not in existing}
-
-
-def _remove_strays(
-    client: LabelStudioClient, project_id: int, version: str, wanted: Sequence[WindowItem]
-) -> list[WindowItem]:
-    """Delete stored predictions of `version` that are doubled, foreign or differ in score; returns what is missing."""
-    scores = {item.task_id: item.score for item in wanted}
-    stored: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
-    for prediction in client.predictions(project_id, version):
-        stored[prediction["task"]].append(prediction)
-    present: set[int] = set()
-    for task_id, predictions in stored.items():
-        for prediction in predictions:
-            score = prediction["score"]
-            fits = task_id in scores and score is not None and abs(score - scores[task_id]) <= SCORE_TOLERANCE
-            if fits and task_id not in present:
-                present.add(task_id)
-            else:
-                client.delete_prediction(prediction["id"])
-    return [item for item in wanted if item.task_id not in present]
-
-
-def _import(client: LabelStudioClient, project_id: int, version: str, items: Sequence[WindowItem]) -> int:
-    return client.import_predictions(project_id, [_prediction(item, version) for item in items])
-
-
-def _prediction(item: WindowItem, version: str) -> dict[str, Any]:
-    return {"task": item.task_id, "result": item.result, "score": item.score, "model_version": version}
-
-
-def _why_refused(client: LabelStudioClient, project_id: int, version: str, item: WindowItem) -> str:
-    """Label Studio gives no reason; its own validator, run here on the project's label config, does."""
-    # Imported here: the SDK is slow to import and this is rare.
-    from label_studio_sdk.label_interface.interface import LabelInterface
-
-    interface = LabelInterface(client.project(project_id)["label_config"])
-    errors: list[str] = interface.validate_prediction(  # type: ignore[no-untyped-call]
-        _prediction(item, version), return_errors=True
-    )
-    return "; ".join(errors) if errors else "Label Studio dropped the prediction without a reason; see its log"
-
-
-def _delete(client: LabelStudioClient, project_id: int, superseded: Sequence[str]) -> dict[str, int]:
-    stored = client.model_versions(project_id)
-    return client.delete_predictions_of(project_id, [version for version in superseded if version in stored])
+def _split(steps: Sequence[Step]) -> tuple[list[Step], list[Step]]:
+    """The steps to take at once, and the rest. Those that only add a prediction are cheap, and go first all of them."""
+    costs = itertools.accumulate(len(step.changes) for step in steps)
+    urgent: list[Step] = []
+    rest: list[Step] = []
+    for step, cost in zip(steps, costs, strict=True):
+        (urgent if cost <= URGENT_CHANGES or not step.changes else rest).append(step)
+    return urgent, rest

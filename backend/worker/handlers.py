@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from backend.errors import LabelStudioError
 from backend.jobs.kinds import JobKind
 from backend.service.context.context import Runtime
 from backend.service.ingest.embedding import embed_pending
 from backend.service.ingest.polling import sync_project
+from backend.service.ingest.suggestions import look_up_suggestions
 from backend.service.pool.cache import PoolCache
 from backend.service.queue.refresh import refresh_project
+from backend.service.queue.superseded import clean_now_and_then
 from backend.service.training.fine_tune import fine_tune_project
 from backend.service.training.reembed import reembed_project
 from backend.service.training.train import train_project
 from backend.storage.schema import Job
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[float, str], None]
 Handler = Callable[[Job, Progress], Mapping[str, Any] | None]
@@ -27,7 +33,9 @@ def job_handlers(runtime: Runtime) -> dict[str, Handler]:
     pools = PoolCache(runtime)
 
     def sync(job: Job, progress: Progress) -> Mapping[str, Any]:
-        return sync_project(runtime, job.project_id, progress, poll=bool(job.payload.get("poll")))
+        outcome = sync_project(runtime, job.project_id, progress, poll=bool(job.payload.get("poll")))
+        _tidy_up(clean_now_and_then, runtime, job.project_id)
+        return outcome
 
     def embed(job: Job, progress: Progress) -> Mapping[str, Any]:
         unseen, careful = bool(job.payload.get("unseen")), job.attempts > CAREFUL_AFTER
@@ -35,7 +43,9 @@ def job_handlers(runtime: Runtime) -> dict[str, Handler]:
 
     def refresh(job: Job, progress: Progress) -> Mapping[str, Any]:
         republish = bool(job.payload.get("republish"))
-        return refresh_project(runtime, pools, job.project_id, progress, republish=republish)
+        outcome = refresh_project(runtime, pools, job.project_id, progress, republish=republish)
+        _tidy_up(look_up_suggestions, runtime, job.project_id)
+        return outcome
 
     def train(job: Job, progress: Progress) -> Mapping[str, Any]:
         return train_project(runtime, pools, job.project_id, progress, adaptation=job.payload.get("adaptation"))
@@ -54,3 +64,11 @@ def job_handlers(runtime: Runtime) -> dict[str, Handler]:
         JobKind.FINE_TUNE: fine_tune,
         JobKind.REEMBED: reembed,
     }
+
+
+def _tidy_up(work: Callable[[Runtime, int], int], runtime: Runtime, project_id: int) -> None:
+    """Do what can wait: where Label Studio fails, the job counts as done, and the next one tries this again."""
+    try:
+        work(runtime, project_id)
+    except LabelStudioError as error:
+        log.warning("project %s: %s is put off: %s", project_id, work.__name__, error)

@@ -102,7 +102,7 @@ class BackendProcess:
         """Upload photos to a new project, connect it, and wait until its first window is published."""
         client.upload_images(project_id, photos)
         connect_project(client, project_id, self.url, extra_params=options or None)
-        self.wait_for(lambda: client.project(project_id)["model_version"].startswith("wordnet."), "a window", 240)
+        self.wait_for(lambda: client.project(project_id)["model_version"] == "wordnet", "a window", 240)
         self.wait_until_idle(project_id)
 
     def get(self, path: str) -> Any:
@@ -124,6 +124,10 @@ class BackendProcess:
     def version(self, project_id: int) -> str:
         """The published version."""
         return str(self.get(f"/projects/{project_id}")["published_version"])
+
+    def window(self, project_id: int) -> str:
+        """The name of the current window: another one with each new order."""
+        return str(self.get(f"/projects/{project_id}")["window"])
 
     def wait_for(self, condition: Callable[[], Any], what: str, timeout: float = 120.0) -> Any:
         """Wait until `condition` is true; fails with the end of the log."""

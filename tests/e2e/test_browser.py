@@ -40,7 +40,7 @@ def project(
     return project_id
 
 
-def test_start_training_in_the_model_settings_runs_the_job_and_changes_the_version(
+def test_start_training_in_the_model_settings_runs_the_job_and_publishes_a_new_window(
     page: Page,
     label_studio: LabelStudioProcess,
     backend: BackendProcess,
@@ -52,9 +52,9 @@ def test_start_training_in_the_model_settings_runs_the_job_and_changes_the_versi
         choice = {"choices": [labels[number % 4]]}
         result = [{"from_name": "what", "to_name": "image", "type": "choices", "value": choice}]
         client.annotate(item["task"], result)
-    backend.wait_for(lambda: backend.version(project).startswith("propagation."), "the annotations to count")
+    backend.wait_for(lambda: backend.version(project) == "propagation", "the annotations to count")
     backend.wait_until_idle(project)
-    before = backend.version(project)
+    before = backend.window(project)
 
     page.goto(f"{label_studio.url}/projects/{project}/settings/ml")
     page.get_by_role("button", name="Machine learning model options").click()
@@ -67,7 +67,7 @@ def test_start_training_in_the_model_settings_runs_the_job_and_changes_the_versi
 
     backend.wait_for(trained, "the training", 300)
     backend.wait_until_idle(project)
-    assert backend.version(project) != before
+    assert backend.window(project) != before
     assert client.project(project)["model_version"] == backend.version(project)
 
 

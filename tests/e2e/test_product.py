@@ -15,6 +15,7 @@ from sqlalchemy import create_engine, text
 from backend.demo.label_studio_process import LabelStudioProcess, import_images
 from backend.sync.client import LabelStudioClient
 from backend.sync.connect import connect_project
+from backend.sync.version_names import model_of
 
 pytestmark = pytest.mark.e2e
 
@@ -100,8 +101,10 @@ def test_label_studio_serves_the_published_order_and_every_annotation_changes_it
     assert backend.version(project) != first_version
     assert client.project(project)["model_version"] == backend.version(project)
     assert _stored_annotations(backend, project) == set(annotated)
-    # Superseded predictions are gone from Label Studio.
-    assert set(client.model_versions(project)) == {backend.version(project)}
+    # One name for each model: its queue, and what left it. Nothing is deleted while somebody may look at it.
+    stored = client.model_versions(project)
+    assert {model_of(name) for name in stored} == {"wordnet", "propagation"}
+    assert stored["wordnet"] == WINDOW
 
 
 def test_annotations_made_while_the_backend_was_killed_arrive(
@@ -135,7 +138,7 @@ answer = ProjectMember.objects.filter(project=project).count()
     assert {_next(client, project) for _ in range(15)} <= window
 
 
-def test_start_training_trains_and_publishes_a_new_version(
+def test_start_training_trains_and_publishes_a_new_window(
     backend: BackendProcess, client: LabelStudioClient, project: int
 ) -> None:
     labels = ["cat", "rocket", "cup", "flower"]
@@ -143,7 +146,7 @@ def test_start_training_trains_and_publishes_a_new_version(
         client.annotate(item["task"], _choice(labels[number % 4]))
     backend.wait_for(lambda: len(_stored_annotations(backend, project)) == WINDOW, "the annotations")
     backend.wait_until_idle(project)
-    before = backend.version(project)
+    before = backend.window(project)
     ml_backend = client.ml_backends(project)[0]["id"]
     client.transport.call("POST", f"/api/ml/{ml_backend}/train")
 
@@ -155,7 +158,7 @@ def test_start_training_trains_and_publishes_a_new_version(
     assert job["job_status"] == "done", job["message"]
     assert backend.get(f"/job_status?job={job['job']}")["percent"] == 100
     backend.wait_until_idle(project)
-    assert backend.version(project) != before
+    assert backend.window(project) != before
     assert client.project(project)["model_version"] == backend.version(project)
     assert "head-1" in backend.get("/versions")["versions"]
 

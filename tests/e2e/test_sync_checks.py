@@ -6,11 +6,11 @@ import socket
 
 import pytest
 from ml_contract_server import MlContractServer
+from published import publish, window_of
 
 from backend.sync.checks import Check, Reading, Verdict, check_project, check_server
 from backend.sync.client import LabelStudioClient
 from backend.sync.connect import connect_project
-from backend.sync.publish import WindowItem, publish_window, scores_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("label_studio")]
 
@@ -19,11 +19,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("label_studio")]
 def connected(client: LabelStudioClient, make_project, ml_backend: MlContractServer, choice) -> int:
     project = make_project(3)
     connect_project(client, project, ml_backend.url, webhook_headers={"X-Webhook-Secret": "s"})
-    items = [
-        WindowItem(task["id"], choice("cat"), score)
-        for task, score in zip(client.iter_tasks(project), scores_for(3), strict=True)
-    ]
-    publish_window(client, project, "window-1", items)
+    publish(client, project, "window-1", window_of([task["id"] for task in client.iter_tasks(project)], choice))
     return project
 
 

@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 import pytest
 from ml_contract_server import MlContractServer
+from published import publish, window_of
 
 from backend.demo.label_studio_process import LabelStudioProcess
 from backend.errors import LabelConfigError, LabelStudioError
 from backend.sync.client import LabelStudioClient
 from backend.sync.connect import BasicAuth, Outcome, connect_project, webhook_url
-from backend.sync.publish import WindowItem, publish_window, scores_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("label_studio")]
 
@@ -102,11 +102,7 @@ def test_moving_the_backend_leaves_the_published_version_alone(
     client: LabelStudioClient, make_project, ml_backend: MlContractServer, choice
 ) -> None:
     project = make_project(3)
-    items = [
-        WindowItem(task["id"], choice("cat"), score)
-        for task, score in zip(client.iter_tasks(project), scores_for(3), strict=True)
-    ]
-    publish_window(client, project, "window-1", items)
+    publish(client, project, "window-1", window_of([task["id"] for task in client.iter_tasks(project)], choice))
     connect_project(client, project, ml_backend.url)
     assert client.project(project)["model_version"] == "window-1"
 
@@ -169,8 +165,7 @@ def test_tab_lists_unfinished_tasks_in_the_published_order(
     view = connect_project(client, project, ml_backend.url).view_id
     ids = [task["id"] for task in client.iter_tasks(project)]
     order = [ids[place] for place in (7, 2, 9, 0, 5)]
-    items = [WindowItem(task, choice("cat"), score) for task, score in zip(order, scores_for(5), strict=True)]
-    publish_window(client, project, "window-1", items)
+    publish(client, project, "window-1", window_of(order, choice))
     client.annotate(order[1], choice("cup"))
     listed = [task["id"] for task in client.transport.call("GET", "/api/tasks", params={"view": view})["tasks"]]
     assert listed[:4] == [order[0], *order[2:]]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from published import publish, window_of
 
 from backend.sync import pull
 from backend.sync.client import LabelStudioClient
-from backend.sync.publish import WindowItem, publish_window, scores_for
 from backend.sync.pull import PulledPage, pull_pages, tasks_gone
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("label_studio")]
@@ -71,12 +71,7 @@ def test_only_what_changed_since(client: LabelStudioClient, make_project, choice
 def test_imported_and_accepted_annotations_show(client: LabelStudioClient, make_project, choice) -> None:
     project = make_project(3)
     ids = [task["id"] for task in client.iter_tasks(project)]
-    publish_window(
-        client,
-        project,
-        "window-1",
-        [WindowItem(task_id, choice("cat"), score) for task_id, score in zip(ids, scores_for(3), strict=True)],
-    )
+    publish(client, project, "window-1", window_of(ids, choice))
     since = max(page.newest for page in pull_pages(client, project))
     client.transport.call(
         "POST",
@@ -139,11 +134,15 @@ def _merged(
     return tasks, annotations
 
 
-def test_publishing_a_window_is_no_change_of_its_tasks(client: LabelStudioClient, make_project, choice) -> None:
+def test_publishing_is_a_change_only_of_the_tasks_whose_prediction_was_changed(
+    client: LabelStudioClient, make_project, choice
+) -> None:
     project = make_project(5)
     ids = [task["id"] for task in client.iter_tasks(project)]
     since = max(page.newest for page in pull_pages(client, project))
-    items = [WindowItem(task_id, choice("cat"), score) for task_id, score in zip(ids, scores_for(5), strict=True)]
-    publish_window(client, project, "window-1", items)
-    publish_window(client, project, "window-2", items[:3], superseded=["window-1"])
+    publish(client, project, "window", window_of(ids, choice))
     assert list(pull_pages(client, project, since=since)) == []
+    publish(client, project, "window", window_of([*ids[1:], ids[0]], choice), earlier=ids)
+    (page,) = pull_pages(client, project, since=since)
+    assert page.task_ids == {ids[0]}
+    assert page.annotations == ()

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from published import SUPERSEDED_AT, publish, tasks_of, window_of
 
 from backend.demo.label_studio_process import LabelStudioProcess
 from backend.errors import LabelStudioError
 from backend.sync.client import LabelStudioClient
 from backend.sync.connect import SAMPLING
-from backend.sync.publish import WindowItem, publish_window, scores_for
+from backend.sync.publish import Publication, WindowItem
+from backend.sync.version_names import SupersededName
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("label_studio")]
 
@@ -26,7 +28,7 @@ def window(client: LabelStudioClient, make_project, choice: Choice) -> Callable[
     def make(tasks: int, size: int) -> tuple[int, list[WindowItem]]:
         project = make_project(tasks, sampling=SAMPLING)
         ids = [task["id"] for task in client.iter_tasks(project)]
-        return project, _items(random.Random(tasks).sample(ids, size), choice)
+        return project, window_of(random.Random(tasks).sample(ids, size), choice)
 
     return make
 
@@ -34,20 +36,19 @@ def window(client: LabelStudioClient, make_project, choice: Choice) -> Callable[
 def test_one_annotator_is_served_the_published_order(client: LabelStudioClient, window, choice: Choice) -> None:
     project, items = window(60, 40)
     # Predictions of other origins must not disturb the order: an older version with opposite scores, and one of a file.
-    reversed_scores = list(reversed(scores_for(len(items))))
     for version in ("older", "imported by hand"):
         foreign = [
-            {"task": item.task_id, "result": item.result, "score": score, "model_version": version}
-            for item, score in zip(items, reversed_scores, strict=True)
+            {"task": item.task_id, "result": item.result, "score": 1 - place / 100, "model_version": version}
+            for place, item in enumerate(items)
         ]
         assert client.import_predictions(project, foreign) == len(items)
 
-    report = publish_window(client, project, "window-1", items)
+    report = publish(client, project, "model", items)
 
-    assert report.published == tuple(item.task_id for item in items)
+    assert report.published == tuple(tasks_of(items))
     assert report.moved
     assert not report.dropped
-    assert client.model_versions(project) == {"older": 40, "imported by hand": 40, "window-1": 40}
+    assert client.model_versions(project) == {"older": 40, "imported by hand": 40, "model": 40}
     served = []
     for position in range(len(items)):
         task = client.next_task(project)
@@ -56,32 +57,83 @@ def test_one_annotator_is_served_the_published_order(client: LabelStudioClient, 
     assert served == [item.task_id for item in items]
 
 
-def test_refill_serves_the_new_order_and_removes_the_old_version(
+def test_a_new_order_is_served_and_every_prediction_stays_valid(
     client: LabelStudioClient, window, choice: Choice
 ) -> None:
     project, items = window(30, 20)
-    publish_window(client, project, "window-1", items)
+    publish(client, project, "model", items)
+    shown = {row["task"]: row["id"] for row in client.predictions(project, "model")}
     for _ in range(5):
         client.annotate(client.next_task(project)["id"], choice("rocket"))
-    refill = _items([item.task_id for item in reversed(items[5:])], choice)
+    joining = [task["id"] for task in client.iter_tasks(project) if task["id"] not in tasks_of(items)][:4]
+    leaving = tasks_of(items[5:8])
+    order = [*window_of(joining, choice), *reversed(items[8:])]
 
-    report = publish_window(client, project, "window-2", refill, superseded=["window-1", "never stored"])
+    report = publish(client, project, "model", order, earlier=tasks_of(items))
 
-    assert report.deleted == {"window-1": 20}
-    assert client.model_versions(project) == {"window-2": 15}
-    assert client.project(project)["model_version"] == "window-2"
+    assert not report.moved
+    assert client.model_versions(project) == {"model": 21, str(SupersededName("model", SUPERSEDED_AT)): 3}
+    # Whoever opened a photo before can still submit it, also one that lost its place.
+    for task in (leaving[0], tasks_of(items)[10]):
+        assert _submit(client, task, choice("cat"), shown[task])["parent_prediction"] == shown[task]
     served = []
-    for _ in range(4):
+    for _ in range(8):
         served.append(client.next_task(project)["id"])
         client.annotate(served[-1], choice("cup"))
-    assert served == [item.task_id for item in refill[:4]]
+    assert served == [task for task in tasks_of(order) if task != tasks_of(items)[10]][:8]
+
+
+def test_another_suggestion_is_another_prediction(client: LabelStudioClient, window, choice: Choice) -> None:
+    project, items = window(8, 5)
+    publish(client, project, "model", items)
+    shown = {row["task"]: row for row in client.predictions(project, "model")}
+    first, second = tasks_of(items)[:2]
+    items[0] = WindowItem(first, choice("rocket"))
+    items[1] = WindowItem(second, [{**choice("cat")[0], "score": 0.9}])
+    publish(client, project, "model", items, earlier=tasks_of(items))
+    now = {row["task"]: row for row in client.predictions(project, "model")}
+    assert now[first]["id"] != shown[first]["id"]
+    assert now[second]["id"] == shown[second]["id"], "only its probability is another"
+    assert client.prediction(shown[first]["id"])["result"] == choice("cat")
+    assert _submit(client, first, choice("cat"), shown[first]["id"])["parent_prediction"] == shown[first]["id"]
+    assert client.next_task(project)["id"] == second
+
+
+def test_the_next_places_are_right_before_the_rest_is_settled(
+    client: LabelStudioClient, window, choice: Choice
+) -> None:
+    project, items = window(70, 60)
+    publish(client, project, "model", items)
+    order = [*reversed(items)]
+    superseded = SupersededName("model", SUPERSEDED_AT)
+    begun = Publication(client, project, "model", order, superseded, earlier=tasks_of(items))
+    begun.begin()
+    assert not begun.settle(lambda: False), "a newer order waits"
+    stored = [task for task, _ in _stored(client, project, "model")]
+    assert stored != tasks_of(order)
+    assert stored[:10] == tasks_of(order)[:10]
+    publish(client, project, "model", order, earlier=tasks_of(order))
+    assert [task for task, _ in _stored(client, project, "model")] == tasks_of(order)
+
+
+def test_a_new_model_takes_over_once_its_window_is_there(client: LabelStudioClient, window, choice: Choice) -> None:
+    project, items = window(8, 5)
+    publish(client, project, "propagation", items)
+    shown = {row["task"]: row["id"] for row in client.predictions(project, "propagation")}
+    report = publish(client, project, "head-1", list(reversed(items)), earlier=tasks_of(items))
+    assert report.moved
+    assert client.project(project)["model_version"] == "head-1"
+    assert client.model_versions(project) == {"propagation": 5, "head-1": 5}
+    assert client.next_task(project)["id"] == items[-1].task_id
+    task = items[2].task_id
+    assert _submit(client, task, choice("cup"), shown[task])["parent_prediction"] == shown[task]
 
 
 def test_a_team_is_served_from_the_window_only(
     label_studio: LabelStudioProcess, client: LabelStudioClient, window, choice: Choice, django
 ) -> None:
     project, items = window(60, 8)
-    publish_window(client, project, "window-1", items)
+    publish(client, project, "model", items)
     second_token = "f" * 39 + "1"
     members = django(
         f"""
@@ -118,70 +170,72 @@ def test_bad_items_are_named_and_the_rest_is_published(client: LabelStudioClient
     project, items = window(12, 10)
     deleted, unknown_label, wrong_control = items[2], items[5], items[7]
     client.transport.call("DELETE", f"/api/tasks/{deleted.task_id}/")
-    items[5] = WindowItem(unknown_label.task_id, choice("zebra"), unknown_label.score)
-    items[7] = WindowItem(wrong_control.task_id, [{**choice("cat")[0], "from_name": "colour"}], wrong_control.score)
+    items[5] = WindowItem(unknown_label.task_id, choice("zebra"))
+    items[7] = WindowItem(wrong_control.task_id, [{**choice("cat")[0], "from_name": "colour"}])
 
-    report = publish_window(client, project, "window-1", items)
+    report = publish(client, project, "model", items)
 
     assert set(report.dropped) == {deleted.task_id, unknown_label.task_id, wrong_control.task_id}
     assert "no longer exists" in report.dropped[deleted.task_id]
     assert "zebra" in report.dropped[unknown_label.task_id]
     assert "colour" in report.dropped[wrong_control.task_id]
-    assert report.published == tuple(item.task_id for item in items if item.task_id not in report.dropped)
-    assert client.model_versions(project) == {"window-1": 7}
-    again = publish_window(client, project, "window-1", items)
+    assert report.published == tuple(task for task in tasks_of(items) if task not in report.dropped)
+    assert client.model_versions(project) == {"model": 7}
+    again = publish(client, project, "model", items, earlier=tasks_of(items))
     assert (again.published, again.dropped, again.moved) == (report.published, report.dropped, False)
-    assert client.model_versions(project) == {"window-1": 7}
+    assert client.model_versions(project) == {"model": 7}
 
 
 def test_a_window_refused_as_a_whole_leaves_the_old_one_serving(
     client: LabelStudioClient, window, choice: Choice
 ) -> None:
     project, items = window(6, 3)
-    publish_window(client, project, "window-1", items)
-    refused = [WindowItem(item.task_id, choice("zebra"), item.score) for item in items]
+    publish(client, project, "model-1", items)
+    refused = window_of(tasks_of(items), choice, "zebra")
     with pytest.raises(LabelStudioError, match=r"kept none of the 3 predictions.*zebra") as caught:
-        publish_window(client, project, "window-2", refused, superseded=["window-1"])
+        publish(client, project, "model-2", refused, earlier=tasks_of(items))
     assert caught.value.reason == "window_refused"
-    assert client.model_versions(project) == {"window-1": 3}
-    assert client.project(project)["model_version"] == "window-1"
+    assert client.model_versions(project) == {"model-1": 3}
+    assert client.project(project)["model_version"] == "model-1"
 
 
 def test_an_empty_result_still_holds_its_place(client: LabelStudioClient, window, choice: Choice) -> None:
     project, items = window(6, 4)
-    items[1] = WindowItem(items[1].task_id, [], items[1].score)
-    assert not publish_window(client, project, "window-1", items).dropped
+    items[1] = WindowItem(items[1].task_id, [])
+    assert not publish(client, project, "model", items).dropped
     served = []
     for _ in items:
         served.append(client.next_task(project)["id"])
         client.annotate(served[-1], choice("cat"))
-    assert served == [item.task_id for item in items]
+    assert served == tasks_of(items)
 
 
-def test_duplicates_strangers_and_changed_scores_are_mended(client: LabelStudioClient, window, choice: Choice) -> None:
+def test_duplicates_and_strangers_lose_their_place(client: LabelStudioClient, window, choice: Choice) -> None:
     project, items = window(10, 6)
-    stranger = next(task["id"] for task in client.iter_tasks(project) if task["id"] not in {i.task_id for i in items})
-    half_published = [(items[0].task_id, items[0].score)] * 2 + [(items[1].task_id, 0.99), (stranger, 0.5)]
+    stranger = next(task["id"] for task in client.iter_tasks(project) if task["id"] not in tasks_of(items))
+    half_published = [(items[0].task_id, 0.2)] * 2 + [(items[1].task_id, 0.99), (items[2].task_id, None)]
     client.import_predictions(
         project,
         [
-            {"task": task_id, "result": choice("cat"), "score": score, "model_version": "window-1"}
-            for task_id, score in half_published
+            {"task": task_id, "result": choice("cat"), "score": score, "model_version": "model"}
+            for task_id, score in [*half_published, (stranger, 0.01)]
         ],
     )
-    publish_window(client, project, "window-1", items)
-    assert _stored(client, project, "window-1") == [(item.task_id, pytest.approx(item.score)) for item in items]
+    report = publish(client, project, "model", items, sweep=True)
+    assert [task for task, _ in _stored(client, project, "model")] == tasks_of(items)
+    assert dict(_stored(client, project, "model")) == pytest.approx(report.scores)
+    assert client.model_versions(project) == {"model": 6, str(SupersededName("model", SUPERSEDED_AT)): 2}
 
 
-def test_nothing_left_to_label_keeps_the_current_version(client: LabelStudioClient, window) -> None:
-    project, items = window(6, 3)
-    publish_window(client, project, "window-1", items)
-    publish_window(client, project, "window-2", items)
-    report = publish_window(client, project, "window-3", [], superseded=["window-1", "window-2"])
-    assert report.published == ()
-    assert report.deleted == {"window-1": 3}
-    assert client.project(project)["model_version"] == "window-2"
-    assert client.model_versions(project) == {"window-2": 3}
+def test_nothing_left_to_label_keeps_the_current_version(client: LabelStudioClient, window, choice: Choice) -> None:
+    project, items = window(4, 3)
+    publish(client, project, "model-1", items)
+    client.annotate(items[0].task_id, choice("cat"))
+    report = publish(client, project, "model-2", [], earlier=tasks_of(items))
+    assert (report.published, report.moved) == ((), False)
+    assert client.project(project)["model_version"] == "model-1"
+    publish(client, project, "model-1", [], earlier=tasks_of(items))
+    assert client.model_versions(project) == {"model-1": 1, str(SupersededName("model-1", SUPERSEDED_AT)): 2}
 
 
 class CrashError(Exception):
@@ -190,10 +244,11 @@ class CrashError(Exception):
 
 @pytest.mark.parametrize("answer_lost", [False, True], ids=["before the call", "after the call took effect"])
 def test_dying_at_any_call_is_mended_by_publishing_again(
-    client: LabelStudioClient, window, answer_lost: bool, monkeypatch: pytest.MonkeyPatch
+    client: LabelStudioClient, window, choice: Choice, answer_lost: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project, items = window(9, 5)
-    publish_window(client, project, "window-0", items[:3])
+    publish(client, project, "model-0", items[:3])
+    shown: dict[int, int] = {}
     real_call = client.transport.call
     fatal = 0
     finished = False
@@ -211,30 +266,36 @@ def test_dying_at_any_call_is_mended_by_publishing_again(
                 raise CrashError
             return answer
 
-        previous, version = f"window-{fatal - 1}", f"window-{fatal}"
+        # Each round moves one place, changes one suggestion, and lets one join and one leave; every third moves the model.
+        items = [items[2], items[1], *items[3:], items[0]][: 4 + fatal % 2]
+        items[0] = WindowItem(items[0].task_id, choice(("cat", "cup", "rocket")[fatal % 3]))
+        version = f"model-{fatal // 3}"
+        every_task = [task["id"] for task in client.iter_tasks(project)]
         with monkeypatch.context() as patched:
             patched.setattr(client.transport, "call", dying_call)
             try:
-                publish_window(client, project, version, items, superseded=[previous])
+                publish(client, project, version, items, earlier=every_task)
                 finished = True
             except CrashError:
-                served = client.next_task(project)["id"]
-                assert served in {item.task_id for item in items}, "a half-published window is never served"
                 current = client.project(project)["model_version"]
-                assert client.model_versions(project)[current] == (3 if current == "window-0" else len(items))
-        report = publish_window(client, project, version, items, superseded=[previous])
-        assert report.published == tuple(item.task_id for item in items)
-        assert client.model_versions(project) == {version: len(items)}
+                assert client.model_versions(project)[current] >= 3, "somebody is always served from a window"
+        report = publish(client, project, version, items, earlier=every_task)
+        assert report.published == tuple(tasks_of(items))
         assert client.project(project)["model_version"] == version
-        assert _stored(client, project, version) == [(item.task_id, pytest.approx(item.score)) for item in items]
+        assert [task for task, _ in _stored(client, project, version)] == tasks_of(items)
+        shown.update({row["id"]: row["task"] for row in client.predictions(project, version)})
+        items = [*items, *window_of([task for task in every_task if task not in tasks_of(items)], choice)]
     assert fatal > 5, "every call of a publication was a place to die at"
+    for prediction, task in shown.items():
+        assert client.prediction(prediction)["task"] == task, "nothing that was ever shown is gone"
 
 
-def _items(task_ids: list[int], choice: Choice) -> list[WindowItem]:
-    return [
-        WindowItem(task_id, choice("cat"), score)
-        for task_id, score in zip(task_ids, scores_for(len(task_ids)), strict=True)
-    ]
+def _submit(
+    client: LabelStudioClient, task: int, result: list[dict[str, Any]], parent_prediction: int
+) -> dict[str, Any]:
+    """What the browser sends for a photo that was opened with a suggestion."""
+    body = {"result": result, "parent_prediction": parent_prediction}
+    return dict(client.transport.call("POST", f"/api/tasks/{task}/annotations/", json=body))
 
 
 def _stored(client: LabelStudioClient, project: int, version: str) -> list[tuple[int, float]]:

@@ -18,7 +18,7 @@ from backend.service.pool.snapshot import backbone_of_snapshot
 from backend.service.projects.annotations import annotation_values, record_annotations, record_deletions
 from backend.service.projects.project import find_project, list_projects, set_up_project
 from backend.service.projects.tasks import count_tasks, forget_tasks, newest_task, record_tasks, task_ids
-from backend.service.versions.artifacts import project_folder
+from backend.service.versions.artifacts import snapshots_folder
 from backend.storage.schema import Annotation, Project, Task, now
 from backend.sync.client import LabelStudioClient
 from backend.sync.pull import PulledPage, has_all_tasks, pull_pages, tasks_gone
@@ -163,19 +163,23 @@ def _forget_gone(runtime: Runtime, project_id: int) -> int:
 
 
 def _catch_up(runtime: Runtime, project_id: int) -> None:
-    """Ask for a refresh if something is stored that no order has seen: a job that should have asked may have died."""
+    """Ask for a refresh if something is stored that no order has seen, or that did not reach Label Studio.
+
+    A job that should have asked may have died.
+    """
     with runtime.database.session() as session:
         project = session.get_one(Project, project_id)
         newest = session.scalar(select(func.max(Annotation.received_at)).where(Annotation.project_id == project_id))
         embedded = count_tasks(session, project_id)["embedded"]
     unseen = newest is not None and (project.ordered_at is None or newest >= project.ordered_at)
-    if unseen or embedded != project.ordered_tasks or _sees_otherwise(runtime, project):
+    unsettled = bool(project.published_version) and not project.window_settled
+    if unseen or unsettled or embedded != project.ordered_tasks or _sees_otherwise(runtime, project):
         runtime.jobs.enqueue(JobKind.REFRESH, project_id)
 
 
 def _sees_otherwise(runtime: Runtime, project: Project) -> bool:
     """Whether the project sees its photos through another backbone than at its last order: BACKBONE was changed."""
-    folder = project_folder(runtime, project.id) / "snapshots" / project.snapshot
+    folder = snapshots_folder(runtime, project.id) / project.snapshot
     made_with = backbone_of_snapshot(folder) if project.snapshot else None
     if made_with is None:
         return False

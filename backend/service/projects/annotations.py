@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from backend.labels import Control
 from backend.service.projects.payloads import EPOCH, read_annotation, stored_result
+from backend.service.projects.suggestions import suggestion_columns
 from backend.storage.database import Database
 from backend.storage.schema import Annotation, now
 
@@ -73,6 +74,9 @@ def annotation_values(task_id: int, annotation: Mapping[str, Any]) -> dict[str, 
         "updated_at": state.updated_at,
         "deleted": False,
         "received_at": now(),
+        "created_at": state.created_at,
+        "parent_prediction": state.parent_prediction,
+        **suggestion_columns(state),
     }
 
 

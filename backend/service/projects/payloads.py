@@ -39,6 +39,9 @@ class AnnotationState(BaseModel):
     Attributes:
         updated_at: the epoch where Label Studio sent no stamp, or one of a time that is yet to come, so that any state
             with a true stamp is newer.
+        created_at: when it was first submitted.
+        parent_prediction: the suggestion that it started from, as the browser says.
+        prediction: what the task's current prediction was then; webhooks carry it, listings don't.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -49,6 +52,17 @@ class AnnotationState(BaseModel):
     ground_truth: bool = False
     completed_by: RowId | None = None
     updated_at: datetime = EPOCH
+    created_at: datetime | None = None
+    parent_prediction: RowId | None = None
+    prediction: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("parent_prediction", "prediction", mode="before")
+    @classmethod
+    def _of_the_suggestion(cls, value: object, info: Any) -> object:
+        """An annotation is worth more than the record of what it started from: what cannot be read of that is left out."""
+        if info.field_name == "prediction":
+            return value if isinstance(value, dict) else {}
+        return value if is_row_id(value) else None
 
     @field_validator("result", "was_cancelled", "ground_truth", mode="before")
     @classmethod
@@ -66,6 +80,12 @@ class AnnotationState(BaseModel):
     @classmethod
     def _moment(cls, value: object) -> object:
         return parse_time(value)
+
+    @field_validator("created_at", mode="before")
+    @classmethod
+    def _moment_or_none(cls, value: object) -> object:
+        found = parse_time(value)
+        return None if found == EPOCH else found
 
 
 def read_annotation(annotation: Mapping[str, Any]) -> AnnotationState:

@@ -30,14 +30,15 @@ from backend.service.projects.project import find_project
 from backend.service.projects.tasks import CHUNK, record_tasks
 from backend.service.queue.queue_window import beyond_score
 from backend.service.queue.suggestion import pre_annotation
-from backend.service.versions.artifacts import load_heads, project_folder
+from backend.service.versions.artifacts import load_heads, snapshots_folder
 from backend.service.versions.registry import BUILT_IN, WORDNET
 from backend.storage.schema import Project, QueueItem, Task
+from backend.sync.version_names import model_of
 
 log = logging.getLogger(__name__)
 
 Floats = NDArray[np.floating[Any]]
-FIRST_VERSION = f"{WORDNET}.0"  # before the first window there are only WordNet's labels
+FIRST_VERSION = WORDNET  # before the first window there are only WordNet's labels
 
 MOST_SERVED = 64  # projects whose snapshots and heads stay open; the one opened longest ago makes room
 
@@ -107,10 +108,10 @@ class Predictor:
             return Served(None, None)
         kept = self._served.get(project.id)
         if kept is None or kept[0] != project.snapshot:
-            folder: Path = project_folder(self.runtime, project.id) / "snapshots" / project.snapshot
-            name = project.snapshot.rsplit(".", 1)[0]
+            folder: Path = snapshots_folder(self.runtime, project.id) / project.snapshot
+            model = model_of(project.snapshot)
             served = Served(
-                read_snapshot(folder), None if name in BUILT_IN else load_heads(self.runtime, project.id, name)
+                read_snapshot(folder), None if model in BUILT_IN else load_heads(self.runtime, project.id, model)
             )
             kept = (project.snapshot, served)
             with self._guard:
@@ -193,10 +194,10 @@ class Predictor:
             answers[task_id] = _answer(controls, rows, _doubt(rows[0]), version)
 
     def _window_scores(self, project: Project, answers: dict[int, dict[str, Any]]) -> None:
-        if not project.published_version or not answers:
+        if not project.snapshot or not answers:
             return
         query = select(QueueItem.task_id, QueueItem.score).where(
-            QueueItem.project_id == project.id, QueueItem.version == project.published_version
+            QueueItem.project_id == project.id, QueueItem.version == project.snapshot
         )
         with self.runtime.database.session() as session:
             for task_id, score in session.execute(query):
@@ -221,7 +222,7 @@ def _believe_outside(
     priors = [space.prior(imagenet) for space in labels.spaces]
     if served.heads is not None:
         return [head.predict(embeddings, prior) for head, prior in zip(served.heads, priors, strict=True)]
-    if served.snapshot is None or served.snapshot.version.startswith(f"{WORDNET}."):
+    if served.snapshot is None or model_of(served.snapshot.version) == WORDNET:
         return priors
     return [
         tempered(extend_from(control.extension, embeddings, prior), float(control.extension.get("temperature", 1.0)))

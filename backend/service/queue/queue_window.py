@@ -1,30 +1,23 @@
-"""The queue window: the next tasks with their pre-annotations, published under a version of its own."""
+"""The queue window: the next tasks with their pre-annotations."""
 
 from __future__ import annotations
 
-import logging
-import re
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
-from backend import metrics
 from backend.priority import Order
 from backend.service.context.context import Runtime
 from backend.service.pool.cache import ProjectPool
 from backend.service.pool.predictions import ControlBelief
 from backend.service.queue.suggestion import pre_annotation, suggestion_text
 from backend.storage.schema import Project, QueueItem
-from backend.sync.publish import WindowItem, publish_window
-
-log = logging.getLogger(__name__)
-
-OUR_VERSIONS = re.compile(r"^(wordnet|propagation|head-\d+|adapted-\d+|fine-tuned-\d+)\.\d+$")
 
 
 def window_score(position: int, size: int) -> float:
-    """Published score of a place in the window: (0, 0.5], strictly increasing, since Label Studio serves the lowest first.
+    """Score of a place in a window that is not pushed: (0, 0.5], strictly increasing; Label Studio serves the lowest first.
 
     Tasks beyond the window get their score from `beyond_score`, so that they always come after it.
     """
@@ -37,15 +30,15 @@ def beyond_score(priority: float) -> float:
 
 
 def queue_items(
-    project_id: int, version: str, pool: ProjectPool, order: Order, beliefs: Sequence[ControlBelief], size: int
+    project_id: int, window: str, pool: ProjectPool, order: Order, beliefs: Sequence[ControlBelief], size: int
 ) -> list[QueueItem]:
-    """The first `size` places of the order as rows of the queue."""
+    """The first `size` places of the order as rows of the queue, under the name of their window."""
     rows = order.rows[:size]
     controls = [control.space.control for control in pool.controls]
     return [
         QueueItem(
             project_id=project_id,
-            version=version,
+            version=window,
             position=place,
             task_id=int(pool.task_ids[row]),
             score=window_score(place, len(rows)),
@@ -62,7 +55,7 @@ def queue_items(
 
 def current_window(runtime: Runtime, project: Project) -> list[QueueItem]:
     """The published window, in order."""
-    query = select(QueueItem).where(QueueItem.project_id == project.id, QueueItem.version == project.published_version)
+    query = select(QueueItem).where(QueueItem.project_id == project.id, QueueItem.version == project.snapshot)
     with runtime.database.session() as session:
         return list(session.scalars(query.order_by(QueueItem.position)))
 
@@ -76,38 +69,7 @@ def _choices(item: QueueItem) -> list[Any]:
     return [part["value"] for part in item.result]
 
 
-def store_window(runtime: Runtime, items: Sequence[QueueItem]) -> None:
-    """Write the rows of a window; written again by a job that is repeated, they replace themselves."""
-    if not items:
-        return
-    with runtime.database.session() as session:
-        session.execute(
-            delete(QueueItem).where(QueueItem.project_id == items[0].project_id, QueueItem.version == items[0].version)
-        )
-        session.add_all(items)
-
-
-def publish(runtime: Runtime, project: Project, version: str, items: Sequence[QueueItem]) -> None:
-    """Write the window to Label Studio where the backend pushes; predictions first, then the project's version."""
-    client = runtime.label_studio
-    if client is None:
-        return
-    stale = [name for name in client.model_versions(project.id) if OUR_VERSIONS.match(name) and name != version]
-    report = publish_window(
-        client,
-        project.id,
-        version,
-        [WindowItem(task_id=item.task_id, result=item.result, score=item.score) for item in items],
-        superseded=stale,
-    )
-    metrics.WINDOW_PUBLISHED.inc()
-    log.info("project %s: window %s published: %s", project.id, version, report)
-
-
-def mark_published(runtime: Runtime, project_id: int, version: str, snapshot: str) -> None:
-    """From now on /predict answers with this window; older windows are forgotten."""
-    with runtime.database.session() as session:
-        session.execute(
-            update(Project).where(Project.id == project_id).values(published_version=version, snapshot=snapshot)
-        )
-        session.execute(delete(QueueItem).where(QueueItem.project_id == project_id, QueueItem.version != version))
+def replace_window(session: Session, project_id: int, items: Sequence[QueueItem]) -> None:
+    """From now on these are the places of the project's queue."""
+    session.execute(delete(QueueItem).where(QueueItem.project_id == project_id))
+    session.add_all(items)

@@ -1,9 +1,10 @@
-"""The refresh job: take in what is new, order the pool, publish the next window."""
+"""The refresh job: take in what is new and order the pool, publish the window, write down what is published."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,23 +23,43 @@ from backend.service.pool.predictions import Annotated, ControlBelief, Targets, 
 from backend.service.pool.snapshot import ControlBeliefs, Snapshot, remove_old_snapshots, write_snapshot
 from backend.service.projects.options import ProjectOptions, project_options
 from backend.service.projects.project import find_project
-from backend.service.queue.queue_window import (
-    current_window,
-    mark_published,
-    publish,
-    queue_items,
-    same_window,
-    store_window,
-)
+from backend.service.queue.publishing import Publishing, open_window
+from backend.service.queue.queue_window import current_window, queue_items, replace_window, same_window
 from backend.service.queue.task_texts import bring_texts
-from backend.service.versions.artifacts import project_folder
+from backend.service.versions.artifacts import snapshots_folder
 from backend.service.versions.comparisons import settle_comparison
-from backend.service.versions.registry import BUILT_IN, PROPAGATION, record_version, update_version
-from backend.storage.schema import Project, now
+from backend.service.versions.registry import BUILT_IN, PROPAGATION, record_figures
+from backend.storage.schema import Project, QueueItem, now
+from backend.sync.version_names import WindowName
 
 log = logging.getLogger(__name__)
 
 COMPARED = "two models disagree: your answer tells which one is better"
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What a refresh worked out while it held the pool: rows and numbers, nothing that still changes.
+
+    Attributes:
+        window: the model that serves, with the number of this window; the current one where nothing changed.
+        items: the places of the window.
+        new: whether the window has to be published.
+        read_at: the order knows the annotations received until then.
+        tasks: embedded tasks that the order knows.
+        unlabelled: tasks in the queue, inside the window and beyond.
+        annotated: tasks with an answer.
+        versions: what was measured of the versions that need no training, by name.
+    """
+
+    window: WindowName
+    items: list[QueueItem]
+    new: bool
+    read_at: datetime
+    tasks: int
+    unlabelled: int
+    annotated: int
+    versions: Mapping[str, Mapping[str, Any]]
 
 
 def refresh_project(
@@ -51,33 +72,76 @@ def refresh_project(
 ) -> dict[str, Any]:
     """Order a project anew and publish its window if it changed. Returns counts and a `message`.
 
+    The pool is held while it is ordered; Label Studio is called after that, and what is published is written down in
+    one transaction.
+
     Args:
-        republish: publish under a new version even if the window stayed as it was (after a training people look for it).
+        republish: compare with what Label Studio holds even if the window stayed as it was.
     """
     project = find_project(runtime, project_id)
     options = project_options(runtime.settings, project.extra_params)
     earlier = current_window(runtime, project)
     with pools.lock(project_id):
-        read_at = now()
-        pool = pools.current(project, options.relevance, options.seed)
-        ask_for_unseen(runtime, project_id, len(pool.row_of))
-        if not pool.row_of:
-            return {"message": "no photo of this project is embedded yet"}
-        progress(0.3, f"{pool.n} photos in the pool")
-        annotated = read_annotations(runtime, project_id, pool, options.evaluation_share)
-        served, beliefs = believe(runtime, project, pool, annotated)
-        progress(0.5, f"{annotated.count} annotated tasks, served by {served}")
-        order = order_pool(view_of(pool, annotated, beliefs, options.seed), options.order_options())
-        compared = settle_comparison(runtime, project, served, answers_of(pool, annotated))
-        order = ask_first(order, [pool.row_of[task] for task in compared if task in pool.row_of], COMPARED)
-        progress(0.7, "ordered")
-        _record_built_in(runtime, project, served, beliefs, annotated.count)
-        version, published = _publish(runtime, project, options, pool, order, served, beliefs, republish)
-    _mark_ordered(runtime, project_id, read_at, len(pool.row_of))
-    _ask_for_training(runtime, project_id, options, annotated)
+        ranking = _rank(runtime, pools, project, options, progress, republish=republish)
+    if ranking is None:
+        return {"message": "no photo of this project is embedded yet"}
+    publication = Publishing(runtime, project, ranking.window, ranking.items) if ranking.new else None
+    version = publication.begin() if publication else project.published_version
+    _conclude(runtime, project_id, ranking, version)
+    _ask_for_training(runtime, project_id, options, ranking.annotated)
+    if publication:
+        remove_old_snapshots(snapshots_folder(runtime, project_id), keep=(str(ranking.window), project.snapshot))
+        publication.settle()
     bring_texts(runtime, project_id, earlier)
-    message = f"window {version}: {min(options.window_size, order.rows.size)} of {order.rows.size} unlabelled tasks"
-    return {"version": version, "published": published, "annotated": annotated.count, "message": message}
+    message = f"window {ranking.window}: {len(ranking.items)} of {ranking.unlabelled} unlabelled tasks"
+    return {"version": version, "published": ranking.new, "annotated": ranking.annotated, "message": message}
+
+
+def _rank(
+    runtime: Runtime,
+    pools: PoolCache,
+    project: Project,
+    options: ProjectOptions,
+    progress: Callable[[float, str], None],
+    *,
+    republish: bool,
+) -> Ranking | None:
+    """Order the pool; None where it holds no photo yet. Writes the snapshot of a new window, for /predict."""
+    read_at = now()
+    pool = pools.current(project, options.relevance, options.seed)
+    ask_for_unseen(runtime, project.id, len(pool.row_of))
+    if not pool.row_of:
+        return None
+    progress(0.3, f"{pool.n} photos in the pool")
+    annotated = read_annotations(runtime, project.id, pool, options.evaluation_share)
+    served, beliefs = believe(runtime, project, pool, annotated)
+    progress(0.5, f"{annotated.count} annotated tasks, served by {served}")
+    order = order_pool(view_of(pool, annotated, beliefs, options.seed), options.order_options())
+    compared = settle_comparison(runtime, project, served, answers_of(pool, annotated))
+    order = ask_first(order, [pool.row_of[task] for task in compared if task in pool.row_of], COMPARED)
+    progress(0.7, "ordered")
+    items = queue_items(project.id, project.snapshot, pool, order, beliefs, options.window_size)
+    window = WindowName.parse(project.snapshot)
+    same = window is not None and window.model == served and same_window(current_window(runtime, project), items)
+    new = window is None or not same or republish or not project.window_settled
+    if new:
+        window = WindowName(served, open_window(runtime, project.id))
+        for item in items:
+            item.version = str(window)
+        backbone_id = runtime.backbone_of(pool.backbone).id
+        snapshot = _snapshot_of(str(window), backbone_id, pool, order, beliefs)
+        write_snapshot(snapshots_folder(runtime, project.id) / str(window), snapshot)
+    assert window is not None
+    return Ranking(
+        window=window,
+        items=items,
+        new=new,
+        read_at=read_at,
+        tasks=len(pool.row_of),
+        unlabelled=int(order.rows.size),
+        annotated=annotated.count,
+        versions=_measured(runtime, project, served, beliefs, annotated.count),
+    )
 
 
 def view_of(pool: ProjectPool, annotated: Annotated, beliefs: list[ControlBelief], seed: int) -> PoolView:
@@ -127,45 +191,15 @@ def relevance_of(pool: ProjectPool, targets: Targets) -> NDArray[np.float32] | N
     return learn_relevance(control.model, signals, rows, ~irrelevant[values.argmax(axis=1)])
 
 
-def _publish(
-    runtime: Runtime,
-    project: Project,
-    options: ProjectOptions,
-    pool: ProjectPool,
-    order: Order,
-    served: str,
-    beliefs: list[ControlBelief],
-    republish: bool,
-) -> tuple[str, bool]:
-    items = queue_items(project.id, "", pool, order, beliefs, options.window_size)
-    unchanged = project.published_version.startswith(f"{served}.") and same_window(
-        current_window(runtime, project), items
-    )
-    if unchanged and project.snapshot and not republish:
-        return project.published_version, False
-    serial = _next_serial(runtime, project.id)
-    version = f"{served}.{serial}"
-    for item in items:
-        item.version = version
-    parent = project_folder(runtime, project.id) / "snapshots"
-    backbone_id = runtime.backbone_of(pool.backbone).id
-    write_snapshot(parent / version, _snapshot_of(version, backbone_id, pool, order, beliefs))
-    store_window(runtime, items)
-    publish(runtime, project, version, items)
-    mark_published(runtime, project.id, version, version)
-    remove_old_snapshots(parent, keep=(version, project.snapshot))
-    return version, True
-
-
-def _mark_ordered(runtime: Runtime, project_id: int, read_at: datetime, tasks: int) -> None:
+def _conclude(runtime: Runtime, project_id: int, ranking: Ranking, version: str) -> None:
+    """Write down what the refresh came to, all of it or nothing: from now on the queue and /predict answer with it."""
     with runtime.database.session() as session:
-        session.execute(update(Project).where(Project.id == project_id).values(ordered_at=read_at, ordered_tasks=tasks))
-
-
-def _next_serial(runtime: Runtime, project_id: int) -> int:
-    with runtime.database.session() as session:
-        session.execute(update(Project).where(Project.id == project_id).values(window_serial=Project.window_serial + 1))
-        return session.get_one(Project, project_id).window_serial
+        known: dict[str, Any] = {"ordered_at": ranking.read_at, "ordered_tasks": ranking.tasks}
+        if ranking.new:
+            known |= {"published_version": version, "snapshot": str(ranking.window)}
+            replace_window(session, project_id, ranking.items)
+        session.execute(update(Project).where(Project.id == project_id).values(**known))
+        record_figures(session, runtime, project_id, ranking.versions)
 
 
 def _snapshot_of(
@@ -191,39 +225,40 @@ def _snapshot_of(
     )
 
 
-def _record_built_in(
+def _measured(
     runtime: Runtime, project: Project, served: str, beliefs: list[ControlBelief], annotated_tasks: int
-) -> None:
+) -> dict[str, dict[str, Any]]:
     """WordNet and propagation are versions too: kept with their figures, so that a head can be compared with them.
 
     An adapted graph goes on learning as propagation does; it has a row already, made by the training.
     """
     measured = beliefs[0].evaluation
+    versions: dict[str, dict[str, Any]] = {}
     if project.projection:
         figures = {"evaluation": measured[project.projection]} if project.projection in measured else {}
-        update_version(runtime, project.id, project.projection, annotations=annotated_tasks, **figures)
+        versions[project.projection] = {"annotations": annotated_tasks, **figures}
     elif served not in BUILT_IN and served in measured:
-        update_version(runtime, project.id, served, evaluation=measured[served])
+        versions[served] = {"evaluation": measured[served]}
     for name in BUILT_IN:
         if name == PROPAGATION and (not annotated_tasks or project.projection):
             continue
         if project.backbone and name != served:
             continue  # its figures are those through BACKBONE's backbone
-        values: dict[str, Any] = {
+        versions[name] = {
             "kind": name,
             "backbone": runtime.backbone.id,
             "annotations": annotated_tasks if name == PROPAGATION else 0,
             "evaluation": measured.get(name, {}),
             "status": "serving" if name == served else "retired",
         }
-        record_version(runtime, project.id, name, **values)
+    return versions
 
 
-def _ask_for_training(runtime: Runtime, project_id: int, options: ProjectOptions, annotated: Annotated) -> None:
+def _ask_for_training(runtime: Runtime, project_id: int, options: ProjectOptions, annotated: int) -> None:
     """Ask for a training once enough is new; while one waits or runs, the refresh that follows it looks again."""
     if runtime.jobs.pending(JobKind.TRAIN, project_id):
         return
-    new = annotated.count - find_project(runtime, project_id).trained_annotations
+    new = annotated - find_project(runtime, project_id).trained_annotations
     if new >= options.retrain_every:
         log.info("project %s: %d new annotations, retraining", project_id, new)
         runtime.jobs.enqueue(JobKind.TRAIN, project_id)

@@ -19,6 +19,11 @@ def project_folder(runtime: Runtime, project_id: int) -> Path:
     return runtime.settings.state_dir / "projects" / str(project_id)
 
 
+def snapshots_folder(runtime: Runtime, project_id: int) -> Path:
+    """Where what /predict answers from is: a folder for each window."""
+    return project_folder(runtime, project_id) / "snapshots"
+
+
 def head_folder(runtime: Runtime, project_id: int, version: str) -> Path:
     """Where a trained version is; one head, or projection, in it for each control."""
     return project_folder(runtime, project_id) / "models" / version

@@ -41,6 +41,18 @@ def _record(session: Session, runtime: Runtime, project_id: int, version: str, v
     session.execute(statement.on_conflict_do_update(index_elements=["project_id", "version"], set_=dict(values)))
 
 
+def record_figures(
+    session: Session, runtime: Runtime, project_id: int, versions: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Store what was measured of some versions; one given without its `kind` is changed only if it is known."""
+    for version, values in versions.items():
+        if "kind" in values:
+            _record(session, runtime, project_id, version, values)
+        else:
+            known = update(ModelVersion).where(ModelVersion.project_id == project_id, ModelVersion.version == version)
+            session.execute(known.values(**values))
+
+
 def conclude_training(
     runtime: Runtime,
     project_id: int,

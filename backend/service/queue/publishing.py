@@ -1,0 +1,88 @@
+"""One window on its way to Label Studio: the next places at once, the others after it is written down here."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+from sqlalchemy import update
+
+from backend import metrics
+from backend.jobs.kinds import JobKind
+from backend.service.context.context import Runtime
+from backend.service.queue.queue_window import current_window
+from backend.storage.schema import Project, QueueItem, now
+from backend.sync.publish import Publication, WindowItem
+from backend.sync.version_names import SupersededName, WindowName
+
+log = logging.getLogger(__name__)
+
+SETTLE_SECONDS = 10.0  # then other projects have their turn
+SWEEP_EVERY = 20  # windows; predictions that Label Studio asked for itself are out of the queue by then
+
+
+def open_window(runtime: Runtime, project_id: int) -> int:
+    """The number of a new window. Until it has settled, the next refresh publishes even if nothing else is new."""
+    values = {"window_serial": Project.window_serial + 1, "window_settled": False}
+    with runtime.database.session() as session:
+        session.execute(update(Project).where(Project.id == project_id).values(values))
+        return session.get_one(Project, project_id).window_serial
+
+
+class Publishing:
+    """Publishes a window where the backend pushes; elsewhere Label Studio gets it by asking.
+
+    The ledger runs one refresh of a project at a time. Should a worker that was taken for dead still be at it, it stops
+    as soon as a newer window is opened.
+    """
+
+    def __init__(self, runtime: Runtime, project: Project, window: WindowName, items: Sequence[QueueItem]) -> None:
+        self._runtime = runtime
+        self._project = project
+        self._window = window
+        self._items = items
+        self._publication: Publication | None = None
+
+    def begin(self) -> str:
+        """Make the first places right; the items get the scores that Label Studio sorts by. Returns the published version."""
+        runtime, project, window = self._runtime, self._project, self._window
+        if runtime.label_studio is None:
+            # Label Studio asks only for what has no prediction of the current version: each window is a new one.
+            return str(window)
+        moves = project.published_version != window.model
+        self._publication = Publication(
+            runtime.label_studio,
+            project.id,
+            window.model,
+            [WindowItem(item.task_id, item.result) for item in self._items],
+            SupersededName(window.model, now()),
+            earlier=[item.task_id for item in current_window(runtime, project)],
+            sweep=moves or not project.window_settled or window.serial % SWEEP_EVERY == 0,
+        )
+        report = self._publication.begin()
+        for item in self._items:
+            item.score = report.scores.get(item.task_id, item.score)
+        metrics.WINDOW_PUBLISHED.inc()
+        log.info("project %s: window %s published: %s", project.id, window, report)
+        return window.model
+
+    def settle(self) -> None:
+        """Make the other places right, until a newer order waits; what is left then, the next refresh does."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        publication = self._publication
+        settled = publication is None or publication.settle(
+            lambda: time.monotonic() < deadline and not self._is_outdated()
+        )
+        if settled:
+            query = update(Project).where(Project.id == self._project.id, Project.window_serial == self._window.serial)
+            with self._runtime.database.session() as session:
+                session.execute(query.values(window_settled=True))
+        elif not self._is_outdated():
+            self._runtime.jobs.enqueue(JobKind.REFRESH, self._project.id)
+
+    def _is_outdated(self) -> bool:
+        if self._runtime.jobs.ledger.waiting(self._project.id, JobKind.REFRESH):
+            return True
+        with self._runtime.database.session() as session:
+            return session.get_one(Project, self._project.id).window_serial != self._window.serial

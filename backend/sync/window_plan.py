@@ -1,0 +1,142 @@
+"""What has to change in Label Studio so that it serves a window in its order: worked out before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from backend.sync.placing import place_scores
+from backend.sync.version_names import SupersededName
+
+JsonDict = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class WindowItem:
+    """One place of the queue: a task with its suggestion. `result` may be empty (a place without a suggestion)."""
+
+    task_id: int
+    result: list[JsonDict]
+
+
+@dataclass(frozen=True)
+class StoredTask:
+    """A task as Label Studio has it: whether somebody annotated it, and all its predictions."""
+
+    task_id: int
+    annotated: bool
+    predictions: tuple[JsonDict, ...]
+
+    def of_version(self, version: str) -> list[JsonDict]:
+        """Its predictions of one model version, the first in the queue first."""
+        found = [item for item in self.predictions if item["model_version"] == version]
+        return sorted(found, key=lambda item: (item["score"] is None, item["score"], item["id"]))
+
+    def superseded(self, version: str) -> list[JsonDict]:
+        """Its predictions of one model version that left the queue."""
+        names = ((item, SupersededName.parse(item["model_version"])) for item in self.predictions)
+        return [item for item, name in names if name is not None and name.model == version]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one task needs: a new prediction, changes of existing ones (id and fields), or both, in this order.
+
+    Attributes:
+        urgency: the better of the task's places before and after. Once all steps below u are done, the first u places
+            are right.
+    """
+
+    urgency: int
+    task_id: int
+    created: JsonDict | None = None
+    changes: tuple[tuple[int, JsonDict], ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps to a window, most urgent first.
+
+    Attributes:
+        scores: the score of each task of the window, strictly increasing in its order.
+        missing: tasks that Label Studio no longer has.
+    """
+
+    steps: tuple[Step, ...]
+    scores: Mapping[int, float]
+    missing: tuple[int, ...] = field(default=())
+
+
+def plan_window(
+    version: str, items: Sequence[WindowItem], stored: Mapping[int, StoredTask], superseded_as: SupersededName
+) -> Plan:
+    """The steps from what is stored to `items` in their order.
+
+    A prediction never changes its labels, since somebody may be looking at it: another suggestion is another
+    prediction, and the earlier one is renamed to `superseded_as`, which takes it out of the queue and keeps it valid.
+    So are those of tasks that left the window; whoever comes back gets the same one again. What annotated tasks have is
+    left alone: it says what was suggested.
+
+    Args:
+        stored: the tasks of the window before and of this one, as Label Studio has them.
+    """
+    missing = tuple(item.task_id for item in items if item.task_id not in stored)
+    wanted = [item for item in items if item.task_id in stored and not stored[item.task_id].annotated]
+    present = {task.task_id: task.of_version(version) for task in stored.values() if not task.annotated}
+    before = _places_before(present)
+    current = [present[item.task_id][0]["score"] if present[item.task_id] else None for item in wanted]
+    scores = dict(zip((item.task_id for item in wanted), place_scores(current), strict=True))
+    steps = [
+        step
+        for place, item in enumerate(wanted)
+        if (step := _place(version, item, place, before, stored[item.task_id], scores[item.task_id], superseded_as))
+    ]
+    for task_id, predictions in present.items():
+        if predictions and task_id not in scores:
+            gone = tuple((prediction["id"], {"model_version": str(superseded_as)}) for prediction in predictions)
+            steps.append(Step(before[task_id], task_id, changes=gone))
+    return Plan(tuple(sorted(steps, key=lambda step: step.urgency)), scores, missing)
+
+
+def same_answer(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether two results say the same: equal values for the same controls; probabilities don't matter."""
+    return _answers(first) == _answers(second)
+
+
+def _answers(result: Sequence[Mapping[str, Any]]) -> list[tuple[str, Any]]:
+    return sorted(((str(part.get("from_name")), part.get("value")) for part in result), key=lambda part: part[0])
+
+
+def _places_before(present: Mapping[int, Sequence[JsonDict]]) -> dict[int, int]:
+    """The place that each task has in the queue now, from 0."""
+    queued = [(task, rows[0]["score"]) for task, rows in present.items() if rows]
+    queued.sort(key=lambda entry: (entry[1] is None, entry[1]))
+    return {task: place for place, (task, _) in enumerate(queued)}
+
+
+def _place(
+    version: str,
+    item: WindowItem,
+    place: int,
+    before: Mapping[int, int],
+    task: StoredTask,
+    score: float,
+    superseded_as: SupersededName,
+) -> Step | None:
+    """What puts one task in its place; None where it stands there already."""
+    standing = next((row for row in task.of_version(version) if same_answer(row["result"], item.result)), None)
+    usable = standing or next(
+        (row for row in task.superseded(version) if same_answer(row["result"], item.result)), None
+    )
+    changes: list[tuple[int, JsonDict]] = []
+    created = None
+    if usable is None:
+        created = {"task": item.task_id, "result": item.result, "score": score, "model_version": version}
+    elif usable is not standing or usable["score"] != score:
+        changes.append((usable["id"], {"model_version": version, "score": score, "result": item.result}))
+    left = [row["id"] for row in task.of_version(version) if row is not usable]
+    changes += [(prediction_id, {"model_version": str(superseded_as)}) for prediction_id in left]
+    if created is None and not changes:
+        return None
+    return Step(min(place, before.get(item.task_id, place)), item.task_id, created, tuple(changes))
