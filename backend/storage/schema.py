@@ -114,6 +114,7 @@ class Feature(Base):
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     backbone: Mapped[str] = mapped_column(String(100), primary_key=True)
     embedding: Mapped[bytes] = mapped_column(LargeBinary)
+    checksum: Mapped[int | None] = mapped_column(BigInteger)  # CRC-32 of the bytes; None: stored before there was one
 
 
 class Annotation(Base):

@@ -166,7 +166,7 @@ def embed_photos(
             items,
             batch_size=settings.batch_size,
             decode_threads=settings.decode_threads,
-            known=lambda digests: runtime.features.get(digests, backbone.id),
+            known=lambda digests: runtime.features.get(digests, backbone.id, backbone.spec.embedding_dim),
             decode=runtime.decoder.decode_apart if careful else runtime.decoder.decode,
         )
     )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.errors import BackendError
 from backend.learning.calibration import MINIMUM_PHOTOS, temperature_of, tempered
 from backend.learning.cross_validation import cross_validated
 from backend.learning.evaluation import decide_labels
@@ -129,7 +130,11 @@ def believe(
 ) -> tuple[str, list[ControlBelief]]:
     """Probabilities for every row of the pool, and the version that serves them."""
     version = serving_version(project, annotated.count)
-    heads = load_heads(runtime, project.id, version)
+    try:
+        heads = load_heads(runtime, project.id, version)
+    except BackendError as error:  # the order must not wait for somebody to mend a file
+        log.error("project %s: %s", project.id, error)
+        heads = None
     propagated = project.projection or PROPAGATION
     if heads is not None and [head.n_labels for head in heads] != [item.space.n_labels for item in pool.controls]:
         heads = None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import uuid
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +15,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from backend.errors import BackendError
+
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,7 @@ def write_snapshot(folder: Path, snapshot: Snapshot) -> None:
         "labels_key": snapshot.labels_key,
         "backbone": snapshot.backbone,
         "controls": len(snapshot.controls),
+        "digests": {path.name: _digest(path) for path in sorted(temporary.iterdir())},
     }
     (temporary / "meta.json").write_text(json.dumps(meta))
     if folder.exists():  # left by a job that died after this step; it says the same
@@ -81,8 +89,25 @@ def write_snapshot(folder: Path, snapshot: Snapshot) -> None:
 
 
 def read_snapshot(folder: Path) -> Snapshot:
-    """Map a snapshot into memory; the big arrays are read from disk only where they are looked at."""
+    """Map a snapshot into memory, after one look at whether it is what was written.
+
+    Raises:
+        BackendError: `snapshot_damaged`, a file is missing, cut short or changed.
+    """
+    try:
+        return _read(folder)
+    except _DAMAGE as error:
+        raise BackendError(
+            f"The snapshot {folder.name} is damaged ({error}); the next refresh writes it anew.",
+            reason="snapshot_damaged",
+        ) from error
+
+
+def _read(folder: Path) -> Snapshot:
     meta = json.loads((folder / "meta.json").read_text())
+    for name, digest in meta.get("digests", {}).items():
+        if _digest(folder / name) != digest:
+            raise ValueError(f"{name} is not what was written")
     controls = []
     for number in range(meta["controls"]):
         with np.load(folder / f"extension-{number}.npz", allow_pickle=False) as arrays:
@@ -99,11 +124,16 @@ def read_snapshot(folder: Path) -> Snapshot:
     )
 
 
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+
+
 def backbone_of_snapshot(folder: Path) -> str | None:
-    """Id of the backbone that a snapshot was made through; None where there is no snapshot, or it does not say."""
+    """Id of the backbone that a snapshot was made through; None where there is none, or it does not say."""
     try:
         found = json.loads((folder / "meta.json").read_text()).get("backbone")
-    except FileNotFoundError:
+    except (OSError, ValueError, AttributeError):
         return None
     return found or None
 

@@ -16,7 +16,7 @@ from scipy.special import softmax
 from sqlalchemy import select
 
 from backend import metrics
-from backend.errors import ImageError, WeightsError
+from backend.errors import BackendError, ImageError, WeightsError
 from backend.jobs.kinds import JobKind
 from backend.learning.calibration import tempered
 from backend.learning.head import Head
@@ -110,9 +110,13 @@ class Predictor:
         if kept is None or kept[0] != project.snapshot:
             folder: Path = snapshots_folder(self.runtime, project.id) / project.snapshot
             model = model_of(project.snapshot)
-            served = Served(
-                read_snapshot(folder), None if model in BUILT_IN else load_heads(self.runtime, project.id, model)
-            )
+            try:
+                heads = None if model in BUILT_IN else load_heads(self.runtime, project.id, model)
+                served = Served(read_snapshot(folder), heads)
+            except BackendError as error:
+                log.error("project %s is answered without what was published: %s", project.id, error)
+                self.runtime.jobs.enqueue(JobKind.REFRESH, project.id, {"republish": True})
+                return Served(None, None)
             kept = (project.snapshot, served)
             with self._guard:
                 self._served.pop(project.id, None)
@@ -166,7 +170,9 @@ class Predictor:
         except WeightsError as error:
             log.error("%d photos of project %s get no prediction: %s", len(tasks), project.id, error)
             return
-        stored = runtime.features.get([task.digest for task in tasks if task.digest], backbone.id)
+        stored = runtime.features.get(
+            [task.digest for task in tasks if task.digest], backbone.id, backbone.spec.embedding_dim
+        )
         embeddings = {task.task_id: stored[task.digest] for task in tasks if task.digest in stored}
         metrics.CACHE_HITS.inc(len(embeddings))
         unread = [task for task in tasks if task.task_id not in embeddings and task.failure is None]

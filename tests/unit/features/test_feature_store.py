@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, create_engine, func, select, text
+from sqlalchemy import Engine, create_engine, func, select, text, update
 
 from backend.storage.feature_store import LOOKUP_CHUNK, FeatureStore
 from backend.storage.schema import Base, Feature
@@ -144,3 +144,26 @@ def test_it_is_a_dictionary(puts: list[list[tuple[int, int]]], asked: list[int])
     for row, number in zip(matrix, asked, strict=True):
         np.testing.assert_array_equal(row, vector(model[number]) if number in model else np.zeros(DIM))
     engine.dispose()
+
+
+@pytest.mark.parametrize("damage", ["short", "odd", "changed", "nan", "long", "empty"])
+def test_a_damaged_embedding_is_removed_and_costs_no_other(engine: Engine, damage: str) -> None:
+    store = FeatureStore(engine)
+    store.put("a-1", [(digest(number), vector(number)) for number in range(3)])
+    whole = vector(1).tobytes()
+    nan = np.full(DIM, np.nan, np.float16).tobytes()
+    damaged = {"short": whole[:-2], "odd": whole[:-1], "changed": b"\1" + whole[1:], "nan": nan, "long": whole * 2}
+    with engine.begin() as connection:
+        row = update(Feature).where(Feature.digest == digest(1))
+        connection.execute(row.values(embedding=damaged.get(damage, b"")))
+        if damage == "nan":  # stored before there were checksums
+            connection.execute(row.values(checksum=None))
+    if damage in ("short", "nan"):
+        matrix, found = store.matrix([digest(0), digest(1), digest(2), digest(1)], "a-1", DIM)
+        assert found.tolist() == [True, False, True, False]
+        assert np.isfinite(matrix).all()
+    else:
+        assert set(store.get([digest(number) for number in range(3)], "a-1", DIM)) == {digest(0), digest(2)}
+    assert store.seen([digest(1)], "a-1") == set()
+    store.put("a-1", [(digest(1), vector(1))])
+    np.testing.assert_array_equal(store.get([digest(1)], "a-1", DIM)[digest(1)], vector(1))
