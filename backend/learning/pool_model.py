@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from backend.learning.evidence import STRENGTH, mix_with_prior
 from backend.learning.knn_graph import NeighbourIndex, affinity, join_neighbours, normalised, without_self
 from backend.learning.linear import LinearModel, fit_ridge
 from backend.learning.propagation import SpreadingGraph
+from backend.learning.relevance import RelevanceHints, learn_relevance, with_relevance
 from backend.learning.space import Space, fit_space, unit_rows
 
 FloatArray = NDArray[np.float32]
@@ -42,7 +44,7 @@ class GraphOptions:
         alpha: how far labels travel, (0, 1).
         iterations: most spreading steps.
         prior_alpha: how far the prior travels, (0, 1).
-        prior_evidence: weight of the prior against the evidence that one annotation of the image itself would be.
+        prior_strength: annotations of a label that its prior counts for.
         label_trust: weight of an annotated image against a confident spread label in the linear half.
     """
 
@@ -54,7 +56,7 @@ class GraphOptions:
     alpha: float = 0.9
     iterations: int = 40
     prior_alpha: float = 0.7
-    prior_evidence: float = 0.15
+    prior_strength: float = STRENGTH
     label_trust: float = 5.0
 
 
@@ -68,6 +70,8 @@ class PoolModel:
         index: searches `space`.
         prior: float32 [n, L], beliefs before any annotation; rows sum to 1.
         projection: from embeddings to the features that graph and linear half read.
+        hints: what is known of relevance without annotations; None: everything belongs.
+        relevance: float32 [n] in [0, 1], 1 = belongs, by the last `propagate`; None: nothing tells.
     """
 
     def __init__(
@@ -78,11 +82,13 @@ class PoolModel:
         seed: int = 0,
         options: GraphOptions | None = None,
         projection: Space | None = None,
+        hints: RelevanceHints | None = None,
     ) -> None:
         """Build the graph; in a `projection` learnt from annotations where one is given, else in one fitted here."""
         self.options = options or GraphOptions()
         self._learnt = projection
         self.prior: FloatArray = rows_to_one(prior)
+        self.hints = hints if hints is not None and hints.used else None
         self._seed = seed
         self._annotated: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
         self._fit(embeddings)
@@ -109,6 +115,7 @@ class PoolModel:
         self._graph: SpreadingGraph | None = None
         self._state: FloatArray | None = None
         self._smoothed: FloatArray | None = None
+        self.relevance: FloatArray | None = None
         self._spread_labels: FloatArray | None = None
         self._linear: LinearModel | None = None
 
@@ -158,8 +165,8 @@ class PoolModel:
         averaged: FloatArray = mass[:, 0] / np.maximum(mass[:, 1], np.float32(1e-12))
         return averaged
 
-    def add(self, embeddings: NDArray[np.floating], prior: FloatArray) -> None:
-        """Append images [m, d] with prior [m, L]: linked to the pool without building its graph anew.
+    def add(self, embeddings: NDArray[np.floating], prior: FloatArray, *, hints: RelevanceHints | None = None) -> None:
+        """Append images [m, d] with prior [m, L] and their `hints`: linked to the pool, its graph is not built anew.
 
         A small pool that has doubled since its projection was fitted is fitted anew. The next `propagate` counts.
         """
@@ -167,6 +174,8 @@ class PoolModel:
             return
         first = self.n
         self.prior = np.concatenate([self.prior, rows_to_one(prior)])
+        if self.hints is not None:
+            self.hints = self.hints.joined(hints or RelevanceHints(self.hints.irrelevant))
         if self._embeddings is not None:
             self._embeddings = np.concatenate([self._embeddings, embeddings])
             if self.n >= 2 * self._fitted_on:
@@ -191,21 +200,20 @@ class PoolModel:
     def propagate(self, rows: NDArray[np.integer], targets: FloatArray) -> FloatArray:
         """Spread the annotations `targets` [m, L] of `rows` [m]: probabilities float32 [n, L], rows sum to 1.
 
-        Label columns are divided by their count, so that a class with many annotations does not flood its
-        neighbours. How much label mass arrives at an image is its evidence; the prior weighs against it. A linear
-        model is fitted on what arrived, and the two halves are averaged.
+        What arrives is weighed against the prior (`mix_with_prior`), a linear model is fitted on the outcome, and the two
+        halves are averaged. Labels for photos that do not belong get what `learn_relevance` says of the photo.
         """
         rows = np.array(rows, dtype=np.intp)
         targets = np.asarray(targets, dtype=np.float32)
-        self._annotated = np.array(rows, dtype=np.intp)
-        if rows.size == 0:
-            self._spread_labels, self._linear, self._state = self.smoothed_prior, None, None
-            return self.smoothed_prior.copy()
         options = self.options
-        seeds = np.zeros((self.n, self.n_labels + 1), dtype=np.float32)
-        np.add.at(seeds[:, :-1], rows, targets)
-        seeds[:, :-1] /= np.maximum(seeds[:, :-1].sum(axis=0), 1.0)
-        seeds[rows, -1] = 1.0
+        self._annotated = np.array(rows, dtype=np.intp)
+        self.relevance = self._learnt_relevance(self._annotated, targets)
+        if rows.size == 0:
+            self._linear, self._state = None, None
+            self._spread_labels = self._with_relevance(self.smoothed_prior.copy())
+            return self._spread_labels.copy()
+        seeds = np.zeros((self.n, self.n_labels), dtype=np.float32)
+        np.add.at(seeds, rows, targets)
         self._state = self.graph.spread(
             seeds,
             alpha=options.alpha,
@@ -213,19 +221,33 @@ class PoolModel:
             start=self._state if self.prior.size >= WARM_FROM else None,
         )
         del seeds
-        labels = rows_to_one(self._state[:, :-1], otherwise=self.smoothed_prior)
-        labels *= self._state[:, -1:] / np.float32(1.0 - options.alpha)
-        labels += np.float32(options.prior_evidence) * self.smoothed_prior
-        labels = rows_to_one(labels)
+        mixed = mix_with_prior(
+            self._state.copy(), targets.sum(axis=0), self.smoothed_prior, strength=options.prior_strength
+        )
+        labels = self._with_relevance(rows_to_one(mixed, otherwise=self.smoothed_prior))
         own = rows_to_one(targets, otherwise=labels[rows])
         labels[rows] = own
         self._spread_labels = labels
         trust = labels.max(axis=1)
         trust[rows] *= np.float32(options.label_trust)
         self._linear = fit_ridge(self._features, _likeliest(labels, rows, own), trust)
-        beliefs = together(labels, self._linear.probabilities(self._features))
+        beliefs = together(labels, self._linear.probabilities(self._features), weight=_linear_weight(rows.size))
+        beliefs = self._with_relevance(beliefs)
         beliefs[rows] = own
         return beliefs
+
+    def _learnt_relevance(self, rows: NDArray[np.intp], targets: FloatArray) -> FloatArray | None:
+        if self.hints is None or self.n == 0:
+            return None
+        said = targets.sum(axis=1) > 0
+        relevant = ~self.hints.irrelevant[targets[said].argmax(axis=1)]
+        signals = self.hints.signals(self.prior)
+        return learn_relevance(self, signals, rows[said], relevant, unknown=self.hints.unknown)
+
+    def _with_relevance(self, beliefs: FloatArray) -> FloatArray:
+        if self.relevance is None or self.hints is None or not self.hints.irrelevant.any():
+            return beliefs
+        return with_relevance(beliefs, self.relevance, self.hints.irrelevant)
 
     def extend(self, embeddings: NDArray[np.floating], prior: FloatArray) -> FloatArray:
         """Probabilities float32 [m, L] of images outside the pool, from the last `propagate`."""
@@ -237,34 +259,35 @@ class PoolModel:
         nearby = _from_neighbours(
             neighbours, similarities, self._spread_labels, prior, power=self.options.affinity_power
         )
-        return nearby if self._linear is None else together(nearby, self._linear.probabilities(features))
+        if self._linear is None:
+            return nearby
+        weight = _linear_weight(self._annotated.size)
+        return together(nearby, self._linear.probabilities(features), weight=weight)
 
     def export_extension(self) -> dict[str, NDArray[Any]]:
         """All that `extend_from` needs, without the pool: at most `EXTENSION_ROWS` of its images, annotated ones first."""
-        if self._linear is None or self._spread_labels is None:
+        if self._spread_labels is None:
             return {"annotated": np.zeros(0, dtype=np.int64)}
         kept: NDArray[np.intp] = np.arange(self.n)
         if self.n > EXTENSION_ROWS:
             others = np.random.default_rng(self._seed).permutation(self.n)
             kept = np.concatenate([self._annotated, others[~np.isin(others, self._annotated)]])[:EXTENSION_ROWS]
-        return {
+        arrays: dict[str, NDArray[Any]] = {
             "annotated": self._annotated,
             "mean": self.projection.mean,
             "projection": self.projection.projection,
             "space": self.space[kept].astype(np.float16),
             "labels": self._spread_labels[kept].astype(np.float16),
-            "weights": self._linear.weights,
-            "bias": self._linear.bias,
-            "sharpness": np.array(self._linear.sharpness),
             "neighbours": np.array(self.options.neighbours),
             "affinity_power": np.array(self.options.affinity_power),
         }
+        return arrays if self._linear is None else arrays | _linear_arrays(self._linear)
 
 
 def extend_from(arrays: Mapping[str, NDArray[Any]], embeddings: NDArray[np.floating], prior: FloatArray) -> FloatArray:
     """Probabilities float32 [m, L] of images outside the pool, from `PoolModel.export_extension`."""
     prior = rows_to_one(prior)
-    if arrays["annotated"].size == 0 or embeddings.shape[0] == 0:
+    if "labels" not in arrays or embeddings.shape[0] == 0:
         return prior
     features = Space(arrays["mean"], arrays["projection"]).project(embeddings)
     reference = arrays["space"].astype(np.float32)
@@ -278,18 +301,33 @@ def extend_from(arrays: Mapping[str, NDArray[Any]], embeddings: NDArray[np.float
         prior,
         power=float(arrays["affinity_power"]),
     )
+    if "weights" not in arrays:
+        return nearby
     linear = LinearModel(arrays["weights"], arrays["bias"], float(arrays["sharpness"]))
-    return together(nearby, linear.probabilities(features))
+    return together(nearby, linear.probabilities(features), weight=_linear_weight(arrays["annotated"].size))
 
 
-def together(spread_labels: FloatArray, linear: FloatArray) -> FloatArray:
-    """Geometric mean of the two halves [n, L], each floored so that neither can veto: rows sum to 1."""
+def together(spread_labels: FloatArray, linear: FloatArray, *, weight: float = 0.5) -> FloatArray:
+    """Geometric mean of the two halves [n, L], each floored so that neither can veto: rows sum to 1.
+
+    `weight` in [0, 1] is that of the linear half.
+    """
     floor = np.float32(1e-2)
-    mixed = spread_labels + floor
-    mixed *= linear + floor
-    np.sqrt(mixed, out=mixed)
+    mixed = np.log(spread_labels + floor)
+    mixed *= np.float32(1.0 - weight)
+    mixed += np.float32(weight) * np.log(linear + floor)
+    np.exp(mixed, out=mixed)
     mixed -= floor
     return rows_to_one(mixed)
+
+
+def _linear_weight(annotations: int) -> float:
+    """Weight of the linear half, [0, 1/2]: it learns from the first annotation on, and is trusted as they come."""
+    return 0.5 * annotations / (annotations + 1)
+
+
+def _linear_arrays(linear: LinearModel) -> dict[str, NDArray[Any]]:
+    return {"weights": linear.weights, "bias": linear.bias, "sharpness": np.array(linear.sharpness)}
 
 
 def rows_to_one(values: FloatArray, *, otherwise: FloatArray | None = None) -> FloatArray:

@@ -3,32 +3,94 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.learning.pool_model import PoolModel
-
 FloatArray = NDArray[np.float32]
 
-PRIOR_LOGIT = 1.5
-"""Log odds of an average photo of the pool before anyone said anything: about four in five belong."""
+PRIOR_LOGIT = 3.0
+"""Log odds of an average photo of the pool before anyone said anything: about 95 in 100 belong. A photo that belongs and
+is called irrelevant costs its team more than a stranger that is asked about."""
+
+EXPECTED_LOGIT = 1.5
+"""Log odds that say how large the irrelevant share of the pool may be, for the weight of irrelevant answers."""
 
 PRIOR_SLOPE = 2.0
 """Change of the log odds for each standard deviation of the signals."""
 
 PRIOR_SAMPLE = 200
-PRIOR_WEIGHT = 10.0
+PRIOR_WEIGHT = 4.0
 """The prior counts as much as this many annotations, spread over a sample of the pool."""
 
 INVERSE_PENALTY = 10.0
 
 
+class Pool(Protocol):
+    """What is read of a pool of n photos."""
+
+    space: FloatArray
+
+    @property
+    def n(self) -> int:
+        """Photos."""
+
+    def smooth(self, values: FloatArray) -> FloatArray:
+        """Values [n], averaged with the neighbours'."""
+
+
+@dataclass(frozen=True)
+class RelevanceHints:
+    """What is known of n photos and L labels before anybody said whether a photo belongs.
+
+    Attributes:
+        irrelevant: bool [L], the labels for photos that do not belong, such as `Not relevant`.
+        mass: float32 [n] in [0, 1], ImageNet mass below the roots of relevance, 1 = relevant; None: no roots are set.
+        unknown: float32 [n] in [0, 1], 1 = most unlike anything the backbone was trained on; None: not measured.
+    """
+
+    irrelevant: NDArray[np.bool_]
+    mass: FloatArray | None = None
+    unknown: FloatArray | None = None
+
+    @property
+    def used(self) -> bool:
+        """Whether anything tells photos that belong from others."""
+        return self.mass is not None or bool(self.irrelevant.any())
+
+    def signals(self, prior: FloatArray) -> list[FloatArray]:
+        """The signals of `learn_relevance`, given the labels' prior [n, L]."""
+        found = [] if self.mass is None else [self.mass]
+        if self.irrelevant.any():
+            found.append(1.0 - prior[:, self.irrelevant].sum(axis=1))
+        return found
+
+    def take(self, rows: NDArray[np.integer]) -> RelevanceHints:
+        """The hints of some of the photos."""
+        return RelevanceHints(
+            self.irrelevant,
+            None if self.mass is None else self.mass[rows],
+            None if self.unknown is None else self.unknown[rows],
+        )
+
+    def joined(self, others: RelevanceHints) -> RelevanceHints:
+        """The hints of these photos followed by others of the same labels."""
+
+        def both(first: FloatArray | None, second: FloatArray | None) -> FloatArray | None:
+            return None if first is None or second is None else np.concatenate([first, second])
+
+        return RelevanceHints(self.irrelevant, both(self.mass, others.mass), both(self.unknown, others.unknown))
+
+
 def learn_relevance(
-    model: PoolModel,
+    model: Pool,
     signals: Sequence[FloatArray],
     rows: NDArray[np.integer],
     relevant: NDArray[np.bool_],
+    *,
+    unknown: FloatArray | None = None,
 ) -> FloatArray:
     """P(the photo belongs): float32 [n] in [0, 1], 1 = relevant.
 
@@ -43,6 +105,8 @@ def learn_relevance(
             `Not relevant`. Only their order and spread count, not their level.
         rows: int [m], annotated rows.
         relevant: bool [m], whether the annotator gave a label that is not `Not relevant`.
+        unknown: float32 [n], a further feature of the regression: strangers may be more or less like ImageNet than what
+            belongs, so that only answers can tell what it means.
     """
     evidence = np.zeros(model.n, dtype=np.float64)
     for signal in signals:
@@ -55,10 +119,14 @@ def learn_relevance(
         return start.astype(np.float32)
     from sklearn.linear_model import LogisticRegression  # loads for seconds: only where it is used
 
-    features = np.hstack([model.space, (PRIOR_SLOPE * evidence[:, None]).astype(np.float32)])
+    columns = [model.space, (PRIOR_SLOPE * evidence[:, None]).astype(np.float32)]
+    if unknown is not None:
+        columns.append((PRIOR_SLOPE * _standardised(model.smooth(unknown))[:, None]).astype(np.float32))
+    features = np.hstack(columns)
     sample = np.unique(np.linspace(0, model.n - 1, PRIOR_SAMPLE).astype(np.intp))
     weight = PRIOR_WEIGHT / sample.size
-    answers = answer_weights(np.asarray(relevant, dtype=bool), irrelevant_share=float(1.0 - start.mean()))
+    irrelevant_share = float(1.0 - _logistic(EXPECTED_LOGIT + PRIOR_SLOPE * evidence).mean())
+    answers = answer_weights(np.asarray(relevant, dtype=bool), irrelevant_share=irrelevant_share)
     fitted = LogisticRegression(C=INVERSE_PENALTY, max_iter=300).fit(
         np.vstack([features[rows], features[sample], features[sample]]),
         np.concatenate([relevant, np.ones(sample.size, bool), np.zeros(sample.size, bool)]),
@@ -67,6 +135,22 @@ def learn_relevance(
     known: FloatArray = fitted.predict_proba(features)[:, 1].astype(np.float32)
     known[rows] = relevant
     return known
+
+
+def with_relevance(beliefs: FloatArray, relevance: FloatArray, irrelevant: NDArray[np.bool_]) -> FloatArray:
+    """Beliefs float32 [n, L] in which the labels marked `irrelevant` [L] share 1 - relevance [n], the others the rest.
+
+    Among the labels of either kind the proportions of `beliefs` stay; rows sum to 1. It is written into `beliefs`.
+    """
+    for group, total in ((irrelevant, 1.0 - relevance), (~irrelevant, relevance)):
+        if not group.any():
+            continue
+        part = beliefs[:, group]
+        mass = part.sum(axis=1)
+        empty = mass <= 1e-12
+        part[empty] = 1.0
+        beliefs[:, group] = part * (total / np.where(empty, group.sum(), mass))[:, None].astype(np.float32)
+    return beliefs
 
 
 def answer_weights(relevant: NDArray[np.bool_], *, irrelevant_share: float) -> NDArray[np.float64]:

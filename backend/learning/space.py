@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float32]
 
 _CHUNK = 16_384
+_WIDE = 600  # axes from which on the leading ones are looked for without the others
+_ITERATIONS = 3
 
 
 @dataclass(frozen=True)
@@ -63,28 +66,77 @@ def fit_space(
     rows: NDArray[np.intp] = np.arange(n)
     if n > sample:
         rows = np.sort(np.random.default_rng(seed).choice(n, size=sample, replace=False))
-    total = np.zeros(width, dtype=np.float64)
-    second = np.zeros((width, width), dtype=np.float64)
-    count = 0
-    for start in range(0, rows.size, _CHUNK):
-        block = finite_rows(embeddings[rows[start : start + _CHUNK]])
-        block = block[block.any(axis=1)]
-        total += block.sum(axis=0, dtype=np.float64)
-        second += block.T @ block
-        count += block.shape[0]
+    mean, count = _mean(embeddings, rows)
     if count < 2:
         return Space(np.zeros(width, np.float32), np.eye(width, min(width, dimension), dtype=np.float32))
-    mean = total / count
-    covariance = second / count - np.outer(mean, mean)
-    values, vectors = np.linalg.eigh(covariance)
     kept = min(dimension, width, max(1, count - 1))
-    values, vectors = values[::-1][:kept], vectors[:, ::-1][:, :kept]
-    values = np.maximum(values, 0.0)
+    if count <= width:
+        values, vectors = _axes_of_few(embeddings, rows, mean, kept, seed)
+    else:
+        values, vectors = _leading_axes(_covariance(embeddings, rows, mean, count), kept, seed)
     # The sign of an eigenvector is arbitrary; fix it, so that every machine agrees.
     signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(kept)])
     shrinkage = max(1e-3 * float(values.mean()), 1e-12)
     scale = (values + shrinkage) ** (-whitening / 2)
     return Space(mean.astype(np.float32), (vectors * (signs * scale)).astype(np.float32))
+
+
+def _blocks(embeddings: NDArray[np.floating], rows: NDArray[np.intp]) -> Iterator[FloatArray]:
+    """The rows that have a direction, as float32, some at a time."""
+    for start in range(0, rows.size, _CHUNK):
+        block = finite_rows(embeddings[rows[start : start + _CHUNK]])
+        yield block[block.any(axis=1)]
+
+
+def _mean(embeddings: NDArray[np.floating], rows: NDArray[np.intp]) -> tuple[NDArray[np.float64], int]:
+    total, count = np.zeros(embeddings.shape[1], dtype=np.float64), 0
+    for block in _blocks(embeddings, rows):
+        total += block.sum(axis=0, dtype=np.float64)
+        count += block.shape[0]
+    return total / max(count, 1), count
+
+
+def _covariance(
+    embeddings: NDArray[np.floating], rows: NDArray[np.intp], mean: NDArray[np.float64], count: int
+) -> NDArray[np.float64]:
+    second = np.zeros((mean.size, mean.size), dtype=np.float64)
+    for block in _blocks(embeddings, rows):
+        centred = block - mean.astype(np.float32)
+        second += centred.T @ centred
+    return second / count
+
+
+def _axes_of_few(
+    embeddings: NDArray[np.floating], rows: NDArray[np.intp], mean: NDArray[np.float64], kept: int, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Variances [k] and principal axes [d, k] of fewer rows than dimensions, by their inner products."""
+    centred = np.concatenate(list(_blocks(embeddings, rows))) - mean.astype(np.float32)
+    values, vectors = _leading_axes(centred @ centred.T, kept, seed)
+    lengths = np.sqrt(np.maximum(values, 1e-12 * max(float(values[0]), 1e-12)))
+    return values / centred.shape[0], (centred.T @ vectors) / lengths
+
+
+def _leading_axes(
+    matrix: NDArray[np.floating], kept: int, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The largest eigenvalues [k] of a symmetric matrix [d, d], largest first, and their vectors [d, k].
+
+    All of them where most are wanted; else by subspace iteration (Halko et al., Finding structure with randomness, 2011),
+    which takes a fraction of the time where several networks make wide embeddings.
+    """
+    width = matrix.shape[0]
+    if width <= _WIDE or 2 * kept > width:
+        values, vectors = np.linalg.eigh(matrix.astype(np.float64))
+        return np.maximum(values[::-1][:kept], 0.0), vectors[:, ::-1][:, :kept]
+    matrix = matrix.astype(np.float32)
+    wider = min(width, kept + max(16, kept // 10))
+    basis = np.random.default_rng(seed).normal(size=(width, wider)).astype(np.float32)
+    for _ in range(_ITERATIONS):
+        basis, _ = np.linalg.qr(matrix @ basis)
+    small = basis.T @ (matrix @ basis)
+    values, turned = np.linalg.eigh(((small + small.T) / 2).astype(np.float64))
+    axes = basis @ turned[:, ::-1][:, :kept].astype(np.float32)
+    return np.maximum(values[::-1][:kept], 0.0), axes.astype(np.float64)
 
 
 def finite_rows(block: NDArray[np.floating]) -> FloatArray:

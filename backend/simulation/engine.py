@@ -14,9 +14,9 @@ from sklearn.metrics import f1_score
 from sklearn.preprocessing import normalize
 
 from backend.learning.pool_model import PoolModel
-from backend.learning.relevance import learn_relevance
+from backend.learning.relevance import RelevanceHints
 from backend.priority import STRATEGIES, OrderOptions, PoolView, Strategy, evaluation_mask, order_pool
-from backend.simulation.photos import DISTRACTOR, Hierarchy, Photos
+from backend.simulation.photos import DISTRACTOR, NOT_RELEVANT, Hierarchy, Photos
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.intp]
@@ -27,15 +27,31 @@ RANDOM_HEAD = "random+head"
 CHECKPOINTS = (100, 300, 600, 1000)
 
 
+FIRST_LABELS = (0, 1, 2, 3, 5)
+"""Marks before the tens: what the first labels do to the suggestions."""
+
+
 @dataclass(frozen=True)
 class CurvePoint:
-    """How good the predictions for the test photos are after so many labels."""
+    """How good the predictions are after so many labels; shares in [0, 1].
+
+    Attributes:
+        accuracy: on the test photos.
+        macro_f1: on the test photos.
+        unlabelled_accuracy: on the photos of the pool that nobody labelled yet, what a team sees as suggestions; None:
+            none is left, or the learner says nothing of the pool.
+        distractors_known: share of the distractors among those that are called `Not relevant`; None: there are none.
+        false_alarms: share of the others that are called so; None where the pool has no distractors.
+    """
 
     strategy: str
     seed: int
     labels: int
     accuracy: float
     macro_f1: float
+    unlabelled_accuracy: float | None = None
+    distractors_known: float | None = None
+    false_alarms: float | None = None
 
 
 @dataclass
@@ -69,6 +85,7 @@ class Setting:
         budget: most labels.
         batch: labels between two re-rankings.
         evaluation_share: share of the pool that is labelled for evaluation only, never learned from.
+        marks: label counts at which the curve has a point; (): those of `measured_at`.
     """
 
     pool: Photos
@@ -78,6 +95,7 @@ class Setting:
     budget: int = 1000
     batch: int = 10
     evaluation_share: float = 0.0
+    marks: tuple[int, ...] = ()
 
     @property
     def n_classes(self) -> int:
@@ -90,10 +108,11 @@ class Setting:
         return self.n_classes + int(bool((self.pool.labels == DISTRACTOR).any()))
 
     def measured_at(self) -> tuple[int, ...]:
-        """Label counts at which the curve has a point: the first hundred by tens, every 50th, the checkpoints."""
+        """Label counts at which the curve has a point: 0, 1, 2, 3, 5, the first hundred by tens, every 50th, checkpoints."""
         budget = min(self.budget, len(self.pool))
-        marks = {*range(10, min(budget, 100) + 1, 10), *range(50, budget + 1, 50), *CHECKPOINTS, budget}
-        return tuple(sorted(mark for mark in marks if 0 < mark <= budget))
+        usual = {*FIRST_LABELS, *range(10, 101, 10), *range(50, budget + 1, 50), *CHECKPOINTS}
+        marks = {*(self.marks or usual), budget}
+        return tuple(sorted(mark for mark in marks if mark <= budget))
 
 
 def play(
@@ -121,28 +140,32 @@ def play(
     answers = answer_vectors(setting)
     prior = beliefs_before(setting.pool, setting.n_labels)
     test_prior = beliefs_before(setting.test, setting.n_labels)
-    model = PoolModel(pool.embeddings, prior, seed=seed)
+    model = PoolModel(pool.embeddings, prior, seed=seed, hints=relevance_hints(setting))
     held_out = evaluation_mask(pool.digests, setting.evaluation_share)
     labelled = np.zeros(len(pool), dtype=bool)
     asked: list[int] = []
     marks = setting.measured_at()
     ordering: list[float] = []
-    while len(asked) < marks[-1]:
+    learned: IntArray = np.zeros(0, dtype=np.intp)
+    while True:
         begun = time.perf_counter()
-        count = min([setting.batch, *(mark - len(asked) for mark in marks if mark > len(asked))])
-        learned = np.array([row for row in asked if not held_out[row]], dtype=np.intp)
         probabilities = model.propagate(learned, answers[learned])
+        spreading = time.perf_counter() - begun
+        if len(asked) in marks:
+            predicted = model.extend(setting.test.embeddings, test_prior).argmax(axis=1)
+            on_pool = suggestions(probabilities.argmax(axis=1), answers.argmax(axis=1), ~labelled, setting)
+            run.points.append(measured(run, len(asked), predicted, setting.test.labels, **on_pool))
+        if len(asked) >= marks[-1]:
+            break
+        begun = time.perf_counter() - spreading
+        count = min([setting.batch, *(mark - len(asked) for mark in marks if mark > len(asked))])
         options = OrderOptions(strategy=strategy, window=count, evaluation_share=setting.evaluation_share, seed=seed)
-        view = pool_view(setting, model, probabilities, labelled, learned, answers, seed)
+        view = pool_view(setting, model, probabilities, labelled, answers, seed)
         rows = order_pool(view, options, strategies=strategies).rows[:count]
         ordering.append(time.perf_counter() - begun)
         asked.extend(int(row) for row in rows)
         labelled[rows] = True
-        if len(asked) in marks:
-            learned = np.array([row for row in asked if not held_out[row]], dtype=np.intp)
-            model.propagate(learned, answers[learned])
-            predicted = model.extend(setting.test.embeddings, test_prior).argmax(axis=1)
-            run.points.append(measured(run, len(asked), predicted, setting.test.labels))
+        learned = np.array([row for row in asked if not held_out[row]], dtype=np.intp)
         progress(len(asked) / marks[-1])
     is_distractor = pool.labels[np.array(asked)] == DISTRACTOR
     run.distractors_asked = {mark: int(is_distractor[:mark].sum()) for mark in marks}
@@ -156,18 +179,11 @@ def pool_view(
     model: PoolModel,
     probabilities: FloatArray,
     labelled: NDArray[np.bool_],
-    learned: IntArray,
     answers: FloatArray,
     seed: int,
 ) -> PoolView:
     """The pool as the order sees it."""
     pool = setting.pool
-    signals = [] if pool.relevance is None else [pool.relevance]
-    relevance = None
-    if setting.n_labels > setting.n_classes:
-        signals.append(1.0 - model.prior[:, -1])
-    if signals:
-        relevance = learn_relevance(model, signals, learned, setting.pool.labels[learned] != DISTRACTOR)
     return PoolView(
         space=model.space,
         probabilities=probabilities,
@@ -175,8 +191,8 @@ def pool_view(
         digests=pool.digests,
         membership=setting.hierarchy.membership,
         node_names=setting.hierarchy.node_names,
-        label_names=setting.classes,
-        relevance=relevance,
+        label_names=(*setting.classes, NOT_RELEVANT)[: setting.n_labels],
+        relevance=model.relevance,
         unknown=pool.unknown,
         annotated_probabilities=answers[labelled],
         neighbours=model.neighbours,
@@ -193,7 +209,7 @@ def play_random_head(setting: Setting, seed: int, progress: Callable[[float], No
     answers = np.where(setting.pool.labels == DISTRACTOR, setting.n_classes, setting.pool.labels)
     features = normalize(setting.pool.embeddings.astype(np.float32))
     test = normalize(setting.test.embeddings.astype(np.float32))
-    marks = setting.measured_at()
+    marks = tuple(mark for mark in setting.measured_at() if mark > 0)  # of no labels it learns nothing
     for mark in marks:
         rows = asked[:mark]
         known = np.unique(answers[rows])
@@ -228,8 +244,32 @@ def beliefs_before(photos: Photos, n_labels: int) -> FloatArray:
     return np.full((len(photos), n_labels), 1.0 / n_labels, dtype=np.float32)
 
 
-def measured(run: Run, labels: int, predicted: IntArray, truth: IntArray) -> CurvePoint:
-    """A point of the curve."""
+def relevance_hints(setting: Setting) -> RelevanceHints:
+    """What is known of the pool's relevance without annotations: by `Not relevant`, by roots, by the backbone."""
+    irrelevant = np.arange(setting.n_labels) >= setting.n_classes
+    return RelevanceHints(irrelevant, setting.pool.relevance, setting.pool.unknown)
+
+
+def suggestions(
+    predicted: IntArray, answers: IntArray, unlabelled: NDArray[np.bool_], setting: Setting
+) -> dict[str, float | None]:
+    """How good suggestions [n] are against answers [n] where nobody answered: the figures of the pool in a `CurvePoint`."""
+    stranger = answers >= setting.n_classes
+    alarm = predicted >= setting.n_classes
+
+    def share(values: NDArray[np.bool_], rows: NDArray[np.bool_]) -> float | None:
+        return float(values[rows].mean()) if rows.any() else None
+
+    mixed = bool(stranger.any())
+    return {
+        "unlabelled_accuracy": share(predicted == answers, unlabelled),
+        "distractors_known": share(alarm, unlabelled & stranger),
+        "false_alarms": share(alarm, unlabelled & ~stranger) if mixed else None,
+    }
+
+
+def measured(run: Run, labels: int, predicted: IntArray, truth: IntArray, **on_pool: float | None) -> CurvePoint:
+    """A point of the curve; `on_pool`: the figures of `suggestions`."""
     accuracy = float((predicted == truth).mean())
     macro = float(f1_score(truth, predicted, average="macro", labels=np.unique(truth), zero_division=0.0))
-    return CurvePoint(run.strategy, run.seed, labels, accuracy, macro)
+    return CurvePoint(run.strategy, run.seed, labels, accuracy, macro, **on_pool)

@@ -136,7 +136,11 @@ def _draw(runs: Sequence[Run], file: Path, title: str) -> None:
         mean, deviation = accuracy.mean(axis=0), accuracy.std(axis=0)
         (line,) = axes.plot(labels, mean, label=strategy, linewidth=2.5 if strategy == "default" else 1.2)
         axes.fill_between(labels, mean - deviation, mean + deviation, color=line.get_color(), alpha=0.15)
-    axes.set(title=title, xlabel="labels spent", ylabel="accuracy on test photos", ylim=(0, 1))
+        suggested = np.array([[point.unlabelled_accuracy for point in run.points] for run in mine], dtype=np.float64)
+        axes.plot(labels, suggested.mean(axis=0), color=line.get_color(), linewidth=1.0, linestyle=":")
+    axes.set(
+        title=title, xlabel="labels spent", ylabel="accuracy: lines on test photos, dots on the unlabelled", ylim=(0, 1)
+    )
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(file)
@@ -152,7 +156,7 @@ def _page(summaries: Sequence[Summary], picture: str, title: str) -> str:
         "td,th{padding:.3rem .7rem;border-bottom:1px solid #ccc;text-align:right}"
         "td:first-child,th:first-child{text-align:left}img{max-width:100%}</style>"
         f"<h1>{html.escape(title)}</h1><p>Accuracy on photos that were not in the pool, against labels spent; "
-        "mean and standard deviation over seeds.</p>"
+        "mean and standard deviation over seeds. Dotted: on the photos of the pool that nobody labelled yet.</p>"
         f'<img alt="Accuracy against labels spent" src="data:image/png;base64,{picture}">'
         f"<table><tr>{head}</tr>{body}</table></html>\n"
     )

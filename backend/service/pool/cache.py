@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from backend.labels import LabelSpace, relevance_mass
 from backend.learning.pool_model import PoolModel
+from backend.learning.relevance import RelevanceHints
 from backend.learning.space import Space
 from backend.priority.unknown import unknown_score
 from backend.service.context.context import Runtime
@@ -212,7 +213,8 @@ def build_pool(
     controls = []
     for number, (space, prior) in enumerate(zip(labels.spaces, loaded.priors, strict=True)):
         learnt = _learnt_space(runtime, project, number, loaded.embeddings.shape[1])
-        controls.append(ControlPool(space, PoolModel(loaded.embeddings, prior, seed=seed, projection=learnt), learnt))
+        model = PoolModel(loaded.embeddings, prior, seed=seed, projection=learnt, hints=_hints(loaded, space, prior))
+        controls.append(ControlPool(space, model, learnt))
     return ProjectPool(
         labels=labels,
         relevance_roots=roots,
@@ -227,6 +229,14 @@ def build_pool(
         gone=np.zeros(loaded.task_ids.size, dtype=bool),
         row_of={int(task): row for row, task in enumerate(loaded.task_ids)},
     )
+
+
+def _hints(loaded: _Rows, space: LabelSpace, prior: NDArray[np.float32]) -> RelevanceHints:
+    """What is known of relevance; where several labels may hold, the prior of `Not relevant` says nothing of the others."""
+    mass = loaded.relevance
+    if mass is None and space.control.multiple and space.irrelevant.any():
+        mass = np.clip(prior[:, ~space.irrelevant].sum(axis=1), 0.0, 1.0)
+    return RelevanceHints(space.irrelevant, mass, loaded.unknown)
 
 
 def _learnt_space(runtime: Runtime, project: Project, control: int, width: int) -> Space | None:
@@ -250,7 +260,7 @@ def _extend(runtime: Runtime, pool: ProjectPool, fresh: Sequence[tuple[int, str]
         return
     first = pool.n
     for control, prior in zip(pool.controls, loaded.priors, strict=True):
-        control.model.add(loaded.embeddings, prior)
+        control.model.add(loaded.embeddings, prior, hints=_hints(loaded, control.space, prior))
     pool.task_ids = np.concatenate([pool.task_ids, loaded.task_ids])
     pool.digests = pool.digests + loaded.digests
     pool.embeddings = np.concatenate([pool.embeddings, loaded.embeddings])

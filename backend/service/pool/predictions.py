@@ -173,7 +173,8 @@ def _believe_control(
     calibration = UNKNOWN if multiple else _calibration(control, propagated, targets, tuned=bool(pool.backbone))
     by_head = None if head is None else head.predict(pool.embeddings, prior)
     calibrated = tempered(propagated, calibration.temperature)
-    served = prior if version == WORDNET else calibrated
+    # Without annotations the spread prior is what WordNet says, evened out over the pool.
+    served = prior if version == WORDNET and len(rows) else calibrated
     if by_head is not None:
         served = by_head
     # Nobody's annotation went into the prior: all of them may calibrate it.

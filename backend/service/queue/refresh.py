@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from sqlalchemy import update
 
 from backend.jobs.kinds import JobKind
-from backend.learning.relevance import learn_relevance
 from backend.priority import Order, PoolView, order_pool
 from backend.priority.asked_first import ask_first
 from backend.service.context.context import Runtime
@@ -159,7 +158,7 @@ def view_of(pool: ProjectPool, annotated: Annotated, beliefs: list[ControlBelief
         membership=tree.membership,
         node_names=space.node_titles,
         label_names=tuple(label.title for label in space.control.labels),
-        relevance=relevance_of(pool, targets),
+        relevance=control.model.relevance,
         unknown=pool.unknown,
         annotated_probabilities=_said(labelled, pool, targets),
         neighbours=control.model.neighbours,
@@ -176,19 +175,6 @@ def _said(labelled: NDArray[np.bool_], pool: ProjectPool, targets: Targets) -> N
     said[pool.gone] = 0.0
     known: NDArray[np.float32] = said[labelled]
     return known
-
-
-def relevance_of(pool: ProjectPool, targets: Targets) -> NDArray[np.float32] | None:
-    """P(the photo belongs), float32 [n] in [0, 1]: from the roots, the prior of `Not relevant` labels, and annotations."""
-    control = pool.controls[0]
-    irrelevant = control.space.irrelevant
-    signals = [] if pool.relevance is None else [pool.relevance]
-    if irrelevant.any():
-        signals.append(1.0 - control.model.prior[:, irrelevant].sum(axis=1))
-    if not signals:
-        return None
-    rows, values = targets.train
-    return learn_relevance(control.model, signals, rows, ~irrelevant[values.argmax(axis=1)])
 
 
 def _conclude(runtime: Runtime, project_id: int, ranking: Ranking, version: str) -> None:

@@ -115,7 +115,7 @@ def _adapted(data: TrainingData, options: TrainingOptions, start: Head | None, p
         if error.reason != "too_few_annotations":
             raise
         return FitResult(data.propagated)
-    graph = PoolModel(data.embeddings, data.prior, projection=projection.as_space())
+    graph = PoolModel(data.embeddings, data.prior, projection=projection.as_space(), hints=data.graph.hints)
     return FitResult(data.calibrated(graph.propagate(data.known, data.targets)), projection=projection)
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from backend.learning.pool_model import PoolModel
-from backend.learning.relevance import answer_weights, learn_relevance
+from backend.learning.relevance import RelevanceHints, answer_weights, learn_relevance, with_relevance
 from tests.unit.learning.pools import clusters
 
 pytestmark = pytest.mark.unit
@@ -91,3 +91,47 @@ def test_a_sample_chosen_for_relevance_does_not_hide_what_is_irrelevant() -> Non
     others = np.setdiff1d(np.arange(300), chosen)
     assert (found < 0.5)[others][~belongs[others]].mean() > 0.7
     assert (found > 0.5)[others][belongs[others]].mean() > 0.9
+
+
+def test_relevance_divides_a_photo_between_the_two_kinds_of_label() -> None:
+    beliefs = np.array([[0.2, 0.6, 0.2], [0.0, 0.0, 1.0], [0.5, 0.5, 0.0]], dtype=np.float32)
+    irrelevant = np.array([False, False, True])
+    found = with_relevance(beliefs, np.array([0.8, 0.5, 1.0], np.float32), irrelevant)
+    assert found == pytest.approx(np.array([[0.2, 0.6, 0.2], [0.25, 0.25, 0.5], [0.5, 0.5, 0.0]]))
+
+
+def test_hints_of_photos_that_join_and_of_some_photos() -> None:
+    irrelevant = np.array([False, True])
+    first = RelevanceHints(irrelevant, np.array([0.1, 0.2], np.float32), np.array([1.0, 0.0], np.float32))
+    second = RelevanceHints(irrelevant, np.array([0.3], np.float32))
+    both = first.joined(second)
+    assert both.mass is not None
+    assert both.mass == pytest.approx([0.1, 0.2, 0.3])
+    assert both.unknown is None  # not measured of all
+    some = first.take(np.array([1]))
+    assert some.mass is not None
+    assert some.mass == pytest.approx([0.2])
+    assert not RelevanceHints(np.array([False])).used
+    assert len(first.signals(np.array([[0.5, 0.5], [1.0, 0.0]], np.float32))) == 2
+
+
+def test_strangers_are_known_and_one_of_them_takes_no_label_away() -> None:
+    """Cluster 0 is what nobody wants; its label is the only irrelevant one, and the prior hints at it."""
+    embeddings, truth, _ = clusters()
+    prior = np.full((300, 5), 0.1, dtype=np.float32)
+    rng = np.random.default_rng(0)
+    guess = np.where(rng.random(300) < 0.3, rng.integers(5, size=300), truth)
+    prior[np.arange(300), guess] = 0.6
+    hints = RelevanceHints(np.arange(5) == 0)
+    model = PoolModel(embeddings, prior, hints=hints)
+    before = model.propagate(np.zeros(0, dtype=int), np.zeros((0, 5), np.float32)).argmax(axis=1)
+    row = int(np.flatnonzero(truth == 0)[0])
+    after = model.propagate(np.array([row]), np.eye(5, dtype=np.float32)[[0]]).argmax(axis=1)
+    assert (after == before)[truth != 0].mean() > 0.95
+    rows = rng.permutation(300)[:60]
+    known = model.propagate(rows, np.eye(5, dtype=np.float32)[truth[rows]]).argmax(axis=1) == 0
+    assert known[truth == 0].mean() > 0.9
+    assert known[truth != 0].mean() < 0.02
+    assert model.relevance is not None
+    model.add(embeddings[:10], prior[:10], hints=None)
+    assert model.propagate(rows, np.eye(5, dtype=np.float32)[truth[rows]]).shape == (310, 5)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from backend.learning import space as space_module
 from backend.learning.space import finite_rows, fit_space, unit_rows
 
 pytestmark = pytest.mark.unit
@@ -50,3 +51,22 @@ def test_large_pools_are_fitted_on_a_fair_sample() -> None:
 def test_helpers() -> None:
     assert finite_rows(np.array([[1, np.inf], [1, 2]])).tolist() == [[0, 0], [1, 2]]
     assert unit_rows(np.array([[3, 4], [0, 0]], dtype=np.float32)) == pytest.approx(np.array([[0.6, 0.8], [0, 0]]))
+
+
+def test_few_rows_have_the_axes_that_their_covariance_has() -> None:
+    rows = correlated(12, 40)  # fewer rows than dimensions: by their inner products
+    space = fit_space(rows, dimension=8, whitening=0.0)
+    centred = rows - rows.mean(axis=0)
+    values, vectors = np.linalg.eigh(centred.T @ centred / 12)
+    assert ((rows - space.mean) @ space.projection).var(axis=0) == pytest.approx(values[::-1][:8], rel=1e-3)
+    assert np.abs(np.sum(space.projection * vectors[:, ::-1][:, :8], axis=0)) == pytest.approx(np.ones(8), abs=1e-3)
+
+
+def test_leading_axes_without_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = correlated(400, 60) / np.sqrt(1.0 + np.arange(60))  # a spectrum that falls, as embeddings have it
+    whole = fit_space(rows, dimension=10)
+    monkeypatch.setattr(space_module, "_WIDE", 20)
+    leading = fit_space(rows, dimension=10)
+    assert not np.array_equal(leading.projection, whole.projection)
+    cosines = whole.project(rows[:50]) @ whole.project(rows[:50]).T
+    assert leading.project(rows[:50]) @ leading.project(rows[:50]).T == pytest.approx(cosines, abs=0.02)

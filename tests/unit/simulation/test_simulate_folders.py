@@ -43,7 +43,7 @@ def test_real_photos_from_folder_to_curve(tmp_path: Path) -> None:
     assert {run.strategy for run in found.runs} == {"default", RANDOM_HEAD}
     assert next(run for run in found.runs if run.strategy == "default").points[-1].accuracy > 0.6
     assert {"embedding photos", "default, seed 0"} <= set(heard)
-    assert json.loads((tmp_path / "out" / "curve.json").read_text())[0]["labels"] == 10
+    assert json.loads((tmp_path / "out" / "curve.json").read_text())[0]["labels"] == 0
     with pytest.raises(NotFoundError, match="class folders that the pool has not"):
         run(tmp_path / "photos", tmp_path / "out", settings, test_dir=SPORTS, budget=4, seeds=1)
 

@@ -1,0 +1,223 @@
+"""What the first labels do to the suggestions: accuracy on the photos that nobody labelled yet, one label at a time.
+
+    python -m benchmarks.first_labels --image-dir sports50/pool --strangers imagenet200
+
+Random subsets of the class folders with a few photos each are played in the default order, as a new team would: plain and
+with strangers, as a flat list and as a Taxonomy, ImageNet's prior from the folder names, every tenth photo kept for
+evaluation. Photos are embedded once and kept in STATE_DIR. Half of the subsets are drawn from the classes in even places
+of the alphabet, half from those in odd places: what is chosen on one half can be confirmed on the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from backend.features import Backbone, open_backbone
+from backend.labels import LabelSpace, WordNet, ensure_wordnet, parse_label_config
+from backend.settings import load_settings
+from backend.simulation.engine import CurvePoint, Setting, play
+from backend.simulation.photos import (
+    NOT_RELEVANT,
+    Hierarchy,
+    Photos,
+    class_folders,
+    embed_folder,
+    label_space,
+    readable,
+    with_beliefs,
+)
+from backend.storage.database import Database
+from backend.storage.feature_store import FeatureStore
+
+SHOWN = (0, 1, 2, 3, 5, 10, 20, 30, 40, 50, 60)
+EARLY = range(1, 21)
+KNOWN_AT = 50
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to set up a project."""
+
+    strangers: bool
+    taxonomy: bool
+
+    def __str__(self) -> str:
+        return f"{'Taxonomy' if self.taxonomy else 'flat'}, {'with' if self.strangers else 'without'} strangers"
+
+
+VARIANTS = tuple(Variant(strangers, taxonomy) for taxonomy in (False, True) for strangers in (False, True))
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Embedded photos, and what turns them into a project.
+
+    Attributes:
+        photos: of the class folders.
+        classes: names of the folders.
+        strangers: photos of none of them; None: there are none.
+    """
+
+    photos: Photos
+    classes: tuple[str, ...]
+    strangers: Photos | None
+    backbone: Backbone
+    wordnet: WordNet
+
+
+def groups_of(names: Sequence[str], wordnet: WordNet) -> dict[str, list[str]]:
+    """The branches of a Taxonomy over label names: WordNet's groups of two to eight; what has none is below `Others`."""
+    tree = label_space(names, wordnet, distractors=False).tree
+    below = np.asarray(tree.membership.toarray() if hasattr(tree.membership, "toarray") else tree.membership) > 0
+    left, groups = set(range(len(names))), {}
+    for node in np.lexsort((np.arange(below.shape[1]), np.abs(below.sum(axis=0) - 5))):
+        members = [label for label in np.flatnonzero(below[:, node]) if label in left]
+        if 2 <= below[:, node].sum() <= 8 and len(members) >= 2:
+            groups[str(tree.nodes[node])] = [names[label] for label in members]
+            left -= set(members)
+    if left:
+        groups["Others"] = [names[label] for label in sorted(left)]
+    return groups
+
+
+def taxonomy_space(names: Sequence[str], wordnet: WordNet, *, strangers: bool) -> LabelSpace:
+    """The label space of a Taxonomy whose leaves are the names, and `Not relevant` last."""
+    branches = "".join(
+        f"<Choice value={quoteattr('branch: ' + title)}>"
+        + "".join(f"<Choice value={quoteattr(name)}/>" for name in members)
+        + "</Choice>"
+        for title, members in groups_of(names, wordnet).items()
+    )
+    last = f"<Choice value={quoteattr(NOT_RELEVANT)}/>" if strangers else ""
+    config = parse_label_config(
+        '<View><Image name="image" value="$image"/>'
+        f'<Taxonomy name="class" toName="image" leafsOnly="true" maxUsages="1">{branches}{last}</Taxonomy></View>'
+    )
+    return LabelSpace(config.controls[0], wordnet)
+
+
+def project(embedded: Embedded, variant: Variant, seed: int, classes: int, each: int, strangers: int) -> Setting:
+    """A random project: some classes of every other place of the alphabet (by the seed's parity), some photos of each."""
+    rng = np.random.default_rng(seed)
+    half = np.arange(seed % 2, len(embedded.classes), 2)
+    chosen = np.sort(rng.choice(half, min(classes, half.size), replace=False))
+    pool_rows, test_rows = [], []
+    for label in chosen:
+        rows = rng.permutation(np.flatnonzero(embedded.photos.labels == label))
+        pool_rows.append(rows[:each])
+        test_rows.append(rows[each:])
+    names = readable([embedded.classes[label] for label in chosen])
+    if variant.taxonomy:
+        space = taxonomy_space(names, embedded.wordnet, strangers=variant.strangers)
+    else:
+        space = label_space(names, embedded.wordnet, distractors=variant.strangers)
+    titles = [label.title for label in space.control.labels]
+    place = np.full(len(embedded.classes), -1)
+    place[chosen] = [titles.index(name) for name in names]
+
+    def photos(source: Photos, rows: np.ndarray, labels: np.ndarray) -> Photos:
+        part = source.take(rows)
+        renamed = Photos(part.embeddings, labels, part.digests)
+        return with_beliefs(renamed, embedded.backbone, space, ())
+
+    rows = np.concatenate(pool_rows)
+    pool = photos(embedded.photos, rows, place[embedded.photos.labels[rows]])
+    if variant.strangers and embedded.strangers is not None:
+        drawn = rng.choice(len(embedded.strangers), min(strangers, len(embedded.strangers)), replace=False)
+        pool = pool.and_also(photos(embedded.strangers, drawn, np.full(drawn.size, -1)))
+    rest = np.concatenate(test_rows)
+    test = photos(embedded.photos, rest, place[embedded.photos.labels[rest]])
+    ordered = tuple(title for title in titles if title != NOT_RELEVANT)
+    hierarchy = Hierarchy(space.tree.membership, space.tree.nodes)
+    marks = tuple(range(max(SHOWN) + 1))
+    return Setting(pool, test, ordered, hierarchy, budget=max(SHOWN), batch=1, evaluation_share=0.1, marks=marks)
+
+
+def mean_curve(curves: Sequence[Sequence[CurvePoint]], figure: str) -> dict[int, float]:
+    """Labels -> mean over the projects of one figure of a `CurvePoint`; marks where some project has none are left out."""
+    means: dict[int, float] = {}
+    for points in zip(*curves, strict=False):
+        values = [getattr(point, figure) for point in points]
+        if all(value is not None for value in values):
+            means[points[0].labels] = float(np.mean(values))
+    return means
+
+
+def early_loss(curve: dict[int, float]) -> float:
+    """How far the curve falls below its start within the first 20 labels, [0, 1]; 0 = never."""
+    return max(0.0, curve[0] - min(value for labels, value in curve.items() if labels in EARLY))
+
+
+def embed(image_dir: Path, strangers: Path | None, console: Console) -> Embedded:
+    """Embed what is not yet in STATE_DIR."""
+    settings = load_settings()
+    wordnet_dir = settings.state_dir / "wordnet"
+    ensure_wordnet(wordnet_dir)
+    backbone = open_backbone(
+        settings.backbone, models_dir=settings.resolved_weights_dir, inception_weights=settings.inception_weights
+    )
+    classes = class_folders(image_dir)
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.resolved_database_url)
+    try:
+        database.migrate()
+        store = FeatureStore(database.engine)
+        with console.status("embedding") as status:
+
+            def tell(done: int, total: int) -> None:
+                status.update(f"embedding {done:,} of {total:,}")
+
+            photos = embed_folder(image_dir, classes, backbone, store, tell)
+            others = embed_folder(strangers, None, backbone, store, tell) if strangers else None
+    finally:
+        database.close()
+    return Embedded(photos, classes, others, backbone, WordNet.open(wordnet_dir))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Play and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--image-dir", type=Path, required=True, help="one folder of photos for each class")
+    parser.add_argument("--strangers", type=Path, help="folder of photos that belong to none of the classes")
+    parser.add_argument("--subsets", type=int, default=10, help="random projects")
+    parser.add_argument("--classes", type=int, default=20)
+    parser.add_argument("--photos", type=int, default=10, help="photos of each class")
+    parser.add_argument("--count", type=int, default=40, help="strangers in a project")
+    options = parser.parse_args(arguments)
+    terminal = Console()
+    console = terminal if terminal.is_terminal else Console(width=160)
+    embedded = embed(options.image_dir, options.strangers, console)
+    table = Table("project", "subsets", *(str(mark) for mark in SHOWN), "lost early", title="right on the unlabelled")
+    known = Table("project", "subsets", f"strangers known at {KNOWN_AT}", "false alarms")
+    for variant in VARIANTS:
+        if variant.strangers and embedded.strangers is None:
+            continue
+        curves = [
+            play(project(embedded, variant, seed, options.classes, options.photos, options.count), "default", 0).points
+            for seed in range(options.subsets)
+        ]
+        for name, part in (("all", curves), ("even", curves[0::2]), ("odd", curves[1::2])):
+            if not part:
+                continue
+            right = mean_curve(part, "unlabelled_accuracy")
+            table.add_row(str(variant), name, *(f"{right[mark]:.3f}" for mark in SHOWN), f"{early_loss(right):.3f}")
+            if variant.strangers:
+                found, alarms = mean_curve(part, "distractors_known"), mean_curve(part, "false_alarms")
+                known.add_row(str(variant), name, f"{found[KNOWN_AT]:.2f}", f"{alarms[KNOWN_AT]:.3f}")
+    console.print(table)
+    if known.row_count:
+        console.print(known)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
