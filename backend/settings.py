@@ -11,6 +11,7 @@ import ipaddress
 import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -240,6 +241,13 @@ def check_listening(settings: Settings, *, insecure: bool) -> None:
             f"HOST is {settings.host}, which other machines can reach, and no credentials are set: set BASIC_AUTH_USER "
             "and BASIC_AUTH_PASSWORD, or HOST=127.0.0.1, or add --insecure where the network itself keeps strangers out."
         )
+
+
+def secret_values(settings: Settings) -> tuple[str, ...]:
+    """The values that must be seen nowhere: tokens, passwords, and those in addresses."""
+    values = [settings.label_studio_api_key, settings.basic_auth_password, settings.webhook_secret]
+    values += [urlsplit(url).password or "" for url in (settings.database_url, settings.queue_url)]
+    return tuple(value for value in values if value)
 
 
 def setting_names() -> tuple[str, ...]:

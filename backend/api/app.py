@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
+import uuid
+from contextlib import ExitStack
 
 from flask import Flask, Response, g, request
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
@@ -29,6 +32,7 @@ from backend.errors import (
     WordNetError,
 )
 from backend.jobs.queue import JobQueue
+from backend.logs import logged_as
 from backend.service.context.context import Runtime
 from backend.service.ingest.spool import SPOOL, EventSpool
 
@@ -47,6 +51,8 @@ STATUS: tuple[tuple[type[BackendError], int], ...] = (
 )
 CALLERS_FAULT = 422
 RETRY_SECONDS = 5
+REQUEST_ID = "X-Request-ID"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def create_app(runtime: Runtime, jobs: JobQueue) -> Flask:
@@ -68,6 +74,10 @@ def create_app(runtime: Runtime, jobs: JobQueue) -> Flask:
     @app.before_request
     def start_clock() -> Response | None:
         g.started = time.monotonic()
+        given = request.headers.get(REQUEST_ID, "")
+        g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex[:16]
+        g.log_names = ExitStack()
+        g.log_names.enter_context(logged_as(request=g.request_id))
         return require_credentials(runtime.settings, throttle, request)
 
     @app.after_request
@@ -75,13 +85,19 @@ def create_app(runtime: Runtime, jobs: JobQueue) -> Flask:
         endpoint = request.url_rule.rule if request.url_rule else "unknown"
         metrics.REQUESTS.labels(endpoint, str(response.status_code)).inc()
         metrics.REQUEST_SECONDS.labels(endpoint).observe(time.monotonic() - g.started)
+        response.headers[REQUEST_ID] = g.request_id
         return response
 
-    _answer_errors(app)
+    @app.teardown_request
+    def end(_error: BaseException | None) -> None:
+        if "log_names" in g:
+            g.log_names.close()
+
+    _answer_errors(app, runtime)
     return app
 
 
-def _answer_errors(app: Flask) -> None:
+def _answer_errors(app: Flask, runtime: Runtime) -> None:
     @app.errorhandler(BackendError)
     def refuse(error: BackendError) -> Response:
         status = next((code for kind, code in STATUS if isinstance(error, kind)), CALLERS_FAULT)

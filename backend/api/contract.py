@@ -18,7 +18,7 @@ from backend.api.answers import (
     VersionsAnswer,
 )
 from backend.api.describe import Answer, described
-from backend.api.errors import error_response
+from backend.api.errors import error_response, without_paths
 from backend.api.requests import (
     JobBody,
     JobQuery,
@@ -37,6 +37,7 @@ from backend.service.ingest.webhooks import ACTIONS, handle_event
 from backend.service.projects.project import project_id_of, set_up_from_payload, set_up_project
 from backend.service.queue.predict import FIRST_VERSION, Predictor
 from backend.service.versions.registry import version_names
+from backend.settings import Settings
 from backend.storage.schema import Job
 
 log = logging.getLogger(__name__)
@@ -125,12 +126,12 @@ def contract_blueprint(runtime: Runtime, jobs: JobQueue, spool: EventSpool) -> B
         job_id = query.wanted or body.wanted
         if not job_id:
             raise BackendError("/job_status needs `job`, the id of a job.", reason="bad_request")
-        return jsonify(describe_job(jobs.ledger.get(job_id)))
+        return jsonify(describe_job(runtime.settings, jobs.ledger.get(job_id)))
 
     return blueprint
 
 
-def describe_job(job: Job) -> dict[str, Any]:
+def describe_job(settings: Settings, job: Job) -> dict[str, Any]:
     """A job for people and programs."""
     return {
         "job": job.id,
@@ -139,7 +140,7 @@ def describe_job(job: Job) -> dict[str, Any]:
         "job_status": job.status,
         "progress": round(job.progress, 3),
         "percent": round(100 * job.progress),
-        "message": job.message,
+        "message": without_paths(settings, job.message),
         "result": job.result,
         "attempts": job.attempts,
         "created_at": job.created_at.isoformat(),

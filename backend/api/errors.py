@@ -6,6 +6,8 @@ from typing import Any
 
 from flask import Response, jsonify
 
+from backend.settings import Settings
+
 MOST_OF_STATUS_LINE = 400
 
 
@@ -21,3 +23,18 @@ def status_line(status: int, message: str) -> str:
     """A status line whose phrase is `message`: of a refused /setup, Label Studio's pages show nothing else."""
     phrase = " ".join(message.split()).encode("ascii", "replace").decode("ascii")
     return f"{status} {phrase[:MOST_OF_STATUS_LINE]}"
+
+
+def without_paths(settings: Settings, text: str) -> str:
+    """A message for callers: where the server keeps its files is nothing to them, so settings stand for folders."""
+    folders = (
+        ("INCEPTION_WEIGHTS", settings.inception_weights),
+        ("WEIGHTS_DIR", settings.weights_dir),
+        ("WORDNET_DIR", settings.wordnet_dir),
+        ("STATE_DIR", settings.state_dir),
+    )
+    for name, folder in folders:
+        if folder is not None:
+            for written in {str(folder.resolve()), str(folder)} - {"."}:
+                text = text.replace(written, name)
+    return text

@@ -114,7 +114,9 @@ def projects_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
     @described("Background jobs, newest first.", query=LimitQuery, answers={200: JobsAnswer})
     def project_jobs(project_id: int, query: LimitQuery) -> Answer:
         find_project(runtime, project_id)
-        return jsonify({"jobs": [describe_job(job) for job in jobs.ledger.of_project(project_id, query.limit)]})
+        return jsonify(
+            {"jobs": [describe_job(runtime.settings, job) for job in jobs.ledger.of_project(project_id, query.limit)]}
+        )
 
     @blueprint.get("/<int:project_id>/failures")
     @described("Tasks whose photo cannot be read.", query=LimitQuery, answers={200: FailuresAnswer})

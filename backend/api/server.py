@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 
 from backend.settings import Settings
 
@@ -42,6 +43,16 @@ def _open_backbone(runtime: Any) -> None:
         log.error("%s", error)
 
 
+class GunicornLog(Logger):  # type: ignore[misc]
+    """Gunicorn's own lines, in the format of all others."""
+
+    def setup(self, cfg: Any) -> None:
+        """Called by gunicorn: what it logs goes to the root logger alone."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
 class WebServer(BaseApplication):  # type: ignore[misc]
     """Gunicorn over `build_app`; the heavy imports happen in its worker process only."""
 
@@ -59,6 +70,7 @@ class WebServer(BaseApplication):  # type: ignore[misc]
             "timeout": REQUEST_TIMEOUT_SECONDS,
             "graceful_timeout": SHUTDOWN_SECONDS,
             "control_socket_disable": True,  # it would be a file in the home folder
+            "logger_class": GunicornLog,
             "loglevel": self._settings.log_level.lower(),
         }
         for name, value in options.items():

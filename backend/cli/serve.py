@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from backend.cli.listening import refuse_taken_port
-from backend.cli.logs import configure_logging
 from backend.cli.supervisor import Supervisor
 from backend.cli.worker import worker_command
 from backend.jobs.kinds import Lane
+from backend.logs import configure_logging
 from backend.settings import check_listening, load_settings
 from backend.storage.opening import migrate_database
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from backend.cli.listening import refuse_taken_port
-from backend.cli.logs import configure_logging
 from backend.demo.parent import end_with_parent
+from backend.logs import configure_logging
 from backend.settings import check_listening, load_settings
 from backend.storage.opening import migrate_database
 

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from backend.cli.logs import configure_logging
 from backend.cli.supervisor import Supervisor
 from backend.demo.parent import end_with_parent
 from backend.jobs.kinds import Lane
+from backend.logs import configure_logging
 from backend.settings import load_settings
 from backend.storage.opening import migrate_database
 

@@ -33,6 +33,8 @@ class WebClient:
     Args:
         allowed: hosts that may be fetched from though their addresses are not public.
         trusted: the one origin exempt from the address check, and sent `authorization`; None for no such origin.
+        trusted_target: whether a path and query of that origin are among those; all others of it are fetched like
+            any address.
         authorization: gives the `Authorization` header for `trusted`.
         resolve: name resolution; the system's unless told.
     """
@@ -42,10 +44,12 @@ class WebClient:
         allowed: AllowList,
         *,
         trusted: Origin | None = None,
+        trusted_target: Callable[[str], bool] = lambda target: True,
         authorization: Callable[[], str] | None = None,
         resolve: Resolve = resolve_host,
     ) -> None:
         self._trusted = trusted
+        self._trusted_target = trusted_target
         self._authorization = authorization
         self._network = CheckedNetwork(allowed, resolve)
         self._pool = httpcore.ConnectionPool(
@@ -78,7 +82,7 @@ class WebClient:
 
     def _hop(self, address: WebAddress, max_bytes: int, deadline: Deadline) -> bytes | WebAddress:
         headers = self._headers(address)
-        with self._network.request(deadline, exempt=address.origin == self._trusted):
+        with self._network.request(deadline, exempt=self._is_trusted(address)):
             try:
                 try:
                     return self._ask(address, headers, max_bytes, deadline)
@@ -90,6 +94,9 @@ class WebClient:
             except (httpcore.NetworkError, httpcore.ProtocolError) as error:
                 raise ImageError(f"{address.origin.host} broke off ({error})", reason="unreachable") from error
 
+    def _is_trusted(self, address: WebAddress) -> bool:
+        return address.origin == self._trusted and self._trusted_target(address.target)
+
     def _headers(self, address: WebAddress) -> list[tuple[str, str]]:
         headers = [
             ("Host", address.origin.host_header),
@@ -97,7 +104,7 @@ class WebClient:
             ("Accept-Encoding", "identity"),
             ("User-Agent", "label-order-backend"),
         ]
-        if address.origin == self._trusted and self._authorization is not None:
+        if self._is_trusted(address) and self._authorization is not None:
             try:
                 headers.append(("Authorization", self._authorization()))
             except BackendError as error:
@@ -143,7 +150,7 @@ class WebClient:
             raise ImageError(f"{host} answered HTTP {status}", reason="http_status")
 
     def _hint(self, address: WebAddress) -> str:
-        return "; check LABEL_STUDIO_API_KEY" if address.origin == self._trusted else ""
+        return "; check LABEL_STUDIO_API_KEY" if self._is_trusted(address) else ""
 
 
 def _tls_context() -> ssl.SSLContext:

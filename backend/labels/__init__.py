@@ -5,7 +5,7 @@ from __future__ import annotations
 from backend.labels import imagenet
 from backend.labels.config import LabelConfig, parse_label_config
 from backend.labels.controls import Control, Label
-from backend.labels.relevance import relevance_mass
+from backend.labels.relevance import check_roots, relevance_mass
 from backend.labels.space import LabelSpace
 from backend.labels.tree import LabelTree
 from backend.labels.wordnet import WordNet
@@ -18,6 +18,7 @@ __all__ = [
     "LabelSpace",
     "LabelTree",
     "WordNet",
+    "check_roots",
     "ensure_wordnet",
     "imagenet",
     "parse_label_config",

@@ -48,6 +48,19 @@ def relevance_mass(
     return np.clip(probabilities @ class_relevance(roots, wordnet), 0.0, 1.0)
 
 
+def check_roots(roots: Sequence[str], wordnet: WordNet) -> None:
+    """Whether every root is known; quick, nothing is computed.
+
+    Raises:
+        WordNetError: WordNet does not have one.
+    """
+    for root in roots:
+        if root.startswith("domain:"):
+            wordnet.resolve(root.removeprefix("domain:"))
+        else:
+            _synsets_of(root, wordnet)
+
+
 def class_relevance(roots: Sequence[str], wordnet: WordNet) -> FloatArray:
     """P(relevant | ImageNet class): float32 [1000], [0, 1], read-only.
 

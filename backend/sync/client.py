@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from backend.errors import LabelStudioError
 from backend.sync.transport import Transport
 
 JsonDict = dict[str, Any]
@@ -43,6 +44,16 @@ class TaskFilter:
         }
 
 
+def _object(answer: Any) -> JsonDict:
+    """An answer that should be an object, with its own words for keys that it lacks."""
+    if not isinstance(answer, dict):
+        raise LabelStudioError(
+            f"Label Studio answered {type(answer).__name__} where an object should be: is LABEL_STUDIO_URL its origin?",
+            reason="label_studio_answer",
+        )
+    return answer
+
+
 class LabelStudioClient:
     """One Label Studio, seen by one user.
 
@@ -69,7 +80,7 @@ class LabelStudioClient:
 
     def whoami(self) -> JsonDict:
         """The user whose token this is."""
-        return dict(self.transport.call("GET", "/api/current-user/whoami"))
+        return _object(self.transport.call("GET", "/api/current-user/whoami"))
 
     def create_personal_access_token(self) -> str:
         """A new personal access token of this user; Label Studio allows one at a time."""
@@ -88,19 +99,19 @@ class LabelStudioClient:
 
     def project(self, project_id: int) -> JsonDict:
         """One project with its settings and counts."""
-        return dict(self.transport.call("GET", f"/api/projects/{project_id}/"))
+        return _object(self.transport.call("GET", f"/api/projects/{project_id}/"))
 
     def create_project(self, **fields: Any) -> JsonDict:
         """A new project."""
-        return dict(self.transport.call("POST", "/api/projects/", json=fields))
+        return _object(self.transport.call("POST", "/api/projects/", json=fields))
 
     def update_project(self, project_id: int, **fields: Any) -> JsonDict:
         """Change settings of a project and return it."""
-        return dict(self.transport.call("PATCH", f"/api/projects/{project_id}/", json=fields))
+        return _object(self.transport.call("PATCH", f"/api/projects/{project_id}/", json=fields))
 
     def next_task(self, project_id: int) -> JsonDict:
         """The task that Label Studio would hand to this user now (and locks for them)."""
-        return dict(self.transport.call("GET", f"/api/projects/{project_id}/next/"))
+        return _object(self.transport.call("GET", f"/api/projects/{project_id}/next/"))
 
     # Tasks and annotations
     def iter_tasks(
@@ -157,7 +168,7 @@ class LabelStudioClient:
             "query": json.dumps(query),
         }
         params.update(FIELD_PARAMS[fields])
-        return dict(self.transport.call("GET", "/api/tasks", params=params))
+        return _object(self.transport.call("GET", "/api/tasks", params=params))
 
     def iter_annotations(self, project_id: int, *, page_size: int = 200) -> Iterator[JsonDict]:
         """Every annotation of a project, skips (`was_cancelled`) included; `task` holds the task's id."""
@@ -191,12 +202,12 @@ class LabelStudioClient:
 
     def update_task(self, task_id: int, **fields: Any) -> JsonDict:
         """Change a task; `data` replaces all of its data."""
-        return dict(self.transport.call("PATCH", f"/api/tasks/{task_id}/", json=fields))
+        return _object(self.transport.call("PATCH", f"/api/tasks/{task_id}/", json=fields))
 
     def annotate(self, task_id: int, result: list[JsonDict], *, was_cancelled: bool = False) -> JsonDict:
         """Create an annotation (or a skip) as this user."""
         body = {"result": result, "was_cancelled": was_cancelled}
-        return dict(self.transport.call("POST", f"/api/tasks/{task_id}/annotations/", json=body))
+        return _object(self.transport.call("POST", f"/api/tasks/{task_id}/annotations/", json=body))
 
     # Predictions
     def import_predictions(self, project_id: int, items: Sequence[JsonDict]) -> int:
@@ -223,7 +234,7 @@ class LabelStudioClient:
 
     def prediction(self, prediction_id: int) -> JsonDict:
         """One prediction, whatever its model version."""
-        return dict(self.transport.call("GET", f"/api/predictions/{prediction_id}/"))
+        return _object(self.transport.call("GET", f"/api/predictions/{prediction_id}/"))
 
     def unannotated_tasks_of_version(self, project_id: int, version: str) -> Iterator[JsonDict]:
         """Tasks without annotation that have a prediction of one model version, with all their predictions."""
@@ -242,7 +253,7 @@ class LabelStudioClient:
 
     def update_prediction(self, prediction_id: int, **fields: Any) -> JsonDict:
         """Change a prediction in place: annotations that refer to it stay valid."""
-        return dict(self.transport.call("PATCH", f"/api/predictions/{prediction_id}/", json=fields))
+        return _object(self.transport.call("PATCH", f"/api/predictions/{prediction_id}/", json=fields))
 
     def delete_prediction(self, prediction_id: int) -> None:
         """Remove one prediction."""
@@ -274,8 +285,8 @@ class LabelStudioClient:
     def save_ml_backend(self, fields: JsonDict, backend_id: int | None = None) -> JsonDict:
         """Add an ML backend, or change one; Label Studio calls its /health and /setup first."""
         if backend_id is None:
-            return dict(self.transport.call("POST", "/api/ml/", json=fields))
-        return dict(self.transport.call("PATCH", f"/api/ml/{backend_id}", json=fields))
+            return _object(self.transport.call("POST", "/api/ml/", json=fields))
+        return _object(self.transport.call("PATCH", f"/api/ml/{backend_id}", json=fields))
 
     def webhooks(self, project_id: int) -> list[JsonDict]:
         """The webhooks of a project."""
@@ -284,8 +295,8 @@ class LabelStudioClient:
     def save_webhook(self, fields: JsonDict, webhook_id: int | None = None) -> JsonDict:
         """Add a webhook, or change one."""
         if webhook_id is None:
-            return dict(self.transport.call("POST", "/api/webhooks/", json=fields))
-        return dict(self.transport.call("PATCH", f"/api/webhooks/{webhook_id}/", json=fields))
+            return _object(self.transport.call("POST", "/api/webhooks/", json=fields))
+        return _object(self.transport.call("PATCH", f"/api/webhooks/{webhook_id}/", json=fields))
 
     def delete_webhook(self, webhook_id: int) -> None:
         """Remove a webhook."""
@@ -299,10 +310,10 @@ class LabelStudioClient:
         """Add a Data Manager tab, or change one."""
         body = {"project": project_id, "data": data}
         if view_id is None:
-            return dict(self.transport.call("POST", "/api/dm/views/", json=body))
-        return dict(self.transport.call("PATCH", f"/api/dm/views/{view_id}/", json=body))
+            return _object(self.transport.call("POST", "/api/dm/views/", json=body))
+        return _object(self.transport.call("PATCH", f"/api/dm/views/{view_id}/", json=body))
 
     def add_local_files_storage(self, project_id: int, directory: Path, title: str) -> JsonDict:
         """Let a project's tasks refer to files below `directory` as /data/local-files/?d=<path below the document root>."""
         body = {"project": project_id, "path": str(directory), "title": title, "use_blob_urls": True}
-        return dict(self.transport.call("POST", "/api/storages/localfiles/", json=body))
+        return _object(self.transport.call("POST", "/api/storages/localfiles/", json=body))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import threading
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +20,21 @@ from backend.sync.tokens import Token, TokenKind
 CONNECT_TIMEOUT_SECONDS = 5.0
 DETAIL_LIMIT = 500
 RETRIED_STATUSES = (429, 502, 503, 504)
+
+
+class _Answer(dict[str, Any]):
+    """An object in an answer of Label Studio's; a key that should be there and is not, is its fault and says so."""
+
+    def __init__(self, call: str, content: Mapping[str, Any]) -> None:
+        super().__init__(content)
+        self._call = call
+
+    def __missing__(self, key: str) -> Any:
+        raise LabelStudioError(
+            f"{self._call}: the answer has no {key!r}. Is LABEL_STUDIO_URL the origin of a Label Studio, and its release "
+            "one that this backend knows?",
+            reason="label_studio_answer",
+        )
 
 
 class _Authorization(AuthBase):
@@ -162,8 +179,8 @@ class Transport:
         if not response.content:
             return None
         try:
-            return response.json()
-        except ValueError:
+            return response.json(object_hook=partial(_Answer, call))
+        except (ValueError, RecursionError):
             raise LabelStudioError(
                 f"{call}: the answer is not JSON; LABEL_STUDIO_URL does not point to Label Studio's origin.",
                 reason="label_studio_not_json",

@@ -13,6 +13,7 @@ from backend.errors import BackendError
 from backend.jobs.kinds import JobStatus
 from backend.jobs.ledger import HEARTBEAT_SECONDS, JobLedger
 from backend.jobs.worker_name import WorkerName
+from backend.logs import logged_as
 from backend.storage.schema import Job
 from backend.worker.handlers import Handler, Progress
 
@@ -36,6 +37,11 @@ class Runner:
         job = self.ledger.claim(job_id, self.name)
         if job is None:
             return
+        with logged_as(job=job_id):
+            self._run(job_id, job)
+        self.wake()
+
+    def _run(self, job_id: str, job: Job) -> None:
         with self._lock:
             self._running.add(job_id)
         started = time.monotonic()
@@ -59,7 +65,6 @@ class Runner:
             log.info(
                 "job %s (%s, project %s) done in %.1f s", job_id, job.kind, job.project_id, time.monotonic() - started
             )
-        self.wake()
 
     def keep_beating(self, stop: threading.Event) -> None:
         """Send heartbeats for the running jobs until `stop` is set; run in a thread of its own."""

@@ -8,8 +8,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import select
 
-from backend.errors import BackendError, NotFoundError
+from backend.errors import BackendError, NotFoundError, SettingsError, WordNetError
 from backend.jobs.kinds import JobKind
+from backend.labels import check_roots
 from backend.service.context.context import Runtime
 from backend.service.projects.options import parse_extra_params, project_options
 from backend.service.projects.payloads import first_fault
@@ -63,7 +64,12 @@ def set_up_project(
     params = None
     if extra_params is not None:
         params = parse_extra_params(extra_params)
-        project_options(runtime.settings, params)
+        options = project_options(runtime.settings, params)
+        if params.get("relevance"):
+            try:
+                check_roots(options.relevance, runtime.wordnet)
+            except WordNetError as error:
+                raise SettingsError(f"extra params: relevance: {error}") from None
     title = title[:MOST_TITLE] if title else None
     created = False
     with runtime.database.session() as session:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from backend.api.body import MOST_NESTED, BodyBudget, BusyError
+from backend.storage.schema import Job
 from tests.unit.api.conftest import App, MakeApp
 from tests.unit.service.samples import CONFIG, PROJECT, annotated, annotation, task
 
@@ -142,3 +143,19 @@ def test_methods_that_a_call_has_not_say_which_it_has(app: App) -> None:
     assert answer.status_code == 405
     assert "POST" in answer.headers["Allow"]
     assert answer.json["error"]["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize("roots", [["nonsense.n.99"], ["domain:qqxyzzy.n.01"], ["qqqxyzzy"]])
+def test_relevance_that_nobody_knows_is_refused_when_it_is_set(app: App, roots: list[str]) -> None:
+    answer = app.client.post("/setup", json={**SETUP, "extra_params": {"relevance": roots}})
+    assert answer.status_code == 400
+    assert "relevance" in answer.json["error"]["message"]
+    assert app.client.post("/setup", json={**SETUP, "extra_params": {"relevance": ["Tennis"]}}).status_code == 200
+
+
+def test_answers_name_settings_instead_of_folders(app: App) -> None:
+    app.client.post("/setup", json=SETUP)
+    job = app.jobs.enqueue("train", 7)
+    with app.database.session() as session:
+        session.get_one(Job, job).message = f"{app.settings.state_dir.resolve()}/projects/7/models is damaged"
+    assert app.client.get(f"/job_status?job={job}").json["message"] == "STATE_DIR/projects/7/models is damaged"

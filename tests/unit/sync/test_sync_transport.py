@@ -9,6 +9,7 @@ import jwt
 import pytest
 
 from backend.errors import LabelStudioError
+from backend.sync.client import LabelStudioClient
 from backend.sync.transport import Transport
 
 from .scripted_server import Answer, ScriptedServer
@@ -173,3 +174,12 @@ def test_no_token_in_any_log(caplog: pytest.LogCaptureFixture) -> None:
     assert token not in caplog.text
     assert access_token(1) not in caplog.text
     assert LEGACY not in caplog.text
+
+
+@pytest.mark.parametrize("ask", ["model_versions", "project_tasks"])
+def test_an_answer_without_what_it_should_hold_is_named(ask: str) -> None:
+    with ScriptedServer(Answer(200, {})) as server:
+        client = LabelStudioClient(server.url, LEGACY)
+        with pytest.raises(LabelStudioError, match=r"GET http.*: the answer has no '\w+'") as caught:
+            client.model_versions(1) if ask == "model_versions" else client.count_tasks(1)
+    assert caught.value.reason == "label_studio_answer"
