@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from backend.sync.placing import place_scores
+from backend.sync.placing import LAST, place_scores
 from backend.sync.version_names import SupersededName
 
 JsonDict = dict[str, Any]
+
+BEHIND = 0.9  # after every place of the window
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,9 @@ def plan_window(
 
     A prediction never changes its labels, since somebody may be looking at it: another suggestion is another
     prediction, and the earlier one is renamed to `superseded_as`, which takes it out of the queue and keeps it valid.
-    So are those of tasks that left the window; whoever comes back gets the same one again. What annotated tasks have is
-    left alone: it says what was suggested.
+    Those of tasks that left the window go behind it first, and get that name next time: a photo that is being handed out
+    right now is shown with its suggestion. One that comes back gets the same prediction again. What annotated tasks have
+    is left alone: it says what was suggested.
 
     Args:
         stored: the tasks of the window before and of this one, as Label Studio has them.
@@ -94,8 +97,8 @@ def plan_window(
     ]
     for task_id, predictions in present.items():
         if predictions and task_id not in scores:
-            gone = tuple((prediction["id"], {"model_version": str(superseded_as)}) for prediction in predictions)
-            steps.append(Step(before[task_id], task_id, changes=gone))
+            left = tuple((row["id"], _left(row, superseded_as)) for row in predictions)
+            steps.append(Step(before[task_id], task_id, changes=left))
     return Plan(tuple(sorted(steps, key=lambda step: step.urgency)), scores, missing)
 
 
@@ -106,6 +109,14 @@ def same_answer(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str
 
 def _answers(result: Sequence[Mapping[str, Any]]) -> list[tuple[str, Any]]:
     return sorted(((str(part.get("from_name")), part.get("value")) for part in result), key=lambda part: part[0])
+
+
+def _left(prediction: JsonDict, superseded_as: SupersededName) -> JsonDict:
+    """What becomes of a prediction whose task left the window."""
+    score = prediction["score"]
+    if score is None or score >= LAST:
+        return {"model_version": str(superseded_as)}
+    return {"score": BEHIND}
 
 
 def _places_before(present: Mapping[int, Sequence[JsonDict]]) -> dict[int, int]:

@@ -13,6 +13,7 @@ from backend.demo.label_studio_process import LabelStudioProcess
 from backend.errors import LabelStudioError
 from backend.sync.client import LabelStudioClient
 from backend.sync.connect import SAMPLING
+from backend.sync.placing import LAST
 from backend.sync.publish import Publication, WindowItem
 from backend.sync.version_names import SupersededName
 
@@ -72,6 +73,8 @@ def test_a_new_order_is_served_and_every_prediction_stays_valid(
     report = publish(client, project, "model", order, earlier=tasks_of(items))
 
     assert not report.moved
+    assert client.model_versions(project) == {"model": 24}, "those that left are behind the window"
+    publish(client, project, "model", order, earlier=tasks_of(items))
     assert client.model_versions(project) == {"model": 21, str(SupersededName("model", SUPERSEDED_AT)): 3}
     # Whoever opened a photo before can still submit it, also one that lost its place.
     for task in (leaving[0], tasks_of(items)[10]):
@@ -224,6 +227,8 @@ def test_duplicates_and_strangers_lose_their_place(client: LabelStudioClient, wi
     report = publish(client, project, "model", items, sweep=True)
     assert [task for task, _ in _stored(client, project, "model")] == tasks_of(items)
     assert dict(_stored(client, project, "model")) == pytest.approx(report.scores)
+    assert client.model_versions(project) == {"model": 7, str(SupersededName("model", SUPERSEDED_AT)): 1}
+    publish(client, project, "model", items, sweep=True)
     assert client.model_versions(project) == {"model": 6, str(SupersededName("model", SUPERSEDED_AT)): 2}
 
 
@@ -234,7 +239,8 @@ def test_nothing_left_to_label_keeps_the_current_version(client: LabelStudioClie
     report = publish(client, project, "model-2", [], earlier=tasks_of(items))
     assert (report.published, report.moved) == ((), False)
     assert client.project(project)["model_version"] == "model-1"
-    publish(client, project, "model-1", [], earlier=tasks_of(items))
+    for _ in range(2):
+        publish(client, project, "model-1", [], earlier=tasks_of(items))
     assert client.model_versions(project) == {"model-1": 1, str(SupersededName("model-1", SUPERSEDED_AT)): 2}
 
 
@@ -299,5 +305,6 @@ def _submit(
 
 
 def _stored(client: LabelStudioClient, project: int, version: str) -> list[tuple[int, float]]:
+    """The places of the window as Label Studio serves them; what left it is behind."""
     stored = [(prediction["task"], prediction["score"]) for prediction in client.predictions(project, version)]
-    return sorted(stored, key=lambda pair: pair[1])
+    return sorted((pair for pair in stored if pair[1] < LAST), key=lambda pair: pair[1])

@@ -19,7 +19,7 @@ from backend.sync.version_names import SupersededName, WindowName
 log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 10.0  # then other projects have their turn
-SWEEP_EVERY = 20  # windows; predictions that Label Studio asked for itself are out of the queue by then
+SWEEP_EVERY = 10  # windows; what left them, or was asked for by Label Studio itself, is out of the queue by then
 
 
 def open_window(runtime: Runtime, project_id: int) -> int:
@@ -37,11 +37,19 @@ class Publishing:
     as soon as a newer window is opened.
     """
 
-    def __init__(self, runtime: Runtime, project: Project, window: WindowName, items: Sequence[QueueItem]) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        project: Project,
+        window: WindowName,
+        items: Sequence[QueueItem],
+        handed_out: Sequence[WindowItem] = (),
+    ) -> None:
         self._runtime = runtime
         self._project = project
         self._window = window
         self._items = items
+        self._handed_out = handed_out
         self._publication: Publication | None = None
 
     def begin(self) -> str:
@@ -55,7 +63,7 @@ class Publishing:
             runtime.label_studio,
             project.id,
             window.model,
-            [WindowItem(item.task_id, item.result) for item in self._items],
+            [*(WindowItem(item.task_id, item.result) for item in self._items), *self._handed_out],
             SupersededName(window.model, now()),
             earlier=[item.task_id for item in current_window(runtime, project)],
             sweep=moves or not project.window_settled or window.serial % SWEEP_EVERY == 0,

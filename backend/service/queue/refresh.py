@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,15 +24,18 @@ from backend.service.projects.options import ProjectOptions, project_options
 from backend.service.projects.project import find_project
 from backend.service.queue.publishing import Publishing, open_window
 from backend.service.queue.queue_window import current_window, queue_items, replace_window, same_window
+from backend.service.queue.suggestion import pre_annotation
 from backend.service.queue.task_texts import bring_texts
 from backend.service.versions.artifacts import snapshots_folder
 from backend.service.versions.comparisons import settle_comparison
 from backend.service.versions.registry import BUILT_IN, PROPAGATION, record_figures
 from backend.storage.schema import Project, QueueItem, now
+from backend.sync.publish import WindowItem
 from backend.sync.version_names import WindowName
 
 log = logging.getLogger(__name__)
 
+HANDED_OUT = 10  # annotators who ask for their next photo in the same second
 COMPARED = "two models disagree: your answer tells which one is better"
 
 
@@ -43,6 +46,8 @@ class Ranking:
     Attributes:
         window: the model that serves, with the number of this window; the current one where nothing changed.
         items: the places of the window.
+        handed_out: photos of the window before that may be on their way to an annotator while another model takes over;
+            they get a suggestion of it too.
         new: whether the window has to be published.
         read_at: the order knows the annotations received until then.
         tasks: embedded tasks that the order knows.
@@ -53,6 +58,7 @@ class Ranking:
 
     window: WindowName
     items: list[QueueItem]
+    handed_out: list[WindowItem]
     new: bool
     read_at: datetime
     tasks: int
@@ -84,7 +90,9 @@ def refresh_project(
         ranking = _rank(runtime, pools, project, options, progress, republish=republish)
     if ranking is None:
         return {"message": "no photo of this project is embedded yet"}
-    publication = Publishing(runtime, project, ranking.window, ranking.items) if ranking.new else None
+    publication = (
+        Publishing(runtime, project, ranking.window, ranking.items, ranking.handed_out) if ranking.new else None
+    )
     version = publication.begin() if publication else project.published_version
     _conclude(runtime, project_id, ranking, version)
     _ask_for_training(runtime, project_id, options, ranking.annotated)
@@ -121,7 +129,11 @@ def _rank(
     progress(0.7, "ordered")
     items = queue_items(project.id, project.snapshot, pool, order, beliefs, options.window_size)
     window = WindowName.parse(project.snapshot)
-    same = window is not None and window.model == served and same_window(current_window(runtime, project), items)
+    earlier = current_window(runtime, project)
+    same = window is not None and window.model == served and same_window(earlier, items)
+    handed_out: list[WindowItem] = []
+    if window is not None and window.model != served:
+        handed_out = _handed_out(earlier, items, pool, annotated, beliefs)
     new = window is None or not same or republish or not project.window_settled
     if new:
         window = WindowName(served, open_window(runtime, project.id))
@@ -134,6 +146,7 @@ def _rank(
     return Ranking(
         window=window,
         items=items,
+        handed_out=handed_out,
         new=new,
         read_at=read_at,
         tasks=len(pool.row_of),
@@ -141,6 +154,24 @@ def _rank(
         annotated=annotated.count,
         versions=_measured(runtime, project, served, beliefs, annotated.count),
     )
+
+
+def _handed_out(
+    earlier: Sequence[QueueItem],
+    items: Sequence[QueueItem],
+    pool: ProjectPool,
+    annotated: Annotated,
+    beliefs: Sequence[ControlBelief],
+) -> list[WindowItem]:
+    """The first unanswered places of the window before that are not in the new one."""
+    stay = {item.task_id for item in items}
+    rows = [(item.task_id, pool.row_of.get(item.task_id)) for item in earlier if item.task_id not in stay]
+    left = [(task, row) for task, row in rows if row is not None and not annotated.answered[row]]
+    controls = [control.space.control for control in pool.controls]
+    return [
+        WindowItem(task, pre_annotation(controls, [belief.served[row] for belief in beliefs]))
+        for task, row in left[:HANDED_OUT]
+    ]
 
 
 def view_of(pool: ProjectPool, annotated: Annotated, beliefs: list[ControlBelief], seed: int) -> PoolView:

@@ -15,7 +15,7 @@ from backend.sync.connect import tab_data, webhook_url
 from backend.sync.placing import LAST, keep_most, place_scores
 from backend.sync.publish import Publication
 from backend.sync.version_names import SupersededName, WindowName, model_of
-from backend.sync.window_plan import StoredTask, WindowItem, plan_window
+from backend.sync.window_plan import BEHIND, StoredTask, WindowItem, plan_window
 
 pytestmark = pytest.mark.unit
 
@@ -102,7 +102,17 @@ def test_steps_are_sorted_by_the_better_of_the_places_before_and_after() -> None
         (0, 6, False, [["model_version", "score", "result"]]),
         (0, 1, False, [["model_version", "score", "result"]]),
         (3, 9, True, []),
-        (3, 4, False, [["model_version"]]),
+        (3, 4, False, [["score"]]),
+    ]
+
+
+def test_a_task_that_left_goes_behind_the_window_first_and_out_of_it_next_time() -> None:
+    """So that whoever is being handed its photo in this moment sees it with its suggestion."""
+    left = {1: stored(1, (11, "cat", 0.1)), 2: stored(2, (12, "cat", BEHIND))}
+    plan = plan_window("model", [], left, SUPERSEDED)
+    assert [step.changes for step in plan.steps] == [
+        ((11, {"score": BEHIND}),),
+        ((12, {"model_version": str(SUPERSEDED)}),),
     ]
 
 
