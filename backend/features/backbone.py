@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.features.compiled import CompiledFiles
+from backend.features.normalise import normalise_parts
 from backend.features.runner import Runner, Session
 from backend.features.spec import BackboneSpec, Embeddings, Floats, Pixels
 
 
 class Backbone:
-    """A network that turns images into embeddings; its ImageNet layer turns those into logits.
+    """What turns images into embeddings, one network or several side by side; its ImageNet layer turns those into logits.
 
     Attributes:
         id: name and weights digest, e.g. "efficientnet_lite2-1a2b3c4d" (see `backbone_id`): equal ids give equal
@@ -46,7 +47,7 @@ class Backbone:
         return self._runner.session()
 
     def embed(self, images: Pixels) -> Embeddings:
-        """Embeddings float16 [n, d], the global average pool, of uint8 RGB images [n, size, size, 3].
+        """Embeddings float16 [n, d] as they are stored, the global average pool of each network, of uint8 RGB images [n, size, size, 3].
 
         Raises:
             ValueError: `images` has another shape or type.
@@ -70,6 +71,13 @@ class Backbone:
             _fill(session.drain())
             for embeddings, _ in pending:
                 yield embeddings
+
+    def features(self, embeddings: Embeddings) -> Embeddings:
+        """What learns sees instead of the stored embeddings [n, d]: float16 of the same shape.
+
+        One network's are left as they are; those of several networks are normalised part by part (`normalise_parts`).
+        """
+        return normalise_parts(embeddings, self.spec.widths) if self.spec.several else embeddings
 
     def imagenet_logits(self, embeddings: npt.NDArray[np.floating]) -> Floats:
         """Logits float32 [n, 1000] of the ImageNet classes from embeddings [n, d]."""

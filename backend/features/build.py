@@ -1,6 +1,6 @@
 """The converting process: a Keras network to an OpenVINO graph that takes raw pixels.
 
-Run as `python -m backend.features.build NAME WEIGHTS OUTPUT [--tuned WEIGHTS]`, so that TensorFlow never enters the serving process.
+Run as `python -m backend.features.build NAME OUTPUT WEIGHTS … [--tuned WEIGHTS]`, so that TensorFlow never enters the serving process.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def write_compiled(spec: BackboneSpec, network: ImageNetNetwork, output: Path) -
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", choices=sorted(BACKBONES))
-    parser.add_argument("weights", type=Path)
     parser.add_argument("output", type=Path)
+    parser.add_argument("weights", type=Path, nargs="+", help="one file for each network, in their order")
     parser.add_argument("--tuned", type=Path, help="weights of a body that was fine-tuned")
     arguments = parser.parse_args()
     spec = BACKBONES[arguments.name]

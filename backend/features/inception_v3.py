@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from backend.features.keras_weights import PUBLISHER, PublishedWeights, load_into, locate
-from backend.features.spec import IMAGENET_CLASSES, BackboneSpec, ImageNetNetwork
+from backend.features.spec import IMAGENET_CLASSES, ImageNetNetwork, NetworkSpec
 
 WEIGHTS = PublishedWeights(
     file_name="inception_v3_weights_tf_dim_ordering_tf_kernels.h5",
@@ -30,16 +30,13 @@ def build_network(weights: Path | None) -> ImageNetNetwork:
     return ImageNetNetwork(keras.Model(model.input, model.get_layer("avg_pool").output), kernel, bias)
 
 
-SPECS = (
-    BackboneSpec(
-        name="inception_v3",
-        input_size=299,
-        embedding_dim=2048,
-        fit="center_crop",
-        crop=1.0,
-        mean=127.5,
-        scale=127.5,
-        locate_weights=partial(locate, WEIGHTS),
-        build_network=build_network,
-    ),
+INCEPTION_V3 = NetworkSpec(
+    name="inception_v3",
+    input_size=299,
+    embedding_dim=2048,
+    mean=127.5,
+    scale=127.5,
+    locate_weights=partial(locate, WEIGHTS),
+    build_network=build_network,
+    takes_given=True,
 )

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from backend.features.keras_weights import PUBLISHER, PublishedWeights, load_into, locate
-from backend.features.spec import IMAGENET_CLASSES, BackboneSpec, ImageNetNetwork
+from backend.features.spec import IMAGENET_CLASSES, ImageNetNetwork, NetworkSpec
 
 # Width multiplier as we name it: (as a number, as the published files name it).
 WIDTHS = {"1.0": (1.0, "1_0"), "0.75": (0.75, "7_5"), "0.50": (0.5, "5_0"), "0.25": (0.25, "2_5")}
@@ -29,15 +29,13 @@ def build_network(alpha: float, input_size: int, weights: Path | None) -> ImageN
     return ImageNetNetwork(keras.Model(model.input, keras.layers.Flatten()(pooled.output)), kernel[0, 0], bias)
 
 
-def _spec(width: str, input_size: int) -> BackboneSpec:
+def _spec(width: str, input_size: int) -> NetworkSpec:
     alpha, published_width = WIDTHS[width]
     file_name = f"mobilenet_{published_width}_{input_size}_tf.h5"
-    return BackboneSpec(
+    return NetworkSpec(
         name=f"mobilenet_{width}_{input_size}",
         input_size=input_size,
         embedding_dim=int(FULL_WIDTH_EMBEDDING * alpha),
-        fit="center_crop",
-        crop=1.0,
         mean=127.5,
         scale=127.5,
         locate_weights=partial(locate, PublishedWeights(file_name, f"{PUBLISHER}/mobilenet/{file_name}")),
@@ -45,4 +43,4 @@ def _spec(width: str, input_size: int) -> BackboneSpec:
     )
 
 
-SPECS = tuple(_spec(width, input_size) for width in WIDTHS for input_size in INPUT_SIZES)
+MOBILENETS = tuple(_spec(width, input_size) for width in WIDTHS for input_size in INPUT_SIZES)

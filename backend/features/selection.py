@@ -19,8 +19,8 @@ from backend.features.tensorflow_runner import TensorFlowRunner, sees_gpu
 logger = logging.getLogger(__name__)
 
 AUTO = "auto"
-PREFERRED = "inception_v3"
-EMBEDDED = "efficientnet_lite2"
+PREFERRED = "inception_v3_lite012"
+EMBEDDED = "efficientnet_lite012"
 AUTO_RETRY_SECONDS = 3600.0
 
 Engine = Literal["auto", "openvino", "tensorflow"]
@@ -31,7 +31,7 @@ class Choice:
     """A backbone with its weights on disk, and why it was chosen."""
 
     spec: BackboneSpec
-    weights: Path
+    weights: tuple[Path, ...]  # one file for each of its networks
     reason: str
 
 
@@ -40,8 +40,8 @@ def choose_backbone(
 ) -> Choice:
     """Settle what `name` means here, downloading weights if that is needed and possible.
 
-    `auto` is Inception v3 if its weights are on disk or can be downloaded, else the embedded EfficientNet-Lite 2;
-    a download that failed is tried again after an hour, so that starts stay quick.
+    `auto` is the three embedded EfficientNet-Lites side by side, joined by Inception v3 if its weights are on disk or
+    can be downloaded; a download that failed is tried again after an hour, so that starts stay quick.
 
     Raises:
         SettingsError: the registry has no such backbone.
@@ -52,7 +52,7 @@ def choose_backbone(
     spec = BACKBONES[PREFERRED if name == AUTO else name]
     source = WeightsSource(
         weights_dir=models_dir / "weights",
-        given=inception_weights if spec.name == PREFERRED else None,
+        given=inception_weights,
         download=download,
         retry_after_seconds=AUTO_RETRY_SECONDS if name == AUTO else 0.0,
     )
@@ -62,7 +62,7 @@ def choose_backbone(
         if name != AUTO or inception_weights is not None:
             raise
         spec = BACKBONES[EMBEDDED]
-        reason = f"the embedded {EMBEDDED}, since {PREFERRED} is not to be had. {error}"
+        reason = f"the embedded {EMBEDDED}, since inception_v3 is not to be had. {error}"
         return Choice(spec, spec.locate_weights(source), reason)
     return Choice(spec, weights, "the best whose weights are here" if name == AUTO else "named by the setting BACKBONE")
 

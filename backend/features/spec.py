@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -25,7 +25,7 @@ class WeightsSource:
     """Where the weights of a backbone may come from."""
 
     weights_dir: Path  # downloaded weights are looked for, and kept, here
-    given: Path | None = None  # a file named by the user; nothing else is then looked at
+    given: Path | None = None  # a file named by the user, for networks that take one; nothing else is then looked at
     download: bool = True
     retry_after_seconds: float = 0.0  # a download that failed more recently than this is not tried again
 
@@ -44,11 +44,10 @@ class ImageNetNetwork:
 
 
 @dataclass(frozen=True)
-class BackboneSpec:
-    """An entry of the registry.
+class NetworkSpec:
+    """A network trained on ImageNet, and where its weights come from.
 
-    `fit` and `crop` say how an image becomes a square (see `backend.images.decode_rgb`). Pixels in [0, 255] are
-    normalised as (pixel - `mean`) / `scale`. `locate_weights` finds or downloads the weights
+    Pixels in [0, 255] are normalised as (pixel - `mean`) / `scale`. `locate_weights` finds or downloads the weights
     file without TensorFlow; `build_network` imports Keras and raises WeightsError where the file does not fit
     (no file: random weights, which only measurements and tests want).
     """
@@ -56,13 +55,73 @@ class BackboneSpec:
     name: str
     input_size: int  # pixels, both ways
     embedding_dim: int
-    fit: Literal["squash", "center_crop"]
-    crop: float  # share of the sides that center_crop keeps, (0, 1]
     mean: float
     scale: float
     locate_weights: Callable[[WeightsSource], Path]
     build_network: Callable[[Path | None], ImageNetNetwork]
+    takes_given: bool = False  # whether a user may name its file (INCEPTION_WEIGHTS)
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """An entry of the registry: a network, or several whose embeddings stand side by side.
+
+    An image is decoded once, to `input_size`; a network that wants another size gets the picture resized.
+    """
+
+    name: str
+    networks: tuple[NetworkSpec, ...]
+    input_size: int  # pixels, both ways
+    fit: Literal["squash", "center_crop"] = "center_crop"  # how an image becomes a square: `backend.images.decode_rgb`
+    crop: float = 1.0  # share of the sides that center_crop keeps, (0, 1]
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """How many values of an embedding each network gives."""
+        return tuple(network.embedding_dim for network in self.networks)
+
+    @property
+    def embedding_dim(self) -> int:
+        """Length of an embedding."""
+        return sum(self.widths)
+
+    @property
+    def cosine_dim(self) -> float:
+        """Dimensions by which a cosine of embeddings is judged: those of one network, however many stand side by side."""
+        return self.embedding_dim / len(self.networks)
+
+    @property
+    def mean(self) -> float:
+        """Pixels are normalised as (pixel - mean) / scale; networks that want it otherwise do so inside the body."""
+        return self.networks[0].mean
+
+    @property
+    def scale(self) -> float:
+        """See `mean`."""
+        return self.networks[0].scale
+
+    @property
+    def several(self) -> bool:
+        """More than one network: what learns sees the parts normalised (see `normalise_parts`)."""
+        return len(self.networks) > 1
+
+    def locate_weights(self, source: WeightsSource) -> tuple[Path, ...]:
+        """The weights file of each network, found or downloaded.
+
+        Raises:
+            WeightsError: one is missing.
+        """
+        unnamed = replace(source, given=None)
+        return tuple(part.locate_weights(source if part.takes_given else unnamed) for part in self.networks)
 
     def fingerprint(self) -> str:
         """All that, beside the weights, decides an embedding."""
-        return f"{self.name} {self.input_size} {self.fit} {self.crop} {self.mean} {self.scale}"
+        own = f"{self.name} {self.input_size} {self.fit} {self.crop} {self.mean} {self.scale}"
+        if not self.several:
+            return own
+        return f"{own} {[(part.name, part.input_size, part.mean, part.scale) for part in self.networks]}"
+
+
+def single(network: NetworkSpec) -> BackboneSpec:
+    """The backbone that is one network, under its name."""
+    return BackboneSpec(network.name, (network,), network.input_size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic
@@ -56,7 +56,9 @@ class TensorFlowSession(Generic[Key]):
 class TensorFlowRunner:
     """The Keras network of a backbone, compiled by TensorFlow for the best device that it sees."""
 
-    def __init__(self, spec: BackboneSpec, weights: Path, tuned: Path | None = None, *, batch_size: int = 32) -> None:
+    def __init__(
+        self, spec: BackboneSpec, weights: Sequence[Path], tuned: Path | None = None, *, batch_size: int = 32
+    ) -> None:
         import tensorflow as tf
 
         body = build_tuned(spec, weights, tuned).body

@@ -7,12 +7,14 @@ ImageNet layer it keeps.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from backend.errors import WeightsError
 from backend.features.compiled import TUNED
 from backend.features.keras_weights import load_into
+from backend.features.side_by_side import build_network
 from backend.features.spec import BackboneSpec, ImageNetNetwork
 
 _ID = re.compile(rf"(?P<name>[a-z0-9_.]+)(?P<tuned>{TUNED})?-[0-9a-f]{{8}}")
@@ -38,13 +40,13 @@ def parse_backbone_id(backbone_id: str) -> BackboneName:
     return BackboneName(found["name"], found["tuned"] is not None)
 
 
-def build_tuned(spec: BackboneSpec, weights: Path | None, tuned: Path | None) -> ImageNetNetwork:
-    """The network of `spec` with `weights`, and with the fine-tuned body of the file `tuned` where one is given.
+def build_tuned(spec: BackboneSpec, weights: Sequence[Path | None], tuned: Path | None) -> ImageNetNetwork:
+    """The network of `spec` with the `weights` of each of its networks, and with the fine-tuned body of the file `tuned` where one is given.
 
     Raises:
         WeightsError: a file is damaged or of another architecture; the message names it.
     """
-    network = spec.build_network(weights)
+    network = build_network(spec, weights)
     if tuned is not None:
         load_into(network.body, tuned, f"the Keras weights file of a {spec.name} body, as fine-tuning writes it")
     return network

@@ -90,7 +90,7 @@ def order_folder(
             f"None of the {len(paths)} photos below {directory} can be read; the first, {first}: {error}"
         )
     beliefs = _Beliefs.of(embedded, backbone, space, settings.relevance, wordnet)
-    model = PoolModel(embedded.embeddings, beliefs.prior, seed=options.seed)
+    model = PoolModel(backbone.features(embedded.embeddings), beliefs.prior, seed=options.seed)
     tree = space.tree
     order = order_pool(
         PoolView(
@@ -134,7 +134,7 @@ class _Beliefs:
             logits = backbone.imagenet_logits(part)
             probabilities = softmax(logits, axis=1)
             prior.append(space.prior(probabilities))
-            unknown.append(unknown_score(backbone.nearest_imagenet_class(part, logits), backbone.spec.embedding_dim))
+            unknown.append(unknown_score(backbone.nearest_imagenet_class(part, logits), backbone.spec.cosine_dim))
             top.append(np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP])
             if roots:
                 relevance.append(relevance_mass(roots, probabilities, wordnet))

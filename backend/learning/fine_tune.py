@@ -31,7 +31,7 @@ Batch = tuple[NDArray[np.uint8], Floats]
 class FineTuneOptions:
     """Hyper-parameters of `fine_tune`."""
 
-    convolutions: int = 4  # at least so many of the last convolutions are trained
+    convolutions: int = 4  # at least so many of the last convolutions of each network are trained
     epochs: int = 5
     batch_size: int = 32
     learning_rate: float = 1e-3
@@ -84,7 +84,7 @@ def fine_tune(
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".activations-") as temporary:
         examples = _run_trunk(trunk, backbone, batches, count, head, Path(temporary), report)
-        network = _with_logits(tail, head)
+        network = _with_logits(tail, backbone.widths, head)
         loss_family = keras.losses.BinaryCrossentropy if head.multiple else keras.losses.CategoricalCrossentropy
         network.compile(
             optimizer=keras.optimizers.Adam(options.learning_rate),
@@ -109,8 +109,33 @@ def fine_tune(
 def split_body(body: keras.Model, convolutions: int) -> tuple[keras.Model, keras.Model]:
     """Trunk and tail of a body: the tail is the shortest end that holds `convolutions` convolutions or more.
 
-    The two share their layers with `body`. The whole body is the tail when no single tensor separates the two.
+    The two share their layers with `body`. The whole body is the tail when no single tensor separates the two. Of
+    several networks side by side each is split, and what their trunks give is one vector.
     """
+    import keras
+
+    joined = body.layers[-1]
+    if not any(isinstance(layer, keras.Model) for layer in body.layers):
+        return _split_network(body, convolutions)
+    activations, tails = [], []
+    for end in joined.input:
+        *before, network = keras.Model(body.input, end).layers
+        trunk, tail = _split_network(network, convolutions)
+        activations.append(trunk(before[-1].output))
+        tails.append(tail)
+    flat = [keras.layers.Flatten()(activation) for activation in activations]
+    sizes = [int(vector.shape[-1]) for vector in flat]
+    packed = keras.Input((sum(sizes),))
+    parts = keras.ops.split(packed, np.cumsum(sizes)[:-1].tolist(), axis=1)
+    outputs = [
+        tail(keras.layers.Reshape(tuple(tail.input_shape[1:]))(part)) for tail, part in zip(tails, parts, strict=True)
+    ]
+    return keras.Model(body.input, keras.layers.Concatenate()(flat)), keras.Model(
+        packed, keras.layers.Concatenate()(outputs)
+    )
+
+
+def _split_network(body: keras.Model, convolutions: int) -> tuple[keras.Model, keras.Model]:
     import keras
 
     held = 0
@@ -189,16 +214,16 @@ def _shuffled(examples: _Examples, options: FineTuneOptions) -> keras.utils.PyDa
     return Shuffled()
 
 
-def _with_logits(tail: keras.Model, head: Head) -> keras.Model:
+def _with_logits(tail: keras.Model, widths: tuple[int, ...], head: Head) -> keras.Model:
     """The tail, the head's transform (frozen) and its outputs for annotated labels, as a network to be trained."""
     import keras
 
-    from backend.learning.export.classifier import transform_layers
+    from backend.learning.export.classifier import feature_layers, transform_layers
 
-    for layer in tail.layers:
-        layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
+    _train_all_but_statistics(tail)
     inputs = keras.Input(tail.input_shape[1:])
-    features: Any = transform_layers(head.transform, tail(inputs, training=False))
+    features: Any = feature_layers(widths, tail(inputs, training=False))
+    features = transform_layers(head.transform, features)
     outputs = keras.layers.Dense(int(head.annotated.sum()), name="labels")
     network = keras.Model(inputs, outputs(features))
     for layer in network.layers:
@@ -206,3 +231,13 @@ def _with_logits(tail: keras.Model, head: Head) -> keras.Model:
             layer.trainable = False
     outputs.set_weights([head.layers.kernel[:, head.annotated], head.layers.bias[head.annotated]])
     return network
+
+
+def _train_all_but_statistics(model: keras.Model) -> None:
+    import keras
+
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            _train_all_but_statistics(layer)
+        else:
+            layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)

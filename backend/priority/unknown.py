@@ -10,7 +10,7 @@ MIDDLE = 10.0
 EfficientNet-Lite2) and photos of things it has no class for (7 to 9)."""
 
 
-def unknown_score(cosines: NDArray[np.float32], dimension: int) -> NDArray[np.float32]:
+def unknown_score(cosines: NDArray[np.float32], dimension: float) -> NDArray[np.float32]:
     """How far the nearest of all ImageNet classes is.
 
     Formula: 1 / (1 + exp(z - 10)), z = sqrt(d) cos: the cosine between embedding and nearest class in units of what
@@ -20,7 +20,7 @@ def unknown_score(cosines: NDArray[np.float32], dimension: int) -> NDArray[np.fl
 
     Args:
         cosines: [n] in [-1, 1], each photo's with its nearest class (`Backbone.nearest_imagenet_class`).
-        dimension: width d of the embeddings.
+        dimension: width d of the embeddings of one network; several side by side have the cosines of one.
 
     Range: [0, 1], 1 = most unlike ImageNet; a photo whose cosine is not finite: 1.
     Shape: [n] -> float32 [n].

@@ -175,18 +175,19 @@ def readable(classes: Sequence[str]) -> tuple[str, ...]:
 
 
 def with_beliefs(photos: Photos, backbone: Backbone, space: LabelSpace, relevance: Sequence[str]) -> Photos:
-    """The photos with what ImageNet and WordNet say of them before any annotation."""
+    """The photos as what learns sees them, with what ImageNet and WordNet say of them before any annotation."""
     prior, unknown, relevant = [], [], []
     for start in range(0, len(photos), _CHUNK):
         part = photos.embeddings[start : start + _CHUNK]
         logits = backbone.imagenet_logits(part)
-        unknown.append(unknown_score(backbone.nearest_imagenet_class(part, logits), backbone.spec.embedding_dim))
+        unknown.append(unknown_score(backbone.nearest_imagenet_class(part, logits), backbone.spec.cosine_dim))
         probabilities = softmax_in_place(logits)
         prior.append(space.prior(probabilities))
         if relevance:
             relevant.append(relevance_mass(relevance, probabilities, space.wordnet))
     return replace(
         photos,
+        embeddings=backbone.features(photos.embeddings),
         prior=np.concatenate(prior),
         unknown=np.concatenate(unknown),
         relevance=np.concatenate(relevant) if relevance else None,

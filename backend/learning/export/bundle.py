@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.errors import BackendError
-from backend.learning.export.classifier import ExportBackbone, build_classifier
+from backend.learning.export.classifier import ExportBackbone, build_classifier, feature_layers
 from backend.learning.export.format import ExportFormat
 from backend.learning.export.registry import FORMATS
 from backend.learning.head_inference import Head, replace_folder
@@ -75,7 +75,7 @@ def export_classifier(
     if images is None:
         images = sample_images(backbone.input_size)
     if expected is None:
-        expected = head.predict(_embeddings(backbone, images))
+        expected = head.predict(_features(backbone, images))
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -135,9 +135,12 @@ def sample_images(size: int, count: int = 4, seed: int = 0) -> NDArray[np.uint8]
     return np.asarray(rows[:, :, low] * (1 - part) + rows[:, :, low + 1] * part, dtype=np.uint8)
 
 
-def _embeddings(backbone: ExportBackbone, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    normalised = (images.astype(np.float32) - np.float32(backbone.mean)) / np.float32(backbone.scale)
-    return np.asarray(backbone.body.predict(normalised, verbose=0), dtype=np.float32)
+def _features(backbone: ExportBackbone, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    import keras
+
+    pixels = (images.astype(np.float32) - np.float32(backbone.mean)) / np.float32(backbone.scale)
+    whole = keras.Model(backbone.body.input, feature_layers(backbone.widths, backbone.body.output))
+    return np.asarray(whole.predict(pixels, verbose=0), dtype=np.float32)
 
 
 def _largest_difference(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ class ExportBackbone:
     """What is needed of a backbone: its body takes (pixel - mean) / scale and gives embeddings.
 
     `body` maps float32 [n, input_size, input_size, 3] to [n, d]; `fit` says how photos become squares (model card).
+    `widths` are those of several networks side by side, whose parts heads see normalised; () leaves embeddings alone.
     """
 
     id: str
@@ -29,6 +31,7 @@ class ExportBackbone:
     mean: float
     scale: float
     fit: str
+    widths: tuple[int, ...] = ()
 
 
 def build_classifier(backbone: ExportBackbone, head: Head) -> keras.Model:
@@ -50,7 +53,7 @@ def build_classifier(backbone: ExportBackbone, head: Head) -> keras.Model:
     images = keras.Input((backbone.input_size, backbone.input_size, 3), dtype="uint8", name="images")
     pixels = keras.layers.Rescaling(1 / backbone.scale, offset=-backbone.mean / backbone.scale, name="normalise")
     embeddings = _with_plain_names(backbone.body)(pixels(images), training=False)
-    probabilities = head_layers(head, embeddings)
+    probabilities = head_layers(head, feature_layers(backbone.widths, embeddings))
     return keras.Model(images, probabilities, name="classifier")
 
 
@@ -83,6 +86,18 @@ def head_layers(head: Head, embeddings: Any) -> Any:
         share = np.full(head.n_labels, np.clip(1 - kept, 0, 1), dtype=np.float32)
     offset = np.where(head.annotated, np.float32(0), head.mean_prior)
     return _rescaling(outputs, share, offset)
+
+
+def feature_layers(widths: Sequence[int], embeddings: Any) -> Any:
+    """What heads see of a Keras tensor of embeddings [n, d]: each part's signed square root, scaled to unit length."""
+    import keras
+
+    if not widths:
+        return embeddings
+    parts = keras.ops.split(embeddings, np.cumsum(widths)[:-1].tolist(), axis=1)
+    roots = [keras.ops.sign(part) * keras.ops.sqrt(keras.ops.absolute(part)) for part in parts]
+    scaled = [keras.layers.UnitNormalization(name=f"unit_{place}")(root) for place, root in enumerate(roots)]
+    return keras.layers.Concatenate(name="features")(scaled) if len(scaled) > 1 else scaled[0]
 
 
 def transform_layers(transform: FeatureTransform, embeddings: Any) -> Any:

@@ -33,11 +33,11 @@ SUFFIX = ".weights.h5"
 
 @dataclass(frozen=True)
 class BackboneFiles:
-    """The weights that a backbone is made of; `tuned` is None where it was not fine-tuned."""
+    """The weights that a backbone is made of, a file for each of its networks; `tuned` is None where it was not fine-tuned."""
 
     id: str
     spec: BackboneSpec
-    weights: Path
+    weights: tuple[Path, ...]
     tuned: Path | None
 
     def in_keras(self) -> ExportBackbone:
@@ -48,7 +48,9 @@ class BackboneFiles:
         """
         spec = self.spec
         body = build_tuned(spec, self.weights, self.tuned).body
-        return ExportBackbone(self.id, body, spec.input_size, spec.mean, spec.scale, spec.fit)
+        return ExportBackbone(
+            self.id, body, spec.input_size, spec.mean, spec.scale, spec.fit, spec.widths if spec.several else ()
+        )
 
 
 class Backbones:

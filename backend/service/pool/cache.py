@@ -66,7 +66,7 @@ class ProjectPool:
     projection: str
     task_ids: NDArray[np.int64]
     digests: list[str]
-    embeddings: NDArray[np.float16]
+    embeddings: NDArray[np.float16]  # as `Backbone.features` gives them
     unknown: NDArray[np.float32]
     relevance: NDArray[np.float32] | None
     controls: list[ControlPool]
@@ -179,7 +179,7 @@ def _load(
         part = embeddings[start : start + CHUNK]
         logits = backbone.imagenet_logits(part)
         probabilities = softmax(logits, axis=1)
-        unknown.append(unknown_score(backbone.nearest_imagenet_class(part, logits), backbone.spec.embedding_dim))
+        unknown.append(unknown_score(backbone.nearest_imagenet_class(part, logits), backbone.spec.cosine_dim))
         for collected, space in zip(priors, labels.spaces, strict=True):
             collected.append(space.prior(probabilities))
         if roots:
@@ -187,7 +187,7 @@ def _load(
     return _Rows(
         task_ids=np.array([task for task, _ in kept], dtype=np.int64),
         digests=[digest for _, digest in kept],
-        embeddings=embeddings,
+        embeddings=backbone.features(embeddings),
         priors=[np.concatenate(parts) for parts in priors],
         unknown=np.concatenate(unknown),
         relevance=np.concatenate(relevance) if roots else None,

@@ -193,7 +193,8 @@ class Predictor:
             return
         ids = list(embeddings)
         matrix = np.stack([embeddings[task_id] for task_id in ids])
-        beliefs = _believe_outside(labels, served, matrix, softmax(backbone.imagenet_logits(matrix), axis=1))
+        imagenet = softmax(backbone.imagenet_logits(matrix), axis=1)
+        beliefs = _believe_outside(labels, served, backbone.features(matrix), imagenet)
         controls = [space.control for space in labels.spaces]
         for place, task_id in enumerate(ids):
             rows = [belief[place] for belief in beliefs]

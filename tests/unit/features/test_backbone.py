@@ -148,7 +148,7 @@ def test_a_damaged_compiled_model_is_made_again(models_dir: Path, tmp_path: Path
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == [files.directory.name]
 
 
-def lite0_weights() -> Path:
+def lite0_weights() -> tuple[Path, ...]:
     return choose_backbone("efficientnet_lite0", models_dir=Path()).weights
 
 
@@ -161,9 +161,9 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
 
 def test_damaged_weights_are_refused(tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.pth"
-    damaged.write_bytes(lite0_weights().read_bytes()[:100_000])
+    damaged.write_bytes(lite0_weights()[0].read_bytes()[:100_000])
     with pytest.raises(WeightsError, match=r"damaged\.pth cannot be read: the file is cut short"):
-        compiled_files(BACKBONES["efficientnet_lite0"], damaged, tmp_path / "models")
+        compiled_files(BACKBONES["efficientnet_lite0"], (damaged,), tmp_path / "models")
 
 
 def test_the_nearest_imagenet_class_is_that_of_the_largest_cosine(lite2: Backbone) -> None:

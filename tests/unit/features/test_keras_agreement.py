@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from backend.errors import WeightsError
-from backend.features import BACKBONES, Backbone, choose_backbone, open_backbone
+from backend.features import BACKBONES, Backbone, build_tuned, choose_backbone, open_backbone
 from tests.unit.features.conftest import pictures, randomise
 
 pytestmark = pytest.mark.unit
@@ -65,7 +65,7 @@ def test_inception_v3_from_a_weights_file_matches_keras(
 def test_both_file_formats_of_keras_give_the_same_network(keras_inception: Any, tmp_path: Path) -> None:
     path = tmp_path / "inception.weights.h5"
     keras_inception.save_weights(path)
-    network = BACKBONES["inception_v3"].build_network(path)
+    network = BACKBONES["inception_v3"].networks[0].build_network(path)
     kernel, bias = keras_inception.get_layer("predictions").get_weights()
     np.testing.assert_array_equal(network.kernel, kernel)
     np.testing.assert_array_equal(network.bias, bias)
@@ -87,7 +87,7 @@ def test_files_that_are_no_weights_of_inception_are_refused(tmp_path: Path) -> N
     keras.applications.InceptionV3(weights=None, include_top=False).save_weights(without_classifier)
     for path in (other, without_classifier, tmp_path):
         with pytest.raises(WeightsError, match="classifier included"):
-            BACKBONES["inception_v3"].build_network(path)
+            BACKBONES["inception_v3"].networks[0].build_network(path)
 
 
 def test_a_file_that_lacks_a_layer_is_refused(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_file_that_lacks_a_layer_is_refused(tmp_path: Path) -> None:
     with h5py.File(path, "r+") as file:
         del file["layers/depthwise_conv2d_5"]
     with pytest.raises(WeightsError, match=r"partial\.weights\.h5 cannot be loaded"):
-        BACKBONES["mobilenet_0.25_128"].build_network(path)
+        BACKBONES["mobilenet_0.25_128"].networks[0].build_network(path)
 
 
 def test_mobilenet_matches_keras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +141,7 @@ def test_logits_from_stored_embeddings_agree_with_the_whole_network(lite2: Backb
     import keras
 
     choice = choose_backbone("efficientnet_lite2", models_dir=models_dir)
-    network = choice.spec.build_network(choice.weights)
+    network = build_tuned(choice.spec, choice.weights, None)
     classifier = keras.layers.Dense(1000)
     whole = keras.Sequential([network.body, classifier])
     classifier.set_weights([network.kernel, network.bias])

@@ -18,7 +18,8 @@ pytestmark = pytest.mark.unit
 def test_the_registry_holds_every_backbone() -> None:
     mobilenets = {f"mobilenet_{w}_{s}" for w in ("1.0", "0.75", "0.50", "0.25") for s in (224, 192, 160, 128)}
     lites = {"efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"}
-    assert set(BACKBONES) == {"inception_v3"} | mobilenets | lites
+    several = {"efficientnet_lite012", "inception_v3_lite012"}
+    assert set(BACKBONES) == {"inception_v3"} | mobilenets | lites | several
     assert all(name == spec.name for name, spec in BACKBONES.items())
 
 
@@ -56,14 +57,14 @@ def test_a_different_preprocessing_is_a_different_backbone() -> None:
     changed = [
         replace(spec, crop=0.5),
         replace(spec, fit="squash"),
-        replace(spec, mean=0.0),
+        replace(spec, networks=(replace(spec.networks[0], mean=0.0),)),
         replace(spec, input_size=7),
     ]
     assert len({spec.fingerprint(), *(one.fingerprint() for one in changed)}) == 5
 
 
 def test_an_unknown_name_lists_the_known(models_dir: Path) -> None:
-    with pytest.raises(SettingsError, match=r"'resnet'.*auto, inception_v3, .*efficientnet_lite2"):
+    with pytest.raises(SettingsError, match=r"'resnet'.*auto, .*inception_v3, .*efficientnet_lite2"):
         open_backbone("resnet", models_dir=models_dir)
 
 
@@ -91,18 +92,19 @@ def test_weights_are_found_beside_the_models_and_where_keras_keeps_them(
     kept_by_keras.parent.mkdir(parents=True)
     kept_by_keras.touch()
     source = WeightsSource(tmp_path / "weights", download=False)
-    assert spec.locate_weights(source) == kept_by_keras
+    assert spec.locate_weights(source) == (kept_by_keras,)
     ours = tmp_path / "weights" / "mobilenet_1_0_224_tf.h5"
     ours.parent.mkdir()
     ours.touch()
-    assert spec.locate_weights(source) == ours
+    assert spec.locate_weights(source) == (ours,)
 
 
 def test_auto_falls_back_to_the_embedded_backbone_and_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     choice = choose_backbone("auto", models_dir=tmp_path, download=False)
-    assert choice.spec.name == "efficientnet_lite2"
-    assert choice.weights.is_file()
+    assert choice.spec.name == "efficientnet_lite012"
+    assert len(choice.weights) == 3
+    assert all(path.is_file() for path in choice.weights)
     assert "inception_v3" in choice.reason
     assert "INCEPTION_WEIGHTS" in choice.reason
 
@@ -112,10 +114,12 @@ def test_auto_prefers_inception_where_its_weights_are(tmp_path: Path) -> None:
     weights.parent.mkdir()
     weights.touch()
     choice = choose_backbone("auto", models_dir=tmp_path, download=False)
-    assert (choice.spec.name, choice.weights) == ("inception_v3", weights)
+    assert (choice.spec.name, choice.weights[0]) == ("inception_v3_lite012", weights)
+    embedded = choose_backbone("efficientnet_lite012", models_dir=tmp_path)
+    assert choice.weights[1:] == embedded.weights
     given = tmp_path / "given.h5"
     given.touch()
-    assert choose_backbone("auto", models_dir=tmp_path, inception_weights=given).weights == given
+    assert choose_backbone("auto", models_dir=tmp_path, inception_weights=given).weights == (given, *embedded.weights)
 
 
 def test_a_weights_file_that_the_user_names_must_exist(tmp_path: Path) -> None:
@@ -126,4 +130,4 @@ def test_a_weights_file_that_the_user_names_must_exist(tmp_path: Path) -> None:
 
 def test_inception_weights_do_not_concern_other_backbones(tmp_path: Path) -> None:
     choice = choose_backbone("efficientnet_lite0", models_dir=tmp_path, inception_weights=tmp_path / "nowhere.h5")
-    assert choice.weights.name.startswith("efficientnet-lite0")
+    assert choice.weights[0].name.startswith("efficientnet-lite0")

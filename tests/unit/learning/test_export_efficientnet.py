@@ -9,6 +9,7 @@ import pytest
 
 from backend.features.registry import BACKBONES
 from backend.features.spec import WeightsSource
+from backend.features.tuned import build_tuned
 from backend.images import decode_rgb
 from backend.learning.export import FORMATS, ExportBackbone, export_classifier
 from backend.learning.head import Head, train_head
@@ -25,7 +26,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[ExportBackbone, H
     if not PHOTOS.is_dir():
         pytest.skip("the test photographs (shared/images/sports30) are not here")
     spec = BACKBONES["efficientnet_lite0"]
-    network = spec.build_network(spec.locate_weights(WeightsSource(tmp_path_factory.mktemp("weights"))))
+    network = build_tuned(spec, spec.locate_weights(WeightsSource(tmp_path_factory.mktemp("weights"))), None)
     backbone = ExportBackbone(spec.name, network.body, spec.input_size, spec.mean, spec.scale, spec.fit)
     folders = sorted(path for path in PHOTOS.iterdir() if path.is_dir())[:CLASSES]
     size = (spec.input_size, spec.input_size)
