@@ -1,7 +1,7 @@
 # The backend with its weights and WordNet inside: nothing is downloaded when it starts.
 #   docker build -t label-order-backend .
-# Inception v3 instead of the embedded EfficientNet-Lite2:
-#   docker build --build-arg BACKBONE=inception_v3 -t label-order-backend .
+# Inception v3 beside the embedded EfficientNet-Lites (its weights are downloaded as the image is built):
+#   docker build --build-arg BACKBONE=inception_v3_lite012 -t label-order-backend .
 
 FROM python:3.12-slim AS build
 ARG UV_VERSION=0.13.9

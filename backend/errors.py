@@ -36,6 +36,12 @@ class WeightsError(BackendError):
     reason = "weights"
 
 
+class QuantisationError(WeightsError):
+    """A backbone cannot be had in int8 here, or not without harm to its embeddings."""
+
+    reason = "quantisation"
+
+
 class LabelConfigError(BackendError):
     """The label config has nothing this backend can label, or is not valid XML."""
 

@@ -113,7 +113,11 @@ class Settings(BaseSettings):
     # Features
     backbone: str = Field(
         "auto",
-        description="auto, or a name of the backbone registry (`python -m backend backbones`). auto: inception_v3 where its weights are on disk or can be downloaded, else efficientnet_lite2.",
+        description="auto, or a name of the backbone registry (`python -m backend backbones`). auto: efficientnet_lite012, three small networks side by side; inception_v3_lite012 where the weights of Inception v3 are on disk or can be downloaded.",
+    )
+    precision: Literal["auto", "int8", "fp32"] = Field(
+        "auto",
+        description="Arithmetic of the backbone: int8, fp32, or auto: int8 where the backbone was measured to bear it and the processor gains by it. A change has every photo embedded anew. Several machines of different kinds: name one.",
     )
     inception_weights: Path | None = Field(
         None, description="Keras weights file of InceptionV3 (.h5 or .weights.h5), instead of the download."

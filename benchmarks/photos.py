@@ -43,5 +43,7 @@ def from_folder(directory: Path, *, backbone: str, models_dir: Path) -> tuple[Ph
     kept = sorted(rows)
     labels = np.array([files[position][0] for position in kept], dtype=np.intp)
     return Photos(
-        np.stack([rows[position][1] for position in kept]), labels, tuple(rows[position][0] for position in kept)
+        opened.features(np.stack([rows[position][1] for position in kept])),
+        labels,
+        tuple(rows[position][0] for position in kept),
     ), classes

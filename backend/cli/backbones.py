@@ -9,7 +9,7 @@ def backbones() -> None:
     """List the backbones that BACKBONE may name."""
     from backend.features import BACKBONES
 
-    rows = table("name", "input", "embedding")
+    rows = table("name", "input", "embedding", "networks")
     for name, spec in BACKBONES.items():
-        rows.add_row(name, f"{spec.input_size} px", f"{spec.embedding_dim}-d")
+        rows.add_row(name, f"{spec.input_size} px", f"{spec.embedding_dim}-d", str(len(spec.networks)))
     output().print(rows)

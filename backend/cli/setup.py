@@ -24,11 +24,14 @@ def setup(
     with say.status("WordNet: compiling (half a minute the first time) …"):
         corpus = ensure_wordnet(given.resolved_wordnet_dir)
     say.print(f"WordNet: {corpus}")
-    with say.status(f"Backbone {given.backbone}: weights, then compiling (a minute or two the first time) …"):
+    with say.status(
+        f"Backbone {given.backbone}: weights, then compiling and calibrating int8 (some minutes the first time) …"
+    ):
         opened = open_backbone(
             given.backbone,
             models_dir=given.resolved_weights_dir,
             inception_weights=given.inception_weights,
+            precision=given.precision,
             threads=given.inference_threads,
         )
     say.print(f"Backbone: {opened.id}, in {given.resolved_weights_dir}")

@@ -3,8 +3,8 @@
 from backend.features.backbone import Backbone
 from backend.features.compiled import backbone_id
 from backend.features.registry import BACKBONES
-from backend.features.selection import Choice, Engine, choose_backbone, open_backbone
-from backend.features.spec import BackboneSpec
+from backend.features.selection import Choice, Engine, PrecisionSetting, choose_backbone, open_backbone
+from backend.features.spec import BackboneSpec, Precision
 from backend.features.stream import Embedded, embed_stream
 from backend.features.tuned import build_tuned, parse_backbone_id
 
@@ -15,6 +15,8 @@ __all__ = [
     "Choice",
     "Embedded",
     "Engine",
+    "Precision",
+    "PrecisionSetting",
     "backbone_id",
     "build_tuned",
     "choose_backbone",

@@ -1,4 +1,4 @@
-"""Compiled backbones on disk: an OpenVINO graph, the ImageNet layer, and a manifest with their digests.
+"""Compiled backbones on disk: an OpenVINO graph (of all networks, where there are several), the ImageNet layer, and a manifest with their digests.
 
 A fine-tuned backbone has two weights files: those of the network that it came from, and `tuned`, those of its body.
 
@@ -25,18 +25,21 @@ from pathlib import Path
 import numpy as np
 
 import backend
-from backend.errors import WeightsError
-from backend.features.spec import BackboneSpec, Floats
+from backend.errors import QuantisationError, WeightsError
+from backend.features.spec import BackboneSpec, Floats, Precision
 
 logger = logging.getLogger(__name__)
 
+QUANTISATION = 1  # grows when `backend.features.quantise` does it otherwise
 FORMAT = 1  # grows when what a compiled folder holds changes; part of its name
 MODEL_FILE = "model.xml"
 PARAMETERS_FILE = "model.bin"
 CLASSIFIER_FILE = "classifier.npz"
 MANIFEST_FILE = "manifest.json"
 FAULT_FILE = "fault.txt"  # why the conversion failed, left by the converting process
-CONVERSION_SECONDS = 900
+REFUSED_FILE = "refused.txt"  # why there is no int8 of it, left by the converting process
+AGREEMENT_FILE = "int8.json"  # how well int8 agrees with float32, for people
+CONVERSION_SECONDS = 1800
 TUNED = "-tuned"  # in the id of a fine-tuned backbone, behind its name
 
 
@@ -72,9 +75,13 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def model_digest(spec: BackboneSpec, weights: Sequence[Path], tuned: Path | None = None) -> str:
-    """Hex sha-256 of all that decides an embedding: the weights files and the pre-processing."""
+def model_digest(
+    spec: BackboneSpec, weights: Sequence[Path], tuned: Path | None = None, precision: Precision = "fp32"
+) -> str:
+    """Hex sha-256 of all that decides an embedding: the weights files, the pre-processing and the precision."""
     parts = [str(FORMAT), spec.fingerprint()]
+    if precision == "int8":
+        parts.append(f"int8 {QUANTISATION}")
     for path in (*weights, tuned):
         if path is None:
             continue
@@ -85,13 +92,15 @@ def model_digest(spec: BackboneSpec, weights: Sequence[Path], tuned: Path | None
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
-def backbone_id(spec: BackboneSpec, weights: Sequence[Path], tuned: Path | None = None) -> str:
+def backbone_id(
+    spec: BackboneSpec, weights: Sequence[Path], tuned: Path | None = None, precision: Precision = "fp32"
+) -> str:
     """Id of a backbone: `<name>-<digest>`, fine-tuned `<name>-tuned-<digest>`; the digest is cut to 8 characters.
 
     Raises:
         WeightsError: a weights file cannot be read.
     """
-    return _id(spec, model_digest(spec, weights, tuned), tuned)
+    return _id(spec, model_digest(spec, weights, tuned, precision), tuned)
 
 
 def _id(spec: BackboneSpec, digest: str, tuned: Path | None) -> str:
@@ -99,14 +108,19 @@ def _id(spec: BackboneSpec, digest: str, tuned: Path | None) -> str:
 
 
 def compiled_files(
-    spec: BackboneSpec, weights: Sequence[Path], models_dir: Path, tuned: Path | None = None
+    spec: BackboneSpec,
+    weights: Sequence[Path],
+    models_dir: Path,
+    tuned: Path | None = None,
+    precision: Precision = "fp32",
 ) -> CompiledFiles:
     """The compiled form of `spec` with its weights, converted now if it is not below `models_dir` yet.
 
     Raises:
         WeightsError: the weights are damaged or of another architecture.
+        QuantisationError: it cannot be had in int8 here, or not with the same embeddings.
     """
-    digest = model_digest(spec, weights, tuned)
+    digest = model_digest(spec, weights, tuned, precision)
     directory = models_dir / _id(spec, digest, tuned)
     files = CompiledFiles(directory, digest)
     if _is_whole(files):
@@ -117,7 +131,7 @@ def compiled_files(
             if directory.exists():
                 logger.warning("Compiled backbone %s is damaged; it is converted again", directory)
                 shutil.rmtree(directory)
-            _convert(spec, weights, tuned, files)
+            _convert(spec, weights, tuned, precision, files)
     return files
 
 
@@ -146,14 +160,17 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _convert(spec: BackboneSpec, weights: Sequence[Path], tuned: Path | None, files: CompiledFiles) -> None:
-    logger.info("Converting %s for OpenVINO (once; about half a minute)", files.id)
+def _convert(
+    spec: BackboneSpec, weights: Sequence[Path], tuned: Path | None, precision: Precision, files: CompiledFiles
+) -> None:
+    logger.info("Converting %s for OpenVINO in %s (once; a minute or two)", files.id, precision)
     with tempfile.TemporaryDirectory(dir=files.directory.parent, prefix=f".{files.directory.name}-") as temporary:
         output = Path(temporary) / "compiled"
         output.mkdir()
         source_root = Path(backend.__file__).parents[1]
         command = [sys.executable, "-m", "backend.features.build", spec.name, str(output)]
         command += [str(path.resolve()) for path in weights]
+        command += ["--precision", precision]
         if tuned is not None:
             command += ["--tuned", str(tuned.resolve())]
         environment = os.environ | {
@@ -169,6 +186,9 @@ def _convert(spec: BackboneSpec, weights: Sequence[Path], tuned: Path | None, fi
         except subprocess.TimeoutExpired as error:
             raise WeightsError(f"{spec.name} could not be converted within {CONVERSION_SECONDS} s") from error
         fault = output / FAULT_FILE
+        refused = output / REFUSED_FILE
+        if refused.exists():
+            raise QuantisationError(refused.read_text(encoding="utf-8"))
         if fault.exists():
             raise WeightsError(fault.read_text(encoding="utf-8"))
         if done.returncode != 0:

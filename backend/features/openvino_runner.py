@@ -73,3 +73,8 @@ class OpenVinoRunner:
             yield OpenVinoSession(requests)
         finally:
             requests.wait_all()
+
+
+def computes_in_int8() -> bool:
+    """Whether OpenVINO computes in eight bits on this processor; elsewhere int8 would gain nothing."""
+    return "INT8" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

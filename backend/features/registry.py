@@ -19,7 +19,7 @@ BACKBONES: Mapping[str, BackboneSpec] = MappingProxyType(
         spec.name: spec
         for spec in (
             BackboneSpec("inception_v3_lite012", (INCEPTION_V3, *LITES_SIDE_BY_SIDE), input_size=299),
-            BackboneSpec("efficientnet_lite012", LITES_SIDE_BY_SIDE, input_size=224),
+            BackboneSpec("efficientnet_lite012", LITES_SIDE_BY_SIDE, input_size=224, int8=True),
             *(single(network) for network in (INCEPTION_V3, *MOBILENETS, lite(0), lite(1), lite(2))),
         )
     }

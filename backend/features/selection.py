@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from backend.errors import SettingsError, WeightsError
+from backend.errors import QuantisationError, SettingsError, WeightsError
 from backend.features.backbone import Backbone
-from backend.features.compiled import compiled_files
-from backend.features.openvino_runner import OpenVinoRunner
+from backend.features.compiled import CompiledFiles, backbone_id, compiled_files
+from backend.features.openvino_runner import OpenVinoRunner, computes_in_int8
 from backend.features.registry import BACKBONES
 from backend.features.runner import Runner
 from backend.features.spec import BackboneSpec, WeightsSource
@@ -24,6 +24,7 @@ EMBEDDED = "efficientnet_lite012"
 AUTO_RETRY_SECONDS = 3600.0
 
 Engine = Literal["auto", "openvino", "tensorflow"]
+PrecisionSetting = Literal["auto", "fp32", "int8"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def open_backbone(
     models_dir: Path,
     inception_weights: Path | None = None,
     tuned: Path | None = None,
+    precision: PrecisionSetting = "auto",
     threads: int = 0,
     latency: bool = False,
     engine: Engine = "openvino",
@@ -88,6 +90,8 @@ def open_backbone(
         models_dir: folder for downloaded weights and compiled models.
         inception_weights: Keras weights file of Inception v3, instead of the download.
         tuned: Keras weights file of the body after fine-tuning; the ImageNet layer stays that of the base.
+        precision: `auto` is int8 where the backbone was measured to bear it and this processor gains by it, else
+            fp32; fine-tuned backbones, and TensorFlow, always compute in fp32.
         threads: cores for inference by OpenVINO; 0 = all.
         latency: one image at a time and little memory (a web process), instead of the highest throughput.
         engine: `tensorflow` runs it in this process by TensorFlow; `auto` does so only where that sees a GPU.
@@ -96,11 +100,15 @@ def open_backbone(
     Raises:
         SettingsError: the registry has no such backbone.
         WeightsError: weights are missing, damaged or of another architecture.
+        QuantisationError: `int8` was asked for and cannot be had.
     """
     choice = choose_backbone(name, models_dir=models_dir, inception_weights=inception_weights, download=download)
-    files = compiled_files(choice.spec, choice.weights, models_dir, tuned)
     runner: Runner
-    if engine == "tensorflow" or (engine == "auto" and sees_gpu()):
+    by_tensorflow = engine == "tensorflow" or (engine == "auto" and sees_gpu())
+    if tuned is not None or by_tensorflow:
+        precision = "fp32"
+    files = _compiled(choice, models_dir, tuned, precision)
+    if by_tensorflow:
         runner = TensorFlowRunner(choice.spec, choice.weights, tuned)
     else:
         runner = OpenVinoRunner(files, threads=threads, latency=latency)
@@ -108,3 +116,18 @@ def open_backbone(
     backbone = Backbone(choice.spec, files, runner, files.classifier(), reason)
     logger.info("Backbone %s on %s: %s", backbone.id, backbone.engine, reason)
     return backbone
+
+
+def _compiled(choice: Choice, models_dir: Path, tuned: Path | None, precision: PrecisionSetting) -> CompiledFiles:
+    """The compiled backbone in the precision that is wanted; `auto` keeps in mind where int8 was tried in vain."""
+    if precision != "auto":
+        return compiled_files(choice.spec, choice.weights, models_dir, tuned, precision)
+    if choice.spec.int8 and computes_in_int8():
+        refused = models_dir / f".{backbone_id(choice.spec, choice.weights, precision='int8')}.refused"
+        if not refused.exists():
+            try:
+                return compiled_files(choice.spec, choice.weights, models_dir, tuned, "int8")
+            except QuantisationError as error:
+                logger.warning("%s computes in fp32: %s", choice.spec.name, error)
+                refused.write_text(str(error), encoding="utf-8")
+    return compiled_files(choice.spec, choice.weights, models_dir, tuned)

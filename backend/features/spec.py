@@ -18,6 +18,7 @@ IMAGENET_CLASSES = 1000
 Pixels = npt.NDArray[np.uint8]  # RGB [..., height, width, 3]
 Embeddings = npt.NDArray[np.float16]  # [..., d]
 Floats = npt.NDArray[np.float32]
+Precision = Literal["fp32", "int8"]  # of the network's arithmetic; the two give different embeddings
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class BackboneSpec:
     input_size: int  # pixels, both ways
     fit: Literal["squash", "center_crop"] = "center_crop"  # how an image becomes a square: `backend.images.decode_rgb`
     crop: float = 1.0  # share of the sides that center_crop keeps, (0, 1]
+    int8: bool = False  # whether `auto` runs it in int8: measured to cost next to no quality (docs/backbones.md)
 
     @property
     def widths(self) -> tuple[int, ...]:

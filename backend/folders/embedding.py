@@ -51,6 +51,7 @@ def open_settings_backbone(settings: Settings) -> Backbone:
         settings.backbone,
         models_dir=settings.resolved_weights_dir,
         inception_weights=settings.inception_weights,
+        precision=settings.precision,
         threads=settings.inference_threads,
     )
 

@@ -37,13 +37,8 @@ class Classifier:
 
 
 def with_normalised_output(backbone: ExportBackbone) -> ExportBackbone:
-    """The network followed by `normalise_parts`: signed square root, then unit length; in Keras' own operations."""
-    import keras
-
-    pooled = backbone.body.output
-    drawn = keras.ops.sign(pooled) * keras.ops.sqrt(keras.ops.abs(pooled))
-    unit = keras.layers.UnitNormalization(name="unit_length")(drawn)
-    return replace(backbone, body=keras.Model(backbone.body.input, unit))
+    """A backbone whose embeddings heads see as `normalise_parts` gives them, those of a single network too."""
+    return replace(backbone, widths=backbone.widths or (int(backbone.body.output_shape[-1]),))
 
 
 def format_of(path: Path, option: str = "--output-graph") -> str:

@@ -123,6 +123,7 @@ def retrain(options: RetrainOptions, settings: Settings, listener: Listener | No
         options.backbone,
         models_dir=settings.resolved_weights_dir,
         inception_weights=settings.inception_weights,
+        precision=settings.precision,
         threads=settings.inference_threads,
     )
     with open_bottlenecks(settings, options.bottleneck_dir) as store:
@@ -153,7 +154,7 @@ def _embed(
     sides = np.array(
         sides_of(options.image_dir, photos.paths, options.testing_percentage, options.validation_percentage)
     )
-    data = _Data(folders.classes, photos, _normalised(photos.embeddings), labels, sides)
+    data = _Data(folders.classes, photos, normalise_parts(photos.embeddings, backbone.spec.widths), labels, sides)
     trained = set(labels[data.rows("training")].tolist())
     lacking = [name for label, name in enumerate(folders.classes) if label not in trained]
     if lacking:
@@ -166,10 +167,6 @@ def _embed(
         f"{len(folders.classes)} classes, {len(photos.paths)} photos: {counts}; {photos.computed} newly embedded"
     )
     return data
-
-
-def _normalised(embeddings: NDArray[np.float16]) -> NDArray[np.float16]:
-    return normalise_parts(embeddings, (embeddings.shape[1],))
 
 
 def _training_rows(
@@ -194,7 +191,9 @@ def _training_rows(
         settings,
         lambda done, total: listen.embedding("Distorted copies", done, total),
     )
-    return np.concatenate([features, _normalised(copies)]), np.concatenate([labels, data.labels[origins]])
+    return np.concatenate([features, normalise_parts(copies, backbone.spec.widths)]), np.concatenate(
+        [labels, data.labels[origins]]
+    )
 
 
 class _Retraining:

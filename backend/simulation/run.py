@@ -152,6 +152,7 @@ def _load(
         settings.backbone,
         models_dir=settings.resolved_weights_dir,
         inception_weights=settings.inception_weights,
+        precision=settings.precision,
         threads=settings.inference_threads,
     )
     settings.state_dir.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,8 @@ from backend.features import (
     BACKBONES,
     Backbone,
     BackboneSpec,
+    Precision,
+    PrecisionSetting,
     backbone_id,
     build_tuned,
     choose_backbone,
@@ -39,6 +41,7 @@ class BackboneFiles:
     spec: BackboneSpec
     weights: tuple[Path, ...]
     tuned: Path | None
+    precision: Precision = "fp32"
 
     def in_keras(self) -> ExportBackbone:
         """The network in Keras: to train it, or to export it.
@@ -78,7 +81,7 @@ class Backbones:
         """
         with self._opening_default:
             if self._default is None:
-                self._default = self._open(self._settings.backbone, None)
+                self._default = self._open(self._settings.backbone, None, self._settings.precision)
                 log.info("backbone %s", self._default.id)
             return self._default
 
@@ -94,19 +97,20 @@ class Backbones:
             backbone = self._others.pop(wanted, None)
             if backbone is None:
                 files = backbone_files(self._settings, wanted)
-                backbone = self._open(files.spec.name, files.tuned)
+                backbone = self._open(files.spec.name, files.tuned, files.precision)
             self._others[wanted] = backbone
             while len(self._others) > MOST_OPEN:
                 self._others.pop(next(iter(self._others)))
             return backbone
 
-    def _open(self, name: str, tuned: Path | None) -> Backbone:
+    def _open(self, name: str, tuned: Path | None, precision: PrecisionSetting) -> Backbone:
         settings = self._settings
         return open_backbone(
             name,
             models_dir=settings.resolved_weights_dir,
             inception_weights=settings.inception_weights,
             tuned=tuned,
+            precision=precision,
             threads=settings.inference_threads,
             latency=self._low_latency,
         )
@@ -139,10 +143,12 @@ def backbone_files(settings: Settings, wanted: str) -> BackboneFiles:
     weights = choose_backbone(
         spec.name, models_dir=settings.resolved_weights_dir, inception_weights=settings.inception_weights
     ).weights
-    present = backbone_id(spec, weights, tuned)
-    if present != wanted:
-        raise WeightsError(f"Backbone {wanted} needs other weights than {tuned or weights}, which make {present}.")
-    return BackboneFiles(wanted, spec, weights, tuned)
+    precisions: tuple[Precision, ...] = ("fp32",) if tuned else ("fp32", "int8")
+    present = {backbone_id(spec, weights, tuned, precision): precision for precision in precisions}
+    if wanted not in present:
+        files = ", ".join(map(str, [tuned] if tuned else weights))
+        raise WeightsError(f"Backbone {wanted} needs other weights than {files}, which make {' or '.join(present)}.")
+    return BackboneFiles(wanted, spec, weights, tuned, present[wanted])
 
 
 def keep_tuned(folder: Path, base: BackboneFiles, network: ExportBackbone, story: Mapping[str, Any]) -> str:

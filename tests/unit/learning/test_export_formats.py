@@ -112,3 +112,29 @@ def test_refuses_labels_and_heads_that_do_not_fit(tmp_path: Path, backbone: Expo
     other = Head(**{**vars(head), "transform": FeatureTransform(np.zeros(5, dtype=np.float32))})
     with pytest.raises(ValueError, match="embeddings of length 5"):
         export_classifier(tmp_path / "exported", "keras", backbone, other, LABELS)
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_networks_side_by_side_are_normalised_in_the_exported_model_too(tmp_path: Path, name: str) -> None:
+    """Two small networks, one of which sees a smaller picture: the model does what `normalise_parts` does."""
+    import keras
+
+    from backend.features.normalise import normalise_parts
+
+    keras.utils.set_random_seed(1)
+    image = keras.Input((32, 32, 3))
+    outputs = []
+    for number, (size, width) in enumerate(((32, 5), (24, 3))):
+        own = keras.Input((size, size, 3))
+        pooled = keras.layers.Conv2D(width, 3, strides=2, activation="relu", name="_conv")(own)
+        network = keras.Model(own, keras.layers.GlobalAveragePooling2D()(pooled), name=f"network{number}")
+        outputs.append(network(image if size == 32 else keras.layers.Resizing(size, size)(image)))
+    body = keras.Model(image, keras.layers.Concatenate()(outputs))
+    several = ExportBackbone("two-00000000", body, 32, 127.0, 128.0, "squash", (5, 3))
+    head = some_head("linear")
+    images = sample_images(32, 4, seed=2)
+    embeddings = np.asarray(body.predict((images.astype(np.float32) - 127) / 128, verbose=0))
+    expected = head.predict(normalise_parts(embeddings, (5, 3)))
+    report = export_classifier(tmp_path / name, name, several, head, LABELS, images=images, expected=expected)
+    assert report.largest_difference <= 1e-3
+    assert expected.std(axis=0).max() > 0.01

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from backend.errors import BackendError
+from backend.features.normalise import normalise_parts
 from backend.learning.export import ExportBackbone
 from backend.learning.fine_tune import FineTuneOptions, fine_tune, split_body
 from backend.learning.head import train_head
@@ -14,12 +15,12 @@ from backend.learning.head import train_head
 pytestmark = pytest.mark.unit
 
 
-def small_body() -> Any:
+def small_body(size: int = 16) -> Any:
     """Three convolutions, the last two bridged by a shortcut."""
     import keras
 
     keras.utils.set_random_seed(0)
-    image = keras.Input((16, 16, 3))
+    image = keras.Input((size, size, 3))
     x = keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="relu", name="first")(image)
     y = keras.layers.Conv2D(8, 3, padding="same", name="second")(x)
     y = keras.layers.BatchNormalization(name="norm")(y)
@@ -104,3 +105,46 @@ def test_images_and_targets_that_do_not_fit(
         fine_tune(backbone, [(images, targets)], 4, head, tmp_path)
     with pytest.raises(ValueError, match="for 2 labels"):
         fine_tune(backbone, [(images, targets[:, :1])], 6, head, tmp_path)
+
+
+def two_networks() -> Any:
+    import keras
+
+    image = keras.Input((16, 16, 3))
+    outputs = []
+    for number in range(2):
+        network = small_body(12 if number else 16)
+        network.name = f"network{number}"
+        outputs.append(network(keras.layers.Resizing(12, 12)(image) if number else image))
+    return keras.Model(image, keras.layers.Concatenate()(outputs))
+
+
+def test_each_of_several_networks_learns_at_its_end(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(32) % 2
+    images = rng.integers(0, 256, (32, 16, 16, 3), dtype=np.uint8)
+    images[labels == 1, ::2] //= 3
+    targets = np.eye(2, dtype=np.float32)[labels]
+    body = two_networks()
+    pixels = (images.astype(np.float32) - 127) / 128
+    trunk, tail = split_body(body, 1)
+    ended = tail(trunk(pixels, training=False), training=False)
+    np.testing.assert_allclose(ended, body(pixels, training=False), atol=1e-5)
+    embeddings = np.asarray(body.predict(pixels, verbose=0))
+    head = train_head(normalise_parts(embeddings, (8, 8)), targets)
+    before = {f"{n.name}.{la.name}": la.get_weights() for n in networks_of(body) for la in n.layers}
+    backbone = ExportBackbone("two-0", body, 16, 127.0, 128.0, "squash", (8, 8))
+    options = FineTuneOptions(convolutions=1, epochs=3, learning_rate=1e-2)
+    tuned = fine_tune(backbone, [(images, targets)], 32, head, tmp_path, options)
+    after = {f"{n.name}.{la.name}": la.get_weights() for n in networks_of(body) for la in n.layers}
+    changed = {
+        name for name in before if any(not np.array_equal(a, b) for a, b in zip(before[name], after[name], strict=True))
+    }
+    assert changed == {f"network{number}.{layer}" for number in range(2) for layer in ("second", "third")}
+    assert tuned.losses[-1] < tuned.losses[0]
+
+
+def networks_of(body: Any) -> list[Any]:
+    import keras
+
+    return [layer for layer in body.layers if isinstance(layer, keras.Model)]
