@@ -186,7 +186,7 @@ def main() -> None:
     if arguments.embeddings:
         photos, classes = from_npz(arguments.embeddings)
     else:
-        photos, classes = from_folder(arguments.image_dir, backbone=arguments.backbone, models_dir=models)
+        photos, classes = from_folder(arguments.image_dir, backbone=arguments.backbone, models_dir=models, stored=True)
     ensure_wordnet(arguments.state_dir / "wordnet")
     wordnet = WordNet.open(arguments.state_dir / "wordnet")
     backbone = open_backbone(arguments.backbone, models_dir=models)

@@ -21,8 +21,12 @@ def from_npz(file: Path) -> tuple[Photos, tuple[str, ...]]:
     return Photos(embeddings, labels, digests), classes
 
 
-def from_folder(directory: Path, *, backbone: str, models_dir: Path) -> tuple[Photos, tuple[str, ...]]:
+def from_folder(
+    directory: Path, *, backbone: str, models_dir: Path, stored: bool = False
+) -> tuple[Photos, tuple[str, ...]]:
     """Embed every photo below `directory`, one folder for each class; unreadable photos are left out.
+
+    Their embeddings are what learns sees; with `stored` those that a store holds (see `Backbone.features`).
 
     Raises:
         NotFoundError: there is no such folder, or it holds fewer than two class folders.
@@ -42,8 +46,9 @@ def from_folder(directory: Path, *, backbone: str, models_dir: Path) -> tuple[Ph
         raise SystemExit(f"{directory}: no photo could be read")
     kept = sorted(rows)
     labels = np.array([files[position][0] for position in kept], dtype=np.intp)
+    embeddings = np.stack([rows[position][1] for position in kept])
     return Photos(
-        opened.features(np.stack([rows[position][1] for position in kept])),
+        embeddings if stored else opened.features(embeddings),
         labels,
         tuple(rows[position][0] for position in kept),
     ), classes

@@ -42,6 +42,7 @@ class PhotoProject:
                 "wordnet_dir": REPOSITORY / ".state" / "wordnet",
                 "local_roots": (str(PHOTOS.resolve()),),
                 "retrain_every": 1000,
+                "backbone": "efficientnet_lite2",
                 **overrides,
             }
         )
