@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
@@ -27,6 +28,12 @@ WARM_FROM = 4_000_000
 """Beliefs (photos x labels) from which spreading starts from the last result; smaller pools start afresh, so that what is
 believed never depends on what was believed before."""
 
+MOST_AXES = 1024
+"""Most principal components that a pool is given."""
+
+MOST_FEATURES = 2.56e8
+"""Most numbers in the features of a pool (1 GB)."""
+
 EXTENSION_ROWS = 20_000
 """Most images of the pool that an exported extension carries."""
 
@@ -36,9 +43,9 @@ class GraphOptions:
     """How the pool's graph is made and used; the defaults are what measured best over random subsets of classes.
 
     Attributes:
-        dimension: principal components kept.
+        dimension: principal components kept; None: as many as the pool's size tells apart (`dimension_for`).
         whitening: how far their variances are evened out, [0, 1].
-        graph_dimension: leading components that the graph looks at.
+        graph_dimension: leading components that the graph looks at; None: half of them.
         neighbours: edges of each image.
         affinity_power: exponent of the cosine on an edge.
         alpha: how far labels travel, (0, 1).
@@ -48,9 +55,9 @@ class GraphOptions:
         label_trust: weight of an annotated image against a confident spread label in the linear half.
     """
 
-    dimension: int = 256
+    dimension: int | None = None
     whitening: float = 0.5
-    graph_dimension: int = 128
+    graph_dimension: int | None = None
     neighbours: int = 10
     affinity_power: float = 3.0
     alpha: float = 0.9
@@ -58,6 +65,16 @@ class GraphOptions:
     prior_alpha: float = 0.7
     prior_strength: float = STRENGTH
     label_trust: float = 5.0
+
+
+def dimension_for(n: int) -> int:
+    """Principal components that a pool of n images supports, [64, 1024]: 8.75 √n.
+
+    256 were best for 900 photos and 1,024 for 13,572: axes of small variance are noise until there are photos enough to tell
+    (docs/ordering.md). Beyond 250,000 images memory sets the limit: features of at most 1 GB.
+    """
+    wanted = min(8.75 * math.sqrt(max(n, 1)), MOST_AXES, MOST_FEATURES / max(n, 1))
+    return max(64, round(wanted))
 
 
 class PoolModel:
@@ -95,9 +112,11 @@ class PoolModel:
 
     def _fit(self, embeddings: NDArray[np.floating]) -> None:
         options = self.options
+        dimension = options.dimension or dimension_for(embeddings.shape[0])
         self.projection: Space = self._learnt or fit_space(
-            embeddings, dimension=options.dimension, whitening=options.whitening, seed=self._seed
+            embeddings, dimension=dimension, whitening=options.whitening, seed=self._seed
         )
+        self._graph_dimension = options.graph_dimension or max(1, self.projection.dimension // 2)
         self._features: FloatArray = self.projection.project(embeddings)
         self.space: FloatArray = self._leading(self._features)
         self.index = NeighbourIndex.build(self.space, seed=self._seed)
@@ -120,7 +139,7 @@ class PoolModel:
         self._linear: LinearModel | None = None
 
     def _leading(self, features: FloatArray) -> FloatArray:
-        return unit_rows(features[:, : self.options.graph_dimension])
+        return unit_rows(features[:, : self._graph_dimension])
 
     @property
     def n(self) -> int:

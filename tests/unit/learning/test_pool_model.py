@@ -154,3 +154,14 @@ def test_rows_to_one() -> None:
     values = np.array([[1, 3], [0, 0], [np.nan, 2], [-1, 2]], dtype=np.float32)
     assert rows_to_one(values).tolist() == [[0.25, 0.75], [0.5, 0.5], [0, 1], [0, 1]]
     assert rows_to_one(values, otherwise=np.array([[0.1, 0.9]] * 4, np.float32))[1] == pytest.approx([0.1, 0.9])
+
+
+def test_the_space_grows_with_the_pool() -> None:
+    sizes = [pool_model.dimension_for(n) for n in (0, 10, 900, 13_572, 250_000, 1_000_000)]
+    assert sizes == [64, 64, 262, 1019, 1024, 256]
+    embeddings, _, prior = clusters(n=300, width=200)
+    model = PoolModel(embeddings, prior)
+    assert model.projection.dimension == 152
+    assert model.space.shape == (300, 76)
+    fixed = PoolModel(embeddings, prior, options=pool_model.GraphOptions(dimension=20, graph_dimension=7))
+    assert fixed.space.shape == (300, 7)
