@@ -32,7 +32,7 @@ from backend.learning.evaluation import wilson_interval
 from backend.learning.figures import measure
 from backend.learning.pool_model import PoolModel
 from backend.priority import OrderOptions, evaluation_mask, order_pool
-from backend.simulation.engine import Setting, answer_vectors, beliefs_before, pool_view
+from backend.simulation.engine import Setting, answer_vectors, beliefs_before, pool_view, relevance_hints
 from backend.simulation.photos import Hierarchy, Photos, label_space, with_beliefs
 from benchmarks.photos import from_folder, from_npz
 
@@ -92,14 +92,15 @@ def played(
 ) -> Iterator[tuple[int, Measurement]]:
     """Annotate a project in the default order; the measurement at each mark."""
     answers, n = answer_vectors(setting), len(setting.pool)
-    model = PoolModel(setting.pool.embeddings, beliefs_before(setting.pool, setting.n_labels))
+    prior = beliefs_before(setting.pool, setting.n_labels)
+    model = PoolModel(setting.pool.embeddings, prior, hints=relevance_hints(setting))
     in_sample = evaluation_mask(setting.pool.digests, share)
     labelled, asked = np.zeros(n, dtype=bool), np.zeros(0, dtype=np.intp)
     while len(asked) < marks[-1]:
         learned = asked[~in_sample[asked]]
         beliefs = model.propagate(learned, answers[learned])
         count = min(batch, *(mark - len(asked) for mark in marks if mark > len(asked)))
-        view = pool_view(setting, model, beliefs, labelled, learned, answers, 0)
+        view = pool_view(setting, model, beliefs, labelled, answers, 0)
         rows = order_pool(view, OrderOptions(window=count, evaluation_share=share)).rows[:count]
         asked, labelled[rows] = np.concatenate([asked, rows]), True
         if len(asked) in marks:
