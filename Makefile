@@ -35,7 +35,8 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 ##@ Use
 .PHONY: demo
-demo: setup label-studio ## Label Studio with an ordered, pre-annotated queue: make demo [IMAGES=DIR]
+demo: ## Label Studio with an ordered, pre-annotated queue: make demo [IMAGES=DIR]
+	@$(MAKE) --no-print-directory -j2 $(VENV_STAMP) $(LABEL_STUDIO_STAMP)
 	@exec $(RUN) -m backend demo $(if $(IMAGES),--images "$(IMAGES)") $(DEMO_FLAGS)
 
 .PHONY: setup
@@ -129,8 +130,8 @@ $(UV_STAMP):
 
 # --inexact: what `make bench` added stays, so that the two do not undo each other.
 $(VENV_STAMP): uv.lock pyproject.toml $(UV_STAMP)
-	@echo "==> Python environment in .venv, exactly as locked"
-	@$(UV) sync --frozen --all-extras --inexact --compile-bytecode --python "$$(scripts/find-python.sh "$(PYTHON)")"
+	@scripts/step.sh "Python environment in .venv, exactly as locked" \
+		$(UV) sync --frozen --all-extras --inexact --python "$$(scripts/find-python.sh "$(PYTHON)")"
 	@touch $@
 
 $(STATE_STAMP): $(VENV_STAMP)
@@ -140,8 +141,8 @@ $(STATE_STAMP): $(VENV_STAMP)
 	@touch $@
 
 $(LABEL_STUDIO_STAMP): requirements-label-studio.txt $(UV_STAMP)
-	@echo "==> Label Studio $(LABEL_STUDIO_VERSION) in .label-studio/venv"
 	@test -x .label-studio/venv/bin/python \
 		|| $(UV) venv --quiet --python "$$(scripts/find-python.sh "$(PYTHON)")" .label-studio/venv
-	@$(UV) pip sync --compile-bytecode --python .label-studio/venv/bin/python --require-hashes requirements-label-studio.txt
+	@scripts/step.sh "Label Studio $(LABEL_STUDIO_VERSION) in .label-studio/venv" \
+		$(UV) pip sync --python .label-studio/venv/bin/python --require-hashes requirements-label-studio.txt
 	@touch $@

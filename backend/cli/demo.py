@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import parse_qs, urlsplit
 
 import typer
-from rich.status import Status
 
 import backend
-from backend.cli.console import messages, output, table
-from backend.errors import BackendError, LabelConfigError, LabelStudioError, NotFoundError
+from backend.cli.console import Tell, messages, output, table, waiting
+from backend.cli.first_window import wait_for_window
+from backend.cli.listening import refuse_taken_port
+from backend.errors import BackendError, LabelConfigError, NotFoundError
 from backend.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -24,13 +26,10 @@ if TYPE_CHECKING:
     from backend.demo.label_studio_process import LabelStudioProcess
 
 POLL_SECONDS = 0.5
-IMPORT_CHUNK = 1000
 SHOWN = 10
 ROOT = Path(backend.__file__).parents[1]
 SPORTS_CONFIG = ROOT / "label_config.xml"
 BRANCHES_CONFIG = ROOT / "examples" / "wordnet-branches.xml"
-
-Tell = Callable[[str], None]
 
 
 def demo(
@@ -54,6 +53,7 @@ def demo(
     """Run Label Studio and the backend here, with a project whose queue is pre-annotated and in order, until Ctrl-C."""
     from backend.demo.backend_process import BackendProcess
     from backend.demo.demo_folder import DemoFolder
+    from backend.demo.demo_project import find_or_make_project
     from backend.demo.label_studio_process import LabelStudioProcess
 
     settings = load_settings()
@@ -72,25 +72,77 @@ def demo(
         files_root=kept.files,
     )
     child = BackendProcess(kept.backend, _backend_settings(settings, kept, port, backend_port))
+    title = images.resolve().name if images else "Sample photos"
+    refuse_taken_port("127.0.0.1", port, choose='with --port (make demo DEMO_FLAGS="--port 8081")')
+    refuse_taken_port(
+        "127.0.0.1", backend_port, choose='with --backend-port (make demo DEMO_FLAGS="--backend-port 9091")'
+    )
     with ExitStack() as stack:
         stack.enter_context(_ended_by_signals())
         stack.callback(say.print, "Label Studio and the backend are stopped.")
-        with say.status("starting Label Studio (a first start takes about a minute) …") as status:
-            stack.callback(server.stop)
-            server.start(progress=_teller(status))
-            say.print(f"Label Studio runs at {server.url}")
-            stack.callback(child.stop)
-            child.start(progress=_teller(status))
-            say.print(f"The backend runs at {child.url}, its log is {child.log_path}")
-            project = _project(server, kept, photos, paths, config, images, _teller(status))
+        with waiting("starting Label Studio and the backend (a minute the first time)") as tell:
+            _start_both(stack, server, child, settings, tell)
+            say.print(
+                f"Label Studio runs at {server.url}, the backend at {child.url}; its log is {_short(child.log_path)}"
+            )
+            project = find_or_make_project(server, kept, photos, paths, config, title, tell)
             _connect(server, child, project)
             say.print(f"Project {project} is connected")
-            queue = _first_window(server, child, project, _teller(status))
-        _show(server, login, project, queue, paths)
+            queue = _first_window(server, child, project, tell)
+        _show(server, login, project, queue, photos, len(paths))
         if exit_when_ready:
             return
         say.print("Ctrl-C stops both.")
         _keep_running(server, child)
+
+
+def _start_both(
+    stack: ExitStack, server: LabelStudioProcess, child: BackendProcess, settings: Settings, tell: Tell
+) -> None:
+    """Start Label Studio while WordNet and the backbone are made ready, then the backend: a first start of each is slow."""
+    from backend.features import open_backbone
+    from backend.labels import ensure_wordnet
+
+    # Left in this order at the end: the servers are stopped, which ends the waiting of the threads.
+    threads = stack.enter_context(ThreadPoolExecutor(max_workers=3))
+    stack.callback(server.stop)
+    steps: dict[str, Future[Any]] = {
+        "Label Studio": threads.submit(server.start),
+        "WordNet": threads.submit(ensure_wordnet, settings.resolved_wordnet_dir),
+        "the backbone": threads.submit(
+            open_backbone,
+            settings.backbone,
+            models_dir=settings.resolved_weights_dir,
+            inception_weights=settings.inception_weights,
+            threads=settings.inference_threads,
+        ),
+    }
+    _wait_for(("WordNet", "the backbone"), steps, tell)
+    stack.callback(child.stop)
+    steps["the backend"] = threads.submit(child.start)
+    _wait_for(("the backend", "Label Studio"), steps, tell)
+
+
+def _wait_for(names: Sequence[str], steps: Mapping[str, Future[Any]], tell: Tell) -> None:
+    """Wait for some steps, saying which are not ready yet; what went wrong in one is raised."""
+    started = time.monotonic()
+    while not all(steps[name].done() for name in names):
+        late = [name for name, step in steps.items() if not step.done()]
+        tell(
+            f"making ready: {', '.join(late)} ({time.monotonic() - started:.0f} s; a first start takes a minute or more)"
+        )
+        for name in names:
+            if steps[name].done():
+                steps[name].result()
+        time.sleep(POLL_SECONDS)
+    for name in names:
+        steps[name].result()
+
+
+def _short(path: Path) -> Path:
+    """A path as people see it from where they are."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _photos(images: Path | None, kept: DemoFolder) -> tuple[Path, list[Path]]:
@@ -139,52 +191,6 @@ def _backend_settings(settings: Settings, kept: DemoFolder, port: int, backend_p
     return chosen
 
 
-def _project(
-    server: LabelStudioProcess,
-    kept: DemoFolder,
-    photos: Path,
-    paths: Sequence[Path],
-    config: str,
-    images: Path | None,
-    tell: Tell,
-) -> int:
-    """The project that shows these photos: the one of an earlier demo, else a new one with all of them imported."""
-    client = server.client()
-    known = kept.project_of(photos)
-    if known is not None and _exists(server, known):
-        if client.project(known)["label_config"].strip() != config.strip():
-            client.update_project(known, label_config=config)
-        return known
-    title = f"Photos of {images.resolve().name}" if images else "Sample photos"
-    project = int(client.create_project(title=title[:50], label_config=config)["id"])
-    client.add_local_files_storage(project, photos, "photos")
-    _import(server, project, paths, config, tell)
-    kept.remember_project(photos, project)
-    return project
-
-
-def _exists(server: LabelStudioProcess, project: int) -> bool:
-    try:
-        server.client().project(project)
-    except LabelStudioError as error:
-        if error.reason == "label_studio_not_found":
-            return False
-        raise
-    return True
-
-
-def _import(server: LabelStudioProcess, project: int, paths: Sequence[Path], config: str, tell: Tell) -> None:
-    from backend.demo.label_studio_process import local_file_url
-    from backend.labels import parse_label_config
-
-    key = parse_label_config(config).data_key
-    client = server.client()
-    for start in range(0, len(paths), IMPORT_CHUNK):
-        tell(f"importing photos ({start} of {len(paths)})")
-        chunk = paths[start : start + IMPORT_CHUNK]
-        client.import_tasks(project, [{"data": {key: local_file_url(path, server.files_root)}} for path in chunk])
-
-
 def _connect(server: LabelStudioProcess, child: BackendProcess, project: int) -> None:
     from backend.cli.connect import attach
 
@@ -198,58 +204,39 @@ def _connect(server: LabelStudioProcess, child: BackendProcess, project: int) ->
 def _first_window(server: LabelStudioProcess, child: BackendProcess, project: int, tell: Tell) -> list[dict[str, Any]]:
     """Wait until a queue window is published and Label Studio serves from it."""
     client = server.client()
-    started = datetime.now(UTC)
     while True:
-        _check_alive(server, child)
-        answer = child.get(f"/projects/{project}/queue?limit={SHOWN}")
-        if answer["queue"] and client.project(project)["model_version"] == answer["version"]:
-            return list(answer["queue"])
-        jobs = child.get(f"/projects/{project}/jobs?limit=20")["jobs"]
-        recent = [job for job in jobs if datetime.fromisoformat(job["created_at"]) >= started]
-        failed = next((job for job in recent if job["job_status"] == "failed"), None)
-        if failed is not None:
-            raise BackendError(
-                f"The {failed['kind']} job failed: {failed['message']} The whole story is in {child.log_path}."
-            )
-        tell(_told(jobs, child.get(f"/projects/{project}")["tasks"]))
+        queue = wait_for_window(child.get, project, tell, shown=SHOWN, meanwhile=lambda: _check_alive(server, child))
+        if client.project(project)["model_version"] == child.get(f"/projects/{project}/queue?limit=1")["version"]:
+            return queue
         time.sleep(POLL_SECONDS)
 
 
-def _told(jobs: Sequence[dict[str, Any]], tasks: dict[str, int]) -> str:
-    running = next((job for job in jobs if job["job_status"] == "running"), None)
-    read = f"{tasks['embedded']} of {tasks['total']} photos read"
-    if running is None:
-        return f"waiting for the queue: {read}"
-    return f"waiting for the queue: {read}; {running['kind']}, {running['percent']} %: {running['message']}"
-
-
 def _show(
-    server: LabelStudioProcess, login: Login, project: int, queue: Sequence[dict[str, Any]], paths: Sequence[Path]
+    server: LabelStudioProcess,
+    login: Login,
+    project: int,
+    queue: Sequence[dict[str, Any]],
+    photos: Path,
+    count: int,
 ) -> None:
     say = output()
-    client = server.client()
-    names = {
-        task["id"]: str(next(iter(task["data"].values()))).rsplit("/", 1)[-1].split("%2F")[-1]
-        for task in client.tasks_by_id(project, [item["task"] for item in queue])
-    }
-    rows = table("place", "photo", "suggested", "priority", "why", title="The first of the queue")
+    rows = table("place", "photo", "suggested", "why", title="The first of the queue")
+    names = _names(server, project, [item["task"] for item in queue], photos)
     for item in queue:
-        rows.add_row(
-            str(item["position"] + 1),
-            names.get(item["task"], str(item["task"])),
-            ", ".join(_suggested(result) for result in item["result"]),
-            f"{item['priority']:.2f}",
-            item["reason"],
-        )
+        rows.add_row(str(item["position"] + 1), names[item["task"]], item["suggestion"], item["reason"])
     say.print(rows, markup=False)
-    say.print(f"\n{len(paths)} photos, in order at {server.url}/projects/{project}/data", markup=False)
+    say.print(f"\n{count} photos, in order at {server.url}/projects/{project}/data", markup=False)
     say.print(f"Login: {login.email}   password: {login.password}", markup=False)
 
 
-def _suggested(result: dict[str, Any]) -> str:
-    value = result["value"]
-    paths = value.get("choices") or value.get("taxonomy") or []
-    return ", ".join(path if isinstance(path, str) else path[-1] for path in paths)
+def _names(server: LabelStudioProcess, project: int, tasks: Sequence[int], photos: Path) -> dict[int, str]:
+    """The photo of each task, by its path below the folder: equal names in several folders stay apart."""
+    served = photos.relative_to(server.files_root).as_posix() + "/"
+    names = {task: str(task) for task in tasks}
+    for task in server.client().tasks_by_id(project, tasks):
+        found = [parse_qs(urlsplit(value).query).get("d") for value in task["data"].values() if isinstance(value, str)]
+        names[task["id"]] = next((paths[0].removeprefix(served) for paths in found if paths), str(task["id"]))
+    return names
 
 
 def _keep_running(server: LabelStudioProcess, child: BackendProcess) -> None:
@@ -285,7 +272,3 @@ def _ended_by_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _teller(status: Status) -> Tell:
-    return lambda text: status.update(f"{text} …")

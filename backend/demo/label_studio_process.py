@@ -39,7 +39,7 @@ class LabelStudioProcess(ChildServer):
     title = "Label Studio"
     slug = "label_studio"
     error = LabelStudioError
-    port_option = "port"
+    port_option = "with --port"
     patience = "; a first start takes about a minute"
 
     def __init__(
