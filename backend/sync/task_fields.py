@@ -1,7 +1,7 @@
 """Two lines for people in the data of each task in the queue: what is suggested, and why the task is due.
 
 The Data Manager shows them as columns, and a tag such as `<Header value="$suggested_label"/>` on the labelling screen.
-Label Studio replaces a task's `data` as a whole, so it is read just before it is written; see docs/queue-texts.md.
+Label Studio replaces a task's `data` as a whole, so it is read just before it is written; see docs/annotators.md.
 """
 
 from __future__ import annotations

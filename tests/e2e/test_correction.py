@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from published import publish
 
 from backend.demo.label_studio_process import LabelStudioProcess, import_images
 from backend.labels import Control, parse_label_config
 from backend.sync.client import LabelStudioClient
-from backend.sync.publish import WindowItem, publish_window, scores_for
+from backend.sync.window_plan import WindowItem
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
@@ -64,9 +65,7 @@ def suggest(
         )
         import_images(label_studio, project, photos[:count], collection=f"correction-{project}")
         result = [control.result([_index(control, suggested)], WRONG_SCORE)]
-        tasks = [task["id"] for task in client.iter_tasks(project)]
-        items = [WindowItem(task, result, score) for task, score in zip(tasks, scores_for(count), strict=True)]
-        publish_window(client, project, "propagation.1", items)
+        publish(client, project, "propagation", [WindowItem(task["id"], result) for task in client.iter_tasks(project)])
         return project
 
     return make
