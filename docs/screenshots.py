@@ -83,7 +83,8 @@ def surest_task(project_page: str, backend_port: int) -> int:
     project = project_page.split("/projects/")[1].split("/")[0]
     answer = requests.get(f"http://127.0.0.1:{backend_port}/projects/{project}/queue", timeout=30)
     answer.raise_for_status()
-    return int(max(answer.json()["queue"], key=lambda item: item["result"][0]["score"])["task"])
+    suggested = [item for item in answer.json()["queue"] if item["result"]]
+    return int(max(suggested, key=lambda item: item["result"][0]["score"])["task"])
 
 
 def picture_of_labelling(page: Page, project_page: str, task: int) -> None:
