@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from backend.demo.demo_folder import DemoFolder  # noqa: E402
-from tests.chromium import find_chromium, label_studio_page  # noqa: E402
+from tests.chromium import WAIT_MS, find_chromium, label_studio_page  # noqa: E402
 
 WIDTH, HEIGHT = 1440, 860
 MOST_BYTES = 400_000
@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--backend-port", type=int, default=9090)
     arguments = parser.parse_args()
+    expect.set_options(timeout=WAIT_MS)  # a busy machine takes its time
     options = ["--folder", str(arguments.folder), "--port", str(arguments.port)]
     options += ["--backend-port", str(arguments.backend_port)]
     options += ["--images", str(arguments.images.resolve())] if arguments.images else []
@@ -97,7 +98,7 @@ def picture_of_labelling(page: Page, project_page: str, task: int) -> None:
 
 def save(page: Page, name: str) -> None:
     """Save what the page shows as a PNG of few colours, small enough for a repository."""
-    page.wait_for_timeout(2000)  # pictures fade in
+    page.wait_for_timeout(5000)  # pictures fade in
     path = ROOT / "docs" / name
     page.screenshot(path=path)
     with Image.open(path) as picture:
