@@ -22,7 +22,7 @@ from backend.service.context.label_cache import ProjectLabels
 from backend.service.pool.memory import ROW_BYTES, array_bytes
 from backend.service.projects.labels import labels_of
 from backend.service.versions.artifacts import load_projection
-from backend.service.versions.registry import sees_as_project
+from backend.service.versions.registry import matches_project_backbone
 from backend.storage.schema import Project, Task
 
 log = logging.getLogger(__name__)
@@ -244,7 +244,7 @@ def _learnt_space(runtime: Runtime, project: Project, control: int, width: int) 
     if not project.projection:
         return None
     learnt = load_projection(runtime, project.id, project.projection, control)
-    if not sees_as_project(runtime, project, project.projection):
+    if not matches_project_backbone(runtime, project, project.projection):
         learnt = None
     if learnt is None or learnt.matrix is None or learnt.input_dim != width:
         log.warning(

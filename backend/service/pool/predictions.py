@@ -21,7 +21,7 @@ from backend.service.context.context import Runtime
 from backend.service.pool.cache import Calibration, ControlPool, ProjectPool
 from backend.service.projects.annotations import agreed_target, live_annotations
 from backend.service.versions.artifacts import load_heads
-from backend.service.versions.registry import PROPAGATION, WORDNET, sees_as_project, serving_version
+from backend.service.versions.registry import PROPAGATION, WORDNET, matches_project_backbone, serving_version
 from backend.storage.schema import Project
 
 log = logging.getLogger(__name__)
@@ -138,7 +138,7 @@ def believe(
     propagated = project.projection or PROPAGATION
     if heads is not None and [head.n_labels for head in heads] != [item.space.n_labels for item in pool.controls]:
         heads = None
-    if heads is not None and not sees_as_project(runtime, project, version):
+    if heads is not None and not matches_project_backbone(runtime, project, version):
         heads = None
     if version not in (WORDNET, propagated) and heads is None:
         log.warning(

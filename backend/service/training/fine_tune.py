@@ -39,7 +39,7 @@ LOOKUP = 500
 
 
 @dataclass(frozen=True)
-class _Lesson:
+class _TrainingSet:
     """The annotated photos of the first control, none of them of the evaluation sample, and the head to start from."""
 
     task_ids: Sequence[int]
@@ -67,7 +67,7 @@ def fine_tune_project(
     options = fine_tune_options(wanted)
     folder = tuned_folder(runtime.settings, project_id)
     stories = tuned_stories(folder)
-    made = next((name for name, story in stories.items() if story.get("job") == job_id), None)
+    made = next((name for name, metadata in stories.items() if metadata.get("job") == job_id), None)
     if made is None:
         made = _fine_tune(runtime, pools, find_project(runtime, project_id), job_id, options, progress)
     reembed = runtime.jobs.enqueue(JobKind.REEMBED, project_id, {"backbone": made})
@@ -90,21 +90,21 @@ def _fine_tune(
 ) -> str:
     started = time.monotonic()
     base = backbone_files(runtime.settings, runtime.backbone_of(project.backbone).id)
-    lesson = _lesson(runtime, pools, project)
+    training_set = _training_set(runtime, pools, project)
     folder = tuned_folder(runtime.settings, project.id)
     for left_behind in folder.glob(".*"):  # by a job that was cut off; no other fine-tuning of the project runs
         shutil.rmtree(left_behind, ignore_errors=True)
     network = base.in_keras()
     tuned = fine_tune(
         network,
-        _batches(runtime, project.id, lesson, base.spec, options.batch_size),
-        len(lesson.task_ids),
-        lesson.head,
+        _batches(runtime, project.id, training_set, base.spec, options.batch_size),
+        len(training_set.task_ids),
+        training_set.head,
         folder,
         options,
         progress=lambda part, message: progress(0.95 * part, message),
     )
-    story = {
+    metadata = {
         "job": job_id,
         "base": base.id,
         "options": asdict(options),
@@ -112,10 +112,10 @@ def _fine_tune(
         "losses": tuned.losses,
         "seconds": round(time.monotonic() - started, 3),
     }
-    return keep_tuned(folder, base, network, story)
+    return keep_tuned(folder, base, network, metadata)
 
 
-def _lesson(runtime: Runtime, pools: PoolCache, project: Project) -> _Lesson:
+def _training_set(runtime: Runtime, pools: PoolCache, project: Project) -> _TrainingSet:
     options = project_options(runtime.settings, project.extra_params)
     with pools.lock(project.id):
         pool = pools.current(project, options.relevance, options.seed)
@@ -136,16 +136,16 @@ def _lesson(runtime: Runtime, pools: PoolCache, project: Project) -> _Lesson:
         embeddings = pool.embeddings[rows]
         held, held_values = targets.held_out
         evaluation = (pool.embeddings[held], held_values) if len(held) else None
-    return _Lesson(
+    return _TrainingSet(
         task_ids, values, train_head(embeddings, values, HeadOptions(multiple=multiple), evaluation=evaluation)
     )
 
 
 def _batches(
-    runtime: Runtime, project_id: int, lesson: _Lesson, spec: BackboneSpec, batch_size: int
+    runtime: Runtime, project_id: int, training_set: _TrainingSet, spec: BackboneSpec, batch_size: int
 ) -> Iterator[Batch]:
     """The photos that can be read, with their targets; one that cannot costs only itself."""
-    images = _image_values(runtime, project_id, lesson.task_ids)
+    images = _image_values(runtime, project_id, training_set.task_ids)
     size = (spec.input_size, spec.input_size)
 
     def read(task_id: int) -> NDArray[np.uint8] | ImageError:
@@ -155,20 +155,22 @@ def _batches(
         except ImageError as error:
             return error
 
-    places = [place for place, task_id in enumerate(lesson.task_ids) if task_id in images]
+    places = [place for place, task_id in enumerate(training_set.task_ids) if task_id in images]
     threads = runtime.settings.decode_threads or 2 * (os.cpu_count() or 1)
     with ThreadPoolExecutor(threads, thread_name_prefix="fine-tune") as pool:
         for start in range(0, len(places), batch_size):
             part = places[start : start + batch_size]
             kept, pixels = [], []
-            for place, outcome in zip(part, pool.map(read, [lesson.task_ids[place] for place in part]), strict=True):
+            for place, outcome in zip(
+                part, pool.map(read, [training_set.task_ids[place] for place in part]), strict=True
+            ):
                 if isinstance(outcome, ImageError):
-                    note_failure(project_id, lesson.task_ids[place], outcome)
+                    note_failure(project_id, training_set.task_ids[place], outcome)
                 else:
                     kept.append(place)
                     pixels.append(outcome)
             if kept:
-                yield np.stack(pixels), lesson.targets[kept]
+                yield np.stack(pixels), training_set.targets[kept]
 
 
 def _image_values(runtime: Runtime, project_id: int, task_ids: Sequence[int]) -> dict[int, str]:

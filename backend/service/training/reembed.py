@@ -75,10 +75,10 @@ def reembed_project(
     version = known.version if known else f"fine-tuned-{next_number(runtime, project_id)}"
     scores = evaluate_candidate(data[0], results[0].predictions, version, serving)
     selection = select({version: scores}, pinned=project.pinned)
-    story = tuned_stories(tuned_folder(runtime.settings, project_id)).get(tuned, {})
+    metadata = tuned_stories(tuned_folder(runtime.settings, project_id)).get(tuned, {})
     note = selection.notes[version]
-    if story:
-        note += f" (fine-tuned on {story['photos']} photos in {story['options']['epochs']} epochs)"
+    if metadata:
+        note += f" (fine-tuned on {metadata['photos']} photos in {metadata['options']['epochs']} epochs)"
     folder = head_folder(runtime, project_id, version)
     digest = save_heads(folder, [result.head for result in results if result.head is not None])
     record_version(
@@ -97,7 +97,7 @@ def reembed_project(
         evaluation=scores.figures.to_json(),
         comparison=scores.comparison.to_json() if selection.asked else None,
         note=note,
-        seconds=float(story.get("seconds", 0.0)) + time.monotonic() - started,
+        seconds=float(metadata.get("seconds", 0.0)) + time.monotonic() - started,
     )
     log.info("project %s: %s", project_id, note)
     if selection.promoted is not None:

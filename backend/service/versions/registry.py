@@ -176,9 +176,12 @@ def _serve(session: Session, project_id: int, version: str, *, pinned: bool) -> 
     session.execute(versions.where(ModelVersion.status == "serving").values(status="retired"))
     session.execute(versions.where(ModelVersion.version == version).values(status="serving"))
     made = session.get_one(ModelVersion, (project_id, version))
-    lens = {"backbone": made.backbone if parse_backbone_id(made.backbone).tuned else "", "projection": made.projection}
+    embedding = {
+        "backbone": made.backbone if parse_backbone_id(made.backbone).tuned else "",
+        "projection": made.projection,
+    }
     session.execute(
-        update(Project).where(Project.id == project_id).values(serving_version=version, pinned=pinned, **lens)
+        update(Project).where(Project.id == project_id).values(serving_version=version, pinned=pinned, **embedding)
     )
 
 
@@ -189,7 +192,7 @@ def learner_of(runtime: Runtime, project_id: int, version: str) -> str:
         return session.scalar(query) or ""
 
 
-def sees_as_project(runtime: Runtime, project: Project, version: str) -> bool:
+def matches_project_backbone(runtime: Runtime, project: Project, version: str) -> bool:
     """Whether a version was made with the backbone that its project sees through: BACKBONE may have been changed since."""
     query = select(ModelVersion.backbone).where(ModelVersion.project_id == project.id, ModelVersion.version == version)
     with runtime.database.session() as session:
