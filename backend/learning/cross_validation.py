@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.learning.calibration import MINIMUM_PHOTOS
 from backend.learning.folds import stratified_folds
 from backend.learning.pool_model import PoolModel
 
@@ -19,20 +18,15 @@ def cross_validated(
 ) -> tuple[Floats, Floats]:
     """Probabilities [k, L] of k of the annotated `rows` [m], each from the annotations of the other folds, and their targets.
 
-    A photo that is the only one of its label is held out only while without such photos fewer than
-    `calibration.MINIMUM_PHOTOS` remain: the order goes for new labels on purpose, so that single photos are far more common
-    among what is annotated than unheard-of labels are among the rest. `model` itself does not change.
+    A photo that is the only one of its label is never held out: the order goes for new labels on purpose, so that single
+    photos are far more common among what is annotated than unheard-of labels are among the rest. `model` does not change.
 
     Args:
         targets: what was annotated, [m, L].
         folds: parts that the annotations are dealt into; each costs one propagation.
     """
     rows = np.asarray(rows, dtype=np.intp)
-    rng = np.random.default_rng(seed)
-    fold = stratified_folds(targets, folds, rng)
-    single = fold < 0
-    if (~single).sum() < MINIMUM_PHOTOS:
-        fold[single] = rng.permutation(int(single.sum())) % folds
+    fold = stratified_folds(targets, folds, np.random.default_rng(seed))
     held_out = np.zeros(targets.shape, dtype=np.float32)
     for part in range(folds):
         out = fold == part

@@ -26,7 +26,8 @@ class Figures:
     Attributes:
         accuracy: the headline: on the photos that are still unlabelled; None: not known yet.
         sample: on the annotated photos of the evaluation sample alone; None without any.
-        crossed: by cross-validation on annotated photos, which were chosen because they are hard: never *the* accuracy.
+        crossed: by cross-validation on annotated photos, as releases before the headline measured where they had no
+            evaluation photo; these were chosen because they are hard: never *the* accuracy.
     """
 
     accuracy: AccuracyEstimate | None = None
@@ -63,7 +64,6 @@ def measure(
     *,
     multiple: bool = False,
     calibrated: bool = True,
-    crossed: tuple[Floats, Floats] | None = None,
 ) -> Figures:
     """The figures of a version that believes `probabilities` [n, L] of a pool of n photos.
 
@@ -73,7 +73,6 @@ def measure(
         multiple: whether several labels may hold; a photo is right where the whole set is.
         calibrated: whether the probabilities are known to come true as often as they say; else the headline rests on the
             evaluation sample alone.
-        crossed: probabilities and targets [m, L] of annotated photos that were held out in turn.
     """
     rows, targets = held_out
     sample = evaluate(probabilities[rows], targets, multiple=multiple) if len(rows) else None
@@ -83,4 +82,4 @@ def measure(
     else:
         confidence = probabilities.max(axis=1)
         accuracy = estimate_accuracy(confidence[unlabelled], confidence[rows], right)
-    return Figures(accuracy, sample, None if crossed is None else evaluate(*crossed, multiple=multiple))
+    return Figures(accuracy, sample)

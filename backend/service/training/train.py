@@ -32,6 +32,7 @@ from backend.service.versions.registry import (
     conclude_training,
     learner_of,
     list_versions,
+    update_version,
 )
 from backend.storage.schema import Project
 
@@ -100,7 +101,8 @@ def train_project(
         )
         for item in trained
     }
-    selection = select(scores | _propagation_again(project, data[0], serving), pinned=project.pinned)
+    again = _propagation_again(project, data[0], serving)
+    selection = select(scores | again, pinned=project.pinned)
     rows = {item.version: _row(runtime, project, item, serving, annotated.count, scores, selection) for item in trained}
     for note in selection.notes.values():
         log.info("project %s: %s", project_id, note)
@@ -115,6 +117,9 @@ def train_project(
         annotations=annotated.count,
         learned_from=key,
     )
+    if selection.asked in again:
+        asked = again[selection.asked].comparison.to_json()
+        update_version(runtime, project_id, selection.asked, comparison=asked, note=selection.notes[selection.asked])
     runtime.jobs.enqueue(JobKind.REFRESH, project_id, {"republish": True})
     notes = [selection.notes[version] for version in rows]
     return {

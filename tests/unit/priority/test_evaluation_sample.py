@@ -40,6 +40,13 @@ def test_every_beginning_holds_each_stratum_in_proportion() -> None:
     assert sorted(order) == list(range(100))
 
 
+def test_the_first_member_is_of_each_stratum_about_as_often_as_its_size() -> None:
+    strata = np.repeat(np.arange(20), [10] * 10 + [5] * 10)
+    rng = np.random.default_rng(0)
+    first = [strata[stratified_order(rng.random(150) * 0.1, strata)[0]] for _ in range(600)]
+    assert np.mean(np.array(first) < 10) == pytest.approx(2 / 3, abs=0.06)
+
+
 def test_within_a_stratum_the_position_decides() -> None:
     assert stratified_order(np.array([0.9, 0.1, 0.5]), np.zeros(3, dtype=int)).tolist() == [1, 2, 0]
 
