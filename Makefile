@@ -47,15 +47,15 @@ label-studio: $(LABEL_STUDIO_STAMP) ## Label Studio in an environment of its own
 
 ##@ Check
 .PHONY: test
-test: setup label-studio chromium ## The whole suite: unit tests in parallel, then the servers and the browser
+test: setup label-studio chromium servers ## The whole suite: unit tests in parallel, then the servers and the browser
 	@echo "==> Unit tests, in parallel"
-	@OMP_NUM_THREADS=1 $(RUN) -m pytest -m unit -n auto $(PYTEST_FLAGS)
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest -m unit -n auto --dist loadscope $(PYTEST_FLAGS)
 	@echo "==> End to end: a real Label Studio, the backend, a browser"
 	@$(RUN) -m pytest -m "e2e or browser" $(PYTEST_FLAGS)
 
 .PHONY: unit
 unit: setup ## The unit tests alone
-	@OMP_NUM_THREADS=1 $(RUN) -m pytest -m unit -n auto $(PYTEST_FLAGS)
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest -m unit -n auto --dist loadscope $(PYTEST_FLAGS)
 
 .PHONY: fuzz
 fuzz: setup ## Thousands of generated requests against the API: make fuzz [FUZZ_CASES=125]
@@ -95,6 +95,12 @@ screenshots: setup label-studio chromium ## The pictures in docs/, taken from a 
 docs: $(VENV_STAMP) ## docs/settings.md, from the settings themselves
 	@$(RUN) -m backend settings --markdown > docs/settings.md.new && mv docs/settings.md.new docs/settings.md
 
+.PHONY: docs-site
+docs-site: $(VENV_STAMP) ## The documentation as a site, in .cache/site; a warning fails
+	@$(UV) sync --frozen --all-extras --group docs --inexact --quiet
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+	@echo "==> .cache/site/index.html"
+
 ##@ Keep
 .PHONY: lock
 lock: $(UV_STAMP) ## Lock the dependencies anew: uv.lock, requirements.txt, requirements-label-studio.txt
@@ -112,6 +118,10 @@ clean: ## Remove environments, caches and the demo; STATE_DIR (.state) with what
 .PHONY: chromium
 chromium:
 	@scripts/install-chromium.sh
+
+.PHONY: servers
+servers:
+	@scripts/install-servers.sh
 
 .PHONY: help
 help: ## This list

@@ -4,6 +4,9 @@ Starts the real server on a database of tasks whose photos are embedded already 
 more for each label; 100 labels, half of them known to WordNet), without Label Studio. Then, one at a time, annotates
 the first of the queue over the webhook and asks for the queue until it has a new version without that task. Printed:
 median and worst of that time, and of the webhook's answer, beside a Flask application that answers a constant.
+
+With --busy the same again while photos of a second project are embedded and a third one is trained, without a pause;
+printed: that time over the quiet one.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,7 @@ from backend.service.projects.project import set_up_project
 from backend.settings import Settings
 from backend.storage.database import Database
 from backend.storage.schema import Task
+from benchmarks.long_jobs import OtherProjects
 from benchmarks.servers import constant_server, idle, wait
 
 PROJECT = 1
@@ -46,6 +50,7 @@ class Latency:
     webhook: list[float]
     queue: list[float]
     constant: list[float]
+    busy: list[float] = field(default_factory=list)  # `queue`, while other projects' long jobs run
 
 
 def label_names(count: int) -> list[str]:
@@ -125,11 +130,14 @@ def constant_webhook(url: str, body: dict[str, Any]) -> float:
     return time.perf_counter() - begun
 
 
-def measure(folder: Path, settings: Settings, *, tasks: int, labels: int, annotations: int, seed: int) -> Latency:
-    """Fill a database, serve it, annotate."""
+def measure(
+    folder: Path, settings: Settings, *, tasks: int, labels: int, annotations: int, seed: int, busy_photos: int = 0
+) -> Latency:
+    """Fill a database, serve it, annotate; once more while `busy_photos` of another project are embedded, if any."""
     names = label_names(labels)
     truth = fill(settings, tasks, names, seed)
     config = label_config(names)
+    load = OtherProjects(settings, folder / "photos", busy_photos, seed) if busy_photos else None
     serving = {
         "STATE_DIR": str(settings.state_dir),
         "WEIGHTS_DIR": str(settings.resolved_weights_dir),
@@ -138,19 +146,29 @@ def measure(folder: Path, settings: Settings, *, tasks: int, labels: int, annota
         "HOST": "127.0.0.1",
         "PORT": str(free_port()),
         "LOG_LEVEL": "WARNING",
+        "LOCAL_ROOTS": str(folder / "photos"),
     }
     found = Latency(tasks, [], [], [])
     with BackendProcess(folder, serving) as backend, constant_server() as plain:
         wait(lambda: bool(queue(backend.url)["version"]), 600)
         wait(lambda: idle(backend.url, PROJECT), 600)
-        for number in range(annotations):
+
+        def next_event(number: int) -> dict[str, Any]:
             task = queue(backend.url)["queue"][0]["task"]
-            body = annotation_event(number, task, names[truth[task]], config)
+            return annotation_event(number, task, names[truth[task]], config)
+
+        for number in range(annotations):
+            body = next_event(number)
             found.constant.append(constant_webhook(plain, body))
             answered, known = annotate(backend.url, body)
             found.webhook.append(answered)
             found.queue.append(known)
             wait(lambda: idle(backend.url, PROJECT), 600)
+        if load is not None:
+            with load.running(backend.url):
+                for number in range(annotations, 2 * annotations):
+                    found.busy.append(annotate(backend.url, next_event(number))[1])
+                    wait(lambda: idle(backend.url, PROJECT), 600)
     return found
 
 
@@ -163,6 +181,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--backbone", default="efficientnet_lite2")
     parser.add_argument("--models-dir", type=Path, default=Path(".state/models"))
     parser.add_argument("--wordnet-dir", type=Path, default=Path(".state/wordnet"))
+    parser.add_argument(
+        "--busy", type=int, default=0, metavar="PHOTOS", help="of the project that is embedded meanwhile"
+    )
     parser.add_argument("--output", type=Path, help="write the figures here as JSON")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
@@ -180,9 +201,11 @@ def main(arguments: list[str] | None = None) -> int:
             labels=options.labels,
             annotations=options.annotations,
             seed=options.seed,
+            busy_photos=options.busy,
         )
     for name, seconds in (
         ("annotation to new queue", found.queue),
+        *([("… beside long jobs", found.busy)] if found.busy else []),
         ("webhook's answer", found.webhook),
         ("constant answer", found.constant),
     ):
@@ -193,6 +216,10 @@ def main(arguments: list[str] | None = None) -> int:
         )
     ratio = statistics.median(found.webhook) / statistics.median(found.constant)
     print(f"{found.tasks:,} tasks, {len(found.queue)} annotations; webhook / constant answer {ratio:.1f}")
+    if found.busy:
+        print(
+            f"beside an embedding and a training / quiet {statistics.median(found.busy) / statistics.median(found.queue):.2f}"
+        )
     if options.output:
         options.output.write_text(json.dumps(asdict(found), indent=1) + "\n", encoding="utf-8")
     return 0

@@ -13,7 +13,7 @@ from defusedxml import DefusedXmlException  # type: ignore[import-untyped]
 from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
 
 from backend.errors import ImageError, LabelConfigError
-from backend.labels.controls import CONTROLS, Choice, Control, ControlHandler, ControlKind
+from backend.labels.controls import CONTROLS, Choice, Control, ControlHandler
 from backend.labels.controls.label import Group, build_labels, make_choice
 
 logger = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def parse_label_config(xml: str) -> LabelConfig:
     controls: list[Control] = []
     faults: list[str] = []
     for element in root.iter():
-        handler = CONTROLS.get(cast(ControlKind, element_tag(element)))
+        handler = CONTROLS.get(element_tag(element))
         if handler is None:
             continue
         try:

@@ -1,4 +1,8 @@
-"""Which function runs which kind of job."""
+"""Which function runs which kind of job.
+
+A kind of a package of your own is an entry point of the group `label_order.jobs`: a function of the runtime, the job and
+its progress, run in the long lane.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from backend import extensions
 from backend.errors import LabelStudioError
 from backend.jobs.kinds import JobKind
 from backend.service.context.context import Runtime
@@ -24,6 +29,7 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[float, str], None]
 Handler = Callable[[Job, Progress], Mapping[str, Any] | None]
+ExtensionJob = Callable[[Runtime, Job, Progress], Mapping[str, Any] | None]
 
 CAREFUL_AFTER = 2  # workers that died with a job; one may have been stopped by a person
 
@@ -56,7 +62,7 @@ def job_handlers(runtime: Runtime) -> dict[str, Handler]:
     def reembed(job: Job, progress: Progress) -> Mapping[str, Any]:
         return reembed_project(runtime, pools, job.project_id, str(job.payload.get("backbone")), progress)
 
-    return {
+    built_in: dict[str, Handler] = {
         JobKind.SYNC: sync,
         JobKind.EMBED: embed,
         JobKind.REFRESH: refresh,
@@ -64,6 +70,15 @@ def job_handlers(runtime: Runtime) -> dict[str, Handler]:
         JobKind.FINE_TUNE: fine_tune,
         JobKind.REEMBED: reembed,
     }
+    added = extensions.extensions(extensions.JOBS, built_in.keys())
+    return {**built_in, **{kind: _of_extension(runtime, function) for kind, function in added.items()}}
+
+
+def _of_extension(runtime: Runtime, function: ExtensionJob) -> Handler:
+    def run(job: Job, progress: Progress) -> Mapping[str, Any] | None:
+        return function(runtime, job, progress)
+
+    return run
 
 
 def _tidy_up(work: Callable[[Runtime, int], int], runtime: Runtime, project_id: int) -> None:

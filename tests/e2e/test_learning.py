@@ -24,11 +24,11 @@ from backend.priority import evaluation_mask
 from backend.storage.database import Database
 from backend.storage.feature_store import FeatureStore
 from backend.sync.client import LabelStudioClient
+from tests.photographs import photographs
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(1200)]
 
-SPORTS = Path(__file__).resolve().parents[2] / ".." / "shared" / "images" / "sports30"
-LABELS = ("baseball", "cricket", "croquet", "lacrosse", "hockey", "rugby")
+LABELS = ("coins", "gravel", "grass", "galaxy", "temple", "motorcycle")
 CHOICES = "".join(f'<Choice value="{label}"/>' for label in LABELS)
 CONFIG = f'<View><Image name="image" value="$image"/><Choices name="what" toName="image">{CHOICES}</Choices></View>'
 PHOTOS_PER_LABEL = 40
@@ -81,15 +81,13 @@ class Taught:
 
 
 @pytest.fixture(scope="module")
-def sports(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Photos of games, named after their label."""
-    if not SPORTS.is_dir():
-        pytest.skip("the photos of ../shared/images/sports30 are not here")
-    folder = tmp_path_factory.mktemp("sports")
+def labelled_photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Photos, named after their label."""
+    folder = tmp_path_factory.mktemp("labelled")
     return [
         Path(shutil.copy(photo, folder / f"{label}-{photo.name}"))
         for label in LABELS
-        for photo in sorted((SPORTS / label).glob("*.jpg"))[:PHOTOS_PER_LABEL]
+        for photo in sorted((photographs() / label).glob("*.jpg"))[:PHOTOS_PER_LABEL]
     ]
 
 
@@ -98,15 +96,15 @@ def taught(
     label_studio: LabelStudioProcess,
     client: LabelStudioClient,
     token: str,
-    sports: list[Path],
+    labelled_photos: list[Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Taught]:
     settings = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": token, "POLL_SECONDS": "2"}
     project = int(client.create_project(title="Sixty annotations", label_config=CONFIG)["id"])
     with BackendProcess(tmp_path_factory.mktemp("taught") / "state", settings) as backend:
-        backend.take_on(client, project, sports, evaluation_share=EVALUATION_SHARE)
+        backend.take_on(client, project, labelled_photos, evaluation_share=EVALUATION_SHARE)
         tasks = {task["data"]["image"]: task["id"] for task in client.iter_tasks(project)}
-        photos = {task: _photo_of(image, sports) for image, task in tasks.items()}
+        photos = {task: _photo_of(image, labelled_photos) for image, task in tasks.items()}
         chosen = _tasks_to_annotate(photos, RETRAIN_EVERY)
         before = Taught(backend, client, project, photos, "")
         for task in chosen[:-1]:

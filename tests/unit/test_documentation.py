@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 from typer.main import get_command
 
-from backend.api.app import create_app
 from backend.cli.app import COMMANDS, GROUPS, build_app
 from backend.cli.settings import settings_page
-from backend.jobs.queue import JobQueue
-from backend.service.context.context import Runtime
-from backend.settings import load_settings, setting_names
-from backend.storage.database import Database
+from backend.settings import setting_names
+from tests.application import AppFactory
 
 pytestmark = pytest.mark.unit
 
@@ -53,19 +51,35 @@ def test_every_command_and_option_has_help() -> None:
     check(get_command(build_app()), "backend")
 
 
-def test_every_endpoint_is_documented(tmp_path: Path) -> None:
-    settings = load_settings(state_dir=tmp_path)
-    database = Database(settings.resolved_database_url)
-    jobs = JobQueue(settings, database)
-    app = create_app(Runtime(settings, database, jobs), jobs)
+def test_every_endpoint_is_documented(app_factory: AppFactory) -> None:
+    app = app_factory().client.application
     documented = set(re.findall(r"`(?:GET|POST|, )+ (/[^`]*)`", read("docs/api.md")))
     rules = {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint != "static"}
-    database.close()
     assert rules == documented
 
 
-@pytest.mark.parametrize("page", sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("*.md")))
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_and_pictures_lead_to_files(page: str) -> None:
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", read(page))
-    missing = [target for target in targets if not (ROOT / target).exists()]
+    missing = [target for target in targets if not ((ROOT / page).parent / target).exists()]
     assert not missing
+
+
+def test_the_drawing_of_the_layers_is_what_the_linter_holds() -> None:
+    contracts = tomllib.loads(read("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    layers = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    height = {
+        name.strip().removeprefix("backend."): (-number, -level)
+        for number, contract in enumerate(layers)
+        for level, names in enumerate(contract)
+        for name in names.split("|")
+    }
+    drawing = re.search(r"```mermaid\ngraph TD\n(.*?)```", read("docs/architecture.md"), flags=re.S)
+    assert drawing is not None
+    arrows = re.findall(r"^ +(\w+)(?:\[.*?\])? --> (\w+)", drawing.group(1), flags=re.M)
+    drawn = {name for arrow in arrows for name in arrow}
+    assert drawn == set(height) - {"__main__", "metrics"}
+    assert all(height[above] > height[below] for above, below in arrows)

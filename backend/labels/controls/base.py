@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from backend.labels.controls.label import Label, StoredPath, build_labels, choic
 
 logger = logging.getLogger(__name__)
 
-ControlKind = Literal["choices", "taxonomy"]
+ControlKind = str  # the name of the tag, in small letters
 
 
 class ControlHandler(Protocol):

@@ -1,14 +1,19 @@
-"""The export formats; a new one is a file beside this and a line here."""
+"""The export formats; a new one is a file beside this and a line here.
+
+In a package of your own it is an entry point of the group `label_order.exports` that gives an `ExportFormat`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
+from backend import extensions
+from backend.extensions import Registry
 from backend.learning.export import frozen_graph, keras_file, onnx, openvino, saved_model, tflite
 from backend.learning.export.format import ExportFormat
 
-FORMATS: Mapping[str, ExportFormat] = MappingProxyType(
+FORMATS: Mapping[str, ExportFormat] = Registry(
+    extensions.EXPORTS,
     {
         entry.name: entry
         for entry in (
@@ -19,5 +24,5 @@ FORMATS: Mapping[str, ExportFormat] = MappingProxyType(
             openvino.FORMAT,
             frozen_graph.FORMAT,
         )
-    }
+    },
 )

@@ -4,16 +4,18 @@ A strategy is a pure function `(view, rng, count) -> (rows, scores)`: rows of th
 first, and their scores in [0, 1], 1 = label sooner, non-increasing. The same view and generator state give the same
 batch; permuting the pool permutes the batch with it (ties are settled by digest).
 
-Adding one: a file of its own in this package, named like its function, and one line here.
+Adding one: a file of its own in this package, named like its function, and one line here; or, in a package of your own,
+an entry point of the group `label_order.strategies`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 
 import numpy as np
 
+from backend import extensions
+from backend.extensions import Registry
 from backend.priority.pool_view import FloatArray, IntArray, PoolView
 from backend.priority.strategies.badge import badge
 from backend.priority.strategies.bandit_mixture import bandit_mixture
@@ -34,7 +36,8 @@ from backend.priority.strategies.typicality import typicality
 
 Strategy = Callable[[PoolView, np.random.Generator, int], tuple[IntArray, FloatArray]]
 
-STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
+STRATEGIES: Mapping[str, Strategy] = Registry(
+    extensions.STRATEGIES,
     {
         "random": random,
         "least_confidence": least_confidence,
@@ -52,7 +55,7 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
         "representative_cluster": representative_cluster,
         "graph_density": graph_density,
         "bandit_mixture": bandit_mixture,
-    }
+    },
 )
 
 __all__ = ["STRATEGIES", "Strategy"]

@@ -6,10 +6,12 @@ import dataclasses
 import difflib
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
+from backend import extensions
 from backend.errors import SettingsError
 from backend.learning.adaptation import AdaptationOptions
 from backend.priority import OrderOptions
@@ -22,7 +24,7 @@ LARGEST_OPTION = 1_000_000  # no step, epoch, size or factor is larger
 
 
 class ProjectOptions(BaseModel):
-    """Options of a project; what is not set comes from the settings."""
+    """Options of a project; what is not set comes from the setting of the same name, where there is one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -108,22 +110,27 @@ def parse_extra_params(value: object) -> dict[str, Any]:
     return dict(value)
 
 
+@cache
+def options_model() -> type[ProjectOptions]:
+    """The options of a project with those that extensions add.
+
+    An entry point of the group `label_order.options`, named like its option, gives its type and a pydantic `Field` with
+    default, limits and description.
+    """
+    added = extensions.extensions(extensions.OPTIONS, ProjectOptions.model_fields.keys())
+    return create_model("ProjectOptions", __base__=ProjectOptions, **added) if added else ProjectOptions
+
+
 def project_options(settings: Settings, extra_params: Mapping[str, Any]) -> ProjectOptions:
     """The options of a project: settings, overridden by its extra params.
 
     Raises:
         SettingsError: a key is unknown or its value is not allowed; the message names the key.
     """
-    defaults: dict[str, Any] = {
-        "window_size": settings.window_size,
-        "strategy": settings.strategy,
-        "evaluation_share": settings.evaluation_share,
-        "relevance": settings.relevance,
-        "retrain_every": settings.retrain_every,
-        "adaptation": settings.adaptation,
-    }
+    model = options_model()
+    defaults = {name: getattr(settings, name) for name in model.model_fields if name in Settings.model_fields}
     try:
-        options = ProjectOptions(**{**defaults, **extra_params})
+        options = model(**{**defaults, **extra_params})
     except ValidationError as error:
         raise SettingsError("; ".join(_fault(item) for item in error.errors())) from None
     options.order_options()
@@ -133,7 +140,7 @@ def project_options(settings: Settings, extra_params: Mapping[str, Any]) -> Proj
 def _fault(item: Any) -> str:
     key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
-        known = list(ProjectOptions.model_fields)
+        known = list(options_model().model_fields)
         close = difflib.get_close_matches(key, known, n=1)
         return f"extra params: {key}: unknown" + (
             f", did you mean {close[0]}?" if close else f"; known: {', '.join(known)}"

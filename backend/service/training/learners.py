@@ -1,17 +1,20 @@
 """The ways to learn that a training tries on the same annotations; each makes a version.
 
-To add one: a function that gives a `FitResult`, and its line in LEARNERS.
+To add one: a function that gives a `FitResult`, and its line in LEARNERS; or, in a package of your own, an entry point of
+the group `label_order.learners` that gives a `Learner` of the kind "head".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backend import extensions
 from backend.errors import BackendError
+from backend.extensions import Registry
 from backend.learning.adaptation import AdaptationOptions, train_projection
 from backend.learning.distillation import distil
 from backend.learning.head import Head, HeadOptions, train_head
@@ -131,12 +134,18 @@ def _head(data: TrainingData, options: TrainingOptions, start: Head | None, prog
 
 
 HEAD = Learner("head", "head", lambda data, options: True, _head)
-LEARNERS: tuple[Learner, ...] = (
-    HEAD,
-    Learner(ADAPTED, "adapted", _adaptable, _adapted),
+LEARNERS: Mapping[str, Learner] = Registry(
+    extensions.LEARNERS,
+    {
+        learner.name: learner
+        for learner in (
+            HEAD,
+            Learner(ADAPTED, "adapted", _adaptable, _adapted),
+        )
+    },
 )
 
 
 def learners_for(data: Sequence[TrainingData], options: TrainingOptions) -> list[Learner]:
     """The learners that fit the data of all controls."""
-    return [learner for learner in LEARNERS if all(learner.fits(part, options) for part in data)]
+    return [learner for learner in LEARNERS.values() if all(learner.fits(part, options) for part in data)]

@@ -55,7 +55,7 @@ def test_a_photograph_has_its_class_among_the_best_five(lite2: Backbone, photo: 
 def test_top_1_on_one_photo_of_each_of_200_classes(models_dir: Path, name: str, least: float) -> None:
     paths = sorted((SHARED_IMAGES / "imagenet200").glob("*.jpg"))
     if not paths:
-        pytest.skip("the photographs of imagenet200 are not on this machine")
+        pytest.skip("the shared photographs are not here")
     truth = [imagenet.index_of(path.name.split("_")[0]) for path in paths]
     logits = logits_of(open_backbone(name, models_dir=models_dir), paths)
     assert np.mean(logits.argmax(axis=1) == truth) >= least

@@ -38,7 +38,7 @@ def test_every_imagenet_class_is_a_wordnet_synset_of_that_name(wordnet: WordNet)
 def test_photos_are_named_after_real_classes() -> None:
     photos = REPOSITORY / ".." / "shared" / "images" / "imagenet200"
     if not photos.is_dir():
-        pytest.skip("the test photographs are not beside the repository")
+        pytest.skip("the shared photographs are not here")
     for photo in photos.glob("*.jpg"):
         wnid, _, name = photo.stem.partition("_")
         assert imagenet.name_of(wnid).replace(" ", "_") == name

@@ -13,22 +13,20 @@ from backend.features.tuned import build_tuned
 from backend.images import decode_rgb
 from backend.learning.export import FORMATS, ExportBackbone, export_classifier
 from backend.learning.head import Head, train_head
+from tests.photographs import photographs
 
 pytestmark = pytest.mark.unit
 
-PHOTOS = Path(__file__).resolve().parents[3] / ".." / "shared" / "images" / "sports30"
 CLASSES, TRAINED = 6, 3
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[ExportBackbone, Head, list[str], np.ndarray, np.ndarray]:
     """Backbone, a head trained on three photos of six classes, their names, other photos, and what the head says."""
-    if not PHOTOS.is_dir():
-        pytest.skip("the test photographs (shared/images/sports30) are not here")
     spec = BACKBONES["efficientnet_lite0"]
     network = build_tuned(spec, spec.locate_weights(WeightsSource(tmp_path_factory.mktemp("weights"))), None)
     backbone = ExportBackbone(spec.name, network.body, spec.input_size, spec.mean, spec.scale, spec.fit)
-    folders = sorted(path for path in PHOTOS.iterdir() if path.is_dir())[:CLASSES]
+    folders = sorted(path for path in photographs().iterdir() if path.is_dir())[:CLASSES]
     size = (spec.input_size, spec.input_size)
     images = np.stack(
         [

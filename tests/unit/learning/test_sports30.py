@@ -36,7 +36,7 @@ class Photos:
 def photos() -> dict[str, Photos]:
     """Three photos a class to learn from and five to be judged by."""
     if not PHOTOS.is_dir():
-        pytest.skip("the test photographs (shared/images/sports30) are not here")
+        pytest.skip("the shared photographs are not here")
     folders = sorted(path for path in PHOTOS.iterdir() if path.is_dir())
     choices = "".join(f"<Choice value={quoteattr(folder.name)}/>" for folder in folders)
     config = f'<View><Image name="i" value="$image"/><Choices name="c" toName="i">{choices}</Choices></View>'

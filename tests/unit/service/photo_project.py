@@ -32,7 +32,7 @@ class PhotoProject:
 
     def __init__(self, folder: Path, sports: Sequence[str], photos_each: int, **overrides: Any) -> None:
         if not PHOTOS.is_dir():
-            pytest.skip("the test photographs (shared/images/sports30) are not here")
+            pytest.skip("the shared photographs are not here")
         self.sports = tuple(sports)
         self.settings = Settings(
             **{
