@@ -36,6 +36,8 @@ ENV PATH=/app/.venv/bin:$PATH \
     BACKBONE=${BACKBONE} \
     WEIGHTS_DIR=/opt/models \
     STATE_DIR=/data \
+    KERAS_HOME=/tmp/keras \
+    MPLCONFIGDIR=/tmp/matplotlib \
     HOST=0.0.0.0 \
     PORT=9090
 USER backend

@@ -91,3 +91,12 @@ def test_the_image_runs_without_root_and_copies_only_what_is_let_in() -> None:
     }
     assert copied <= allowed
     assert all((ROOT / source).exists() for source in copied)
+
+
+def test_the_backend_can_write_nothing_but_its_state(compose: dict[str, Any]) -> None:
+    backend = compose["services"]["backend"]
+    assert backend["read_only"] is True
+    assert backend["cap_drop"] == ["ALL"]
+    assert backend["security_opt"] == ["no-new-privileges:true"]
+    writable = {volume.split(":")[1] for volume in backend["volumes"]} | set(backend["tmpfs"])
+    assert writable == {backend["environment"]["STATE_DIR"], "/tmp"}

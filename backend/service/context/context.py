@@ -65,6 +65,11 @@ class Runtime:
         return None if default is None else default.id
 
     @property
+    def wordnet_is_open(self) -> bool:
+        """Whether the WordNet corpus is open. Never waits."""
+        return self._wordnet is not None
+
+    @property
     def wordnet(self) -> WordNet:
         """The WordNet corpus.
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.unit
 def app(make_app: MakeApp) -> App:
     made = make_app(patience=0.2)
     assert made.client.post("/setup", json={"project": "7.1", "schema": CONFIG}).status_code == 200
-    _ = made.runtime.backbone
+    _ = made.runtime.backbone, made.runtime.wordnet
     Reporter(made.runtime.reports_folder, "worker", "w").write()
     return made
 
@@ -69,7 +69,7 @@ def test_ready_names_what_is_missing(make_app: MakeApp) -> None:
     answer = app.client.get("/ready")
     assert answer.status_code == 503
     failing = {name for name, check in answer.json["checks"].items() if not check["ok"]}
-    assert failing == {"weights", "worker"}
+    assert failing == {"weights", "wordnet", "worker"}
     assert "`serve`" in answer.json["checks"]["worker"]["message"]
 
 

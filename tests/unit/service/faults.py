@@ -1,0 +1,90 @@
+"""Faults by counting, SQLite's habit: the k-th statement of the database, or call of the file system, fails."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import OperationalError
+
+# Calls that change files, by the names that the interpreter's audit gives them.
+_FILE_CALLS = frozenset(("os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree"))
+
+
+class Counter:
+    """Counts what may fail; at the number `fails_at` it does, once.
+
+    Attributes:
+        seen: how many there were.
+        failed: whether the fault was reached.
+    """
+
+    def __init__(self, fails_at: int) -> None:
+        self.fails_at = fails_at
+        self.seen = 0
+
+    @property
+    def failed(self) -> bool:
+        return self.seen >= self.fails_at
+
+    def hit(self) -> bool:
+        """Count one; whether it is the one to fail."""
+        self.seen += 1
+        return self.seen == self.fails_at
+
+
+@contextmanager
+def database_fault(engine: Engine, number: int) -> Iterator[Counter]:
+    """The statement of this number, or the commit in its place, fails as on a full or broken disk."""
+    counter = Counter(number)
+
+    def statement(_connection: Any, _cursor: Any, text: str, *_more: Any) -> None:
+        if counter.hit():
+            raise OperationalError(text, None, Exception("disk I/O error"))
+
+    def commit(_connection: Any) -> None:
+        if counter.hit():
+            raise OperationalError("COMMIT", None, Exception("database or disk is full"))
+
+    event.listen(engine, "before_cursor_execute", statement)
+    event.listen(engine, "commit", commit)
+    try:
+        yield counter
+    finally:
+        event.remove(engine, "before_cursor_execute", statement)
+        event.remove(engine, "commit", commit)
+
+
+class FileFaults:
+    """File system calls below a folder that fail on demand; one for a process, since an audit hook stays for ever."""
+
+    def __init__(self) -> None:
+        self._counter: Counter | None = None
+        self._below = ""
+        sys.addaudithook(self._heard)
+
+    def _heard(self, name: str, arguments: tuple[Any, ...]) -> None:
+        if self._counter is None:
+            return
+        writes = name == "open" and isinstance(arguments[1], str) and any(sign in arguments[1] for sign in "wxa+")
+        if not (writes or name in _FILE_CALLS) or not str(arguments[0]).startswith(self._below):
+            return
+        if str(arguments[0]).endswith(("-wal", "-shm", "-journal", ".sqlite3")):
+            return
+        if self._counter.hit():
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    @contextmanager
+    def fault(self, below: Path, number: int) -> Iterator[Counter]:
+        """The writing call of this number below a folder fails."""
+        counter = Counter(number)
+        self._below, self._counter = str(below), counter
+        try:
+            yield counter
+        finally:
+            self._counter = None
