@@ -71,7 +71,7 @@ types: $(VENV_STAMP) ## Types, strictly (mypy)
 	@.venv/bin/mypy
 
 .PHONY: imports
-imports: $(VENV_STAMP) ## Rooms are entered in one direction only (import-linter)
+imports: $(VENV_STAMP) ## Layers import only from those below (import-linter)
 	@.venv/bin/lint-imports
 
 .PHONY: lock-check

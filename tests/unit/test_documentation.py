@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from backend import extensions
 from backend.cli.app import COMMANDS, GROUPS, build_app
 from backend.cli.settings import settings_page
 from backend.settings import setting_names
@@ -66,6 +67,14 @@ def test_links_and_pictures_lead_to_files(page: str) -> None:
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", read(page))
     missing = [target for target in targets if not ((ROOT / page).parent / target).exists()]
     assert not missing
+
+
+def test_each_place_that_contributing_names_is_there() -> None:
+    named = re.findall(r"`((?:backend|tests|docs)/[\w/.]*)`", read("CONTRIBUTING.md"))
+    assert len(named) > 20
+    assert [place for place in named if not (ROOT / place).exists()] == []
+    groups = {value for name, value in vars(extensions).items() if name.isupper()}
+    assert set(re.findall(r"`(label_order\.\w+)`", read("CONTRIBUTING.md"))) == groups
 
 
 def test_the_drawing_of_the_layers_is_what_the_linter_holds() -> None:
