@@ -28,6 +28,9 @@ WARM_FROM = 4_000_000
 """Beliefs (photos x labels) from which spreading starts from the last result; smaller pools start afresh, so that what is
 believed never depends on what was believed before."""
 
+SAME_PHOTO = 0.999
+"""Cosine in the graph's space from which two photos are the same one, read or compressed another time."""
+
 MOST_AXES = 1024
 """Most principal components that a pool is given."""
 
@@ -252,8 +255,14 @@ class PoolModel:
         self._linear = fit_ridge(self._features, _likeliest(labels, rows, own), trust)
         beliefs = together(labels, self._linear.probabilities(self._features), weight=_linear_weight(rows.size))
         beliefs = self._with_relevance(beliefs)
+        self._answer_copies(beliefs, self._annotated, own)
         beliefs[rows] = own
         return beliefs
+
+    def _answer_copies(self, beliefs: FloatArray, rows: NDArray[np.intp], answers: FloatArray) -> None:
+        """Give the answers [m, L] of `rows` [m] to their copies: neighbours that lie at the same place."""
+        place, slot = np.nonzero((self.similarities[rows] >= SAME_PHOTO) & (self.neighbours[rows] >= 0))
+        beliefs[self.neighbours[rows[place], slot]] = answers[place]
 
     def _learnt_relevance(self, rows: NDArray[np.intp], targets: FloatArray) -> FloatArray | None:
         if self.hints is None or self.n == 0:

@@ -165,3 +165,14 @@ def test_the_space_grows_with_the_pool() -> None:
     assert model.space.shape == (300, 76)
     fixed = PoolModel(embeddings, prior, options=pool_model.GraphOptions(dimension=20, graph_dimension=7))
     assert fixed.space.shape == (300, 7)
+
+
+def test_a_copy_of_an_annotated_photo_gets_its_answer() -> None:
+    embeddings, truth, prior = clusters()
+    twice = np.concatenate([embeddings, embeddings[:1]])
+    model = PoolModel(twice, np.concatenate([prior, prior[:1]]))
+    other = (truth[0] + 1) % 5  # not what its surroundings will be told
+    rows = np.append(np.flatnonzero(truth == truth[0])[1:6], 0)
+    beliefs = model.propagate(rows, EYE[[*[truth[0]] * 5, other]])
+    assert beliefs[0].argmax() == other
+    assert beliefs[300] == pytest.approx(beliefs[0])
