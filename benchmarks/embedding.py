@@ -3,7 +3,8 @@
 Each round times, one after the other on the same cores, (a) the bare compiled model on tensors that are ready,
 (b) a folder of 500-pixel JPEGs to embeddings stored in SQLite, and (c) Keras `predict`, one ready image at a time.
 Printed are medians over the rounds of the ratios b/a and b/c within a round, so that what else the machine does
-matters little. The JPEGs are cut from the photographs in scikit-image and scikit-learn. Where Inception v3 has no
+matters little. With `--against NAME:PRECISION …` the bare models of other backbones run in the same rounds, and the ratio of
+processor times for one photo is printed: this one's to each of theirs. The JPEGs are cut from the photographs in scikit-image and scikit-learn. Where Inception v3 has no
 weights, random ones take their place: they are as slow.
 """
 
@@ -24,7 +25,7 @@ from PIL import Image
 from sqlalchemy import create_engine
 
 from backend.errors import WeightsError
-from backend.features import Backbone, BackboneSpec, choose_backbone, embed_stream, open_backbone
+from backend.features import Backbone, BackboneSpec, build_tuned, choose_backbone, embed_stream, open_backbone
 from backend.features.compiled import CompiledFiles
 from backend.features.openvino_import import import_openvino
 from backend.images import find_images
@@ -66,6 +67,12 @@ class BareModel:
         self._queue = openvino.AsyncInferQueue(openvino.Core().compile_model(files.model, "CPU", options))
         self._images = images
 
+    def processor_seconds(self, count: int) -> float:
+        """Processor time of one photo: what else the machine does counts less than in images/s."""
+        start = time.process_time()
+        self.images_per_second(count)
+        return (time.process_time() - start) / count
+
     def images_per_second(self, count: int) -> float:
         start = time.perf_counter()
         for number in range(count):
@@ -105,20 +112,30 @@ def keras_images_per_second(network: Any, images: np.ndarray) -> float:
     return len(images) / (time.perf_counter() - start)
 
 
-def keras_model(spec: BackboneSpec, weights: Path) -> Any:
+def keras_model(spec: BackboneSpec, weights: tuple[Path, ...]) -> Any:
     """The whole network in Keras, ImageNet layer included."""
     import keras
 
-    network = spec.build_network(weights)
+    network = build_tuned(spec, weights, None)
     classifier = keras.layers.Dense(network.bias.size, activation="softmax")
     model = keras.Sequential([network.body, classifier])
     classifier.set_weights([network.kernel, network.bias])
     return model
 
 
+def other_bare(name: str, models_dir: Path) -> BareModel:
+    """The bare model of another backbone, as NAME:PRECISION."""
+    backbone_name, _, precision = name.partition(":")
+    other = open_backbone(backbone_name, models_dir=models_dir, precision=precision or "auto")  # type: ignore[arg-type]
+    size = other.spec.input_size
+    return BareModel(other, models_dir, np.random.default_rng(0).integers(0, 255, (32, size, size, 3), dtype=np.uint8))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--backbone", default="efficientnet_lite2")
+    parser.add_argument("--backbone", default="efficientnet_lite012")
+    parser.add_argument("--precision", choices=("auto", "int8", "fp32"), default="auto")
+    parser.add_argument("--against", nargs="*", default=["efficientnet_lite2:fp32"], metavar="NAME:PRECISION")
     parser.add_argument("--models-dir", type=Path, default=Path(".state/models"))
     parser.add_argument("--inception-weights", type=Path)
     parser.add_argument("--photos", type=int, default=256)
@@ -133,13 +150,16 @@ def main() -> None:
         try:
             choice = choose_backbone(arguments.backbone, models_dir=models_dir, inception_weights=given)
         except WeightsError as error:
-            if arguments.backbone != "inception_v3" or given is not None:
+            if "inception" not in arguments.backbone or given is not None:
                 raise
             print(f"{error}\nMeasured with random weights instead.")
             models_dir, given = scratch / "models", scratch / "random.weights.h5"
             subprocess.run([sys.executable, "-c", SAVE_RANDOM_INCEPTION, str(given)], check=True)
             choice = choose_backbone(arguments.backbone, models_dir=models_dir, inception_weights=given)
-        backbone = open_backbone(arguments.backbone, models_dir=models_dir, inception_weights=given)
+        backbone = open_backbone(
+            arguments.backbone, models_dir=models_dir, inception_weights=given, precision=arguments.precision
+        )
+        others = {name: other_bare(name, models_dir) for name in arguments.against}
         photos = scratch / "photos"
         photos.mkdir()
         write_photos(photos, arguments.photos)
@@ -156,17 +176,22 @@ def main() -> None:
         print(f"{backbone.id} on {backbone.engine}; {arguments.photos} photos, images/s")
         print(f"{'round':>5} {'bare model':>11} {'folder':>8} {'Keras':>7} {'folder/bare':>12} {'folder/Keras':>13}")
         ratios: list[tuple[float, float]] = []
+        times: dict[str, list[float]] = {name: [] for name in others}
         for number in range(arguments.rounds):
             before = bare.images_per_second(arguments.photos)
             folder = folder_images_per_second(backbone, photos, scratch / f"{number}.db")
             after = bare.images_per_second(arguments.photos)
             one_by_one = keras_images_per_second(network, normalised)
+            for name, other in others.items():
+                times[name].append(bare.processor_seconds(32) / other.processor_seconds(32))
             alone = (before + after) / 2
             ratios.append((folder / alone, folder / one_by_one))
             print(
                 f"{number:>5} {alone:>11.1f} {folder:>8.1f} {one_by_one:>7.1f} {ratios[-1][0]:>12.2f} {ratios[-1][1]:>13.1f}"
             )
         to_bare, to_keras = (median(column) for column in zip(*ratios, strict=True))
+        for name, found in times.items():
+            print(f"median: processor time of a photo / {name}'s {median(found):.2f}")
         print(f"median: folder / bare model {to_bare:.2f}, folder / Keras one by one {to_keras:.1f}")
 
 

@@ -66,19 +66,30 @@ class Associations:
         exclusive: one label holds for each photo, so a class that is a kind of two labels speaks for the more
         special one only: beside "dog", a label "animal" means the other animals.
         """
-        shape = (len(meanings), 2, imagenet.N_CLASSES)
-        rows = np.stack([self._row(meaning) for meaning in meanings]) if meanings else np.zeros(shape, np.float32)
+        rows = np.zeros((len(meanings), 2, imagenet.N_CLASSES), np.float32)
+        for row, meaning in enumerate(meanings):
+            if meaning.synsets or meaning.phrases:
+                rows[row] = self._row(meaning)
         if exclusive:
-            for row, general in enumerate(meanings):
-                below = _maximum(*map(self.below, general.synsets))
-                special = [
-                    synset
-                    for other in meanings
-                    for synset in other.synsets
-                    if synset not in general.synsets and set(general.synsets) & self.wordnet.ancestors(synset).keys()
-                ]
-                rows[row] *= 1.0 - below * _maximum(*map(self.below, special))
+            for row, special in self._special_below(meanings).items():
+                shadowed = [index for synset in meanings[row].synsets for index in self._classes_below.get(synset, ())]
+                taken = {index for synset in special for index in self._classes_below.get(synset, ())}
+                rows[row][:, sorted(taken.intersection(shadowed))] = 0.0
         return Evidence(claim=rows[:, 0], share=rows[:, 1])
+
+    def _special_below(self, meanings: Sequence[Meaning]) -> dict[int, set[str]]:
+        """{label: synsets of other labels that are kinds of one of its own}."""
+        owners: dict[str, list[int]] = {}
+        for row, meaning in enumerate(meanings):
+            for synset in meaning.synsets:
+                owners.setdefault(synset, []).append(row)
+        found: dict[int, set[str]] = {}
+        for synset in owners:
+            for general in self.wordnet.ancestors(synset).keys() & owners.keys():
+                for row in owners[general]:
+                    if synset not in meanings[row].synsets:
+                        found.setdefault(row, set()).add(synset)
+        return found
 
     def below(self, synset: str) -> FloatArray:
         """float32 [1000]: 1 for the classes that are the synset or a kind of it."""
@@ -138,7 +149,7 @@ class Associations:
         for ancestor, steps in self.wordnet.ancestors(synset).items():
             if ancestor in links:
                 found.append(strengths.inherited**steps * self._link_vector([ancestor]))
-        kinds = [kind for kind in links if kind != synset and synset in self.wordnet.ancestors(kind)]
+        kinds = self._linked_kinds.get(synset, ())
         if kinds:
             found.append(strengths.specialised * self._link_vector(kinds))
         return _maximum(*found)
@@ -174,10 +185,20 @@ class Associations:
     def _named_after(self, phrase: str) -> FloatArray:
         """float32 [1000]: 1 for classes with a lemma that holds all words of the phrase ("tennis ball" for tennis)."""
         wanted = {self.wordnet.base_form(word) for word in phrase.split()}
-        if not wanted:
-            return _nothing()
-        hits = (any(wanted <= lemma for lemma in lemmas) for lemmas in self._class_lemmas)
-        return np.fromiter(hits, dtype=np.float32, count=imagenet.N_CLASSES)
+        hits = _nothing()
+        if wanted:
+            for index in set.intersection(*(self._classes_named.get(word, set()) for word in wanted)):
+                hits[index] = float(any(wanted <= lemma for lemma in self._class_lemmas[index]))
+        return hits
+
+    @cached_property
+    def _classes_named(self) -> dict[str, set[int]]:
+        """{word: indices of the ImageNet classes with a lemma that holds it}."""
+        named: dict[str, set[int]] = {}
+        for index, lemmas in enumerate(self._class_lemmas):
+            for word in frozenset().union(*lemmas):
+                named.setdefault(word, set()).add(index)
+        return named
 
     @cached_property
     def _links(self) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
@@ -186,6 +207,16 @@ class Associations:
             resolve(activity): (tuple(map(resolve, linked)), tuple(map(resolve, around)))
             for activity, linked, around in activity_links()
         }
+
+    @cached_property
+    def _linked_kinds(self) -> dict[str, list[str]]:
+        """{synset: kinds of it that have links, itself left out}."""
+        kinds: dict[str, list[str]] = {}
+        for kind in self._links:
+            for general in self.wordnet.ancestors(kind):
+                if general != kind:
+                    kinds.setdefault(general, []).append(kind)
+        return kinds
 
     @cached_property
     def _classes_below(self) -> dict[str, list[int]]:

@@ -72,6 +72,10 @@ class LabelSpace:
     def _posterior(self) -> npt.NDArray[np.float32]:
         return self.evidence.claim if self.control.multiple else class_posterior(self.evidence)
 
+    def prepare(self) -> None:
+        """Work out now what would be at the first question: with thousands of labels that takes seconds."""
+        _ = self.supported, self._posterior
+
     def explained(self, imagenet_probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         """How much of a photo's ImageNet mass speaks for any label.
 

@@ -105,12 +105,15 @@ def _assemble(labels: Sequence[Label], branches: Sequence[_Branch]) -> LabelTree
         key=lambda branch: (-len(branch.members), min(branch.members), branch.name),
     )
     depths: list[int] = []
+    around: list[list[int]] = [[] for _ in labels]  # the inner nodes so far that cover a label
     for position, branch in enumerate(inner):
-        above = [depths[other] for other in range(position) if branch.members < inner[other].members]
+        fewest = min(branch.members, key=lambda member: len(around[member]))
+        above = [depths[other] for other in around[fewest] if branch.members < inner[other].members]
         depths.append(1 + max(above, default=-1))
+        for member in branch.members:
+            around[member].append(position)
     columns: list[frozenset[int]] = [branch.members for branch in inner]
-    for position in range(len(labels)):
-        depths.append(1 + max((d for d, c in zip(depths, columns, strict=False) if position in c), default=-1))
+    depths += [1 + max((depths[node] for node in nodes), default=-1) for nodes in around]
     rows = [row for members in columns for row in sorted(members)] + list(range(len(labels)))
     cols = [col for col, members in enumerate(columns) for _ in members] + [
         len(columns) + position for position in range(len(labels))

@@ -38,6 +38,8 @@ class WordNet:
     def __init__(self, compiled: CompiledWordNet) -> None:
         self._compiled = compiled
         self._related = lru_cache(None)(self._find_related)
+        self._depth = lru_cache(None)(lambda synset: int(compiled.depths[self._row(synset)]))
+        self._specific = lru_cache(None)(self._find_specific)
         self._ancestors = lru_cache(None)(lambda synset: _distances(synset, self.parents))
         self._descendants = lru_cache(None)(lambda synset: frozenset(_distances(synset, self.children)))
 
@@ -138,6 +140,9 @@ class WordNet:
 
     def is_specific(self, synset: str, limit: int = 300) -> bool:
         """Whether a synset has fewer than `limit` hyponyms, found without walking all of them."""
+        return self._specific(synset, limit)
+
+    def _find_specific(self, synset: str, limit: int) -> bool:
         seen = {synset}
         queue = deque([synset])
         while queue and len(seen) < limit:
@@ -149,7 +154,7 @@ class WordNet:
 
     def depth(self, synset: str) -> int:
         """Steps on the longest way up to the root."""
-        return int(self._compiled.depths[self._row(synset)])
+        return self._depth(synset)
 
     def _find_related(self, relation: str, synset: str) -> tuple[str, ...]:
         return tuple(self._id(row) for row in self._compiled.relations[relation][self._row(synset)])

@@ -57,12 +57,17 @@ def build_classifier(backbone: ExportBackbone, head: Head) -> keras.Model:
     return keras.Model(images, probabilities, name="classifier")
 
 
-def _with_plain_names(body: keras.Model) -> keras.Model:
+def _with_plain_names(body: keras.Model, prefix: str = "backbone") -> keras.Model:
     """A copy whose layer names all start with a letter, as TensorFlow's scopes (SavedModel, ONNX) demand."""
     import keras
 
     def renamed(layer: keras.Layer) -> keras.Layer:
-        return layer.__class__.from_config(layer.get_config() | {"name": f"backbone.{layer.name}"})
+        name = f"{prefix}.{layer.name}"
+        if isinstance(layer, keras.Model):  # one of several networks side by side
+            inner = _with_plain_names(layer, name)
+            inner.name = name
+            return inner
+        return layer.__class__.from_config(layer.get_config() | {"name": name})
 
     copy = keras.models.clone_model(body, clone_function=renamed)
     copy.set_weights(body.get_weights())

@@ -34,18 +34,36 @@ class LabelsCache:
         self._limit = limit
         self.parse: Callable[[str], LabelConfig] = lru_cache(limit)(parse_label_config)
         self._known: dict[str, ProjectLabels] = {}
-        self._lock = threading.Lock()
+        self._building: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()  # held for a moment only: building happens under the lock of its own config
 
     def get(self, config: LabelConfig, wordnet: Callable[[], WordNet]) -> ProjectLabels:
-        """The spaces of a config; `wordnet` is opened only if they have to be built."""
+        """The spaces of a config; `wordnet` is opened only if they have to be built.
+
+        Whoever asks for a config that is being built waits for it, once; those who ask for others do not.
+        """
         key = labels_key(config)
         with self._lock:
-            if key not in self._known:
+            if key in self._known:
+                return self._known[key]
+            building = self._building.setdefault(key, threading.Lock())
+        try:
+            with building:
+                with self._lock:
+                    if key in self._known:
+                        return self._known[key]
                 spaces = tuple(LabelSpace(control, wordnet()) for control in config.controls if control.labels)
-                if len(self._known) >= self._limit:
-                    self._known.pop(next(iter(self._known)))
-                self._known[key] = ProjectLabels(key, config, spaces)
-            return self._known[key]
+                for space in spaces:
+                    space.prepare()
+                built = ProjectLabels(key, config, spaces)
+                with self._lock:
+                    if len(self._known) >= self._limit:
+                        self._known.pop(next(iter(self._known)))
+                    self._known[key] = built
+                return built
+        finally:
+            with self._lock:
+                self._building.pop(key, None)
 
 
 def labels_key(config: LabelConfig) -> str:

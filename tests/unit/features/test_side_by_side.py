@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ NAME = "efficientnet_lite012"
 
 
 @pytest.fixture(scope="module")
-def together(models_dir) -> Backbone:  # type: ignore[no-untyped-def]
+def together(models_dir: Path) -> Backbone:
     return open_backbone(NAME, models_dir=models_dir, precision="fp32")
 
 
@@ -30,14 +32,14 @@ def test_its_spec_is_one_picture_and_all_widths() -> None:
     assert len({part.fingerprint() for part in parts}) == 3
 
 
-def test_each_part_is_what_that_network_gives_alone(together: Backbone) -> None:
+def test_each_part_is_what_that_network_gives_alone(together: Backbone, models_dir: Path) -> None:
     images = pictures(224, 2)
     found = together.embed(images).astype(np.float32)
     assert found.shape == (2, 3840)
     logits = []
     for number in range(3):
         spec = single(lite(number, 224))
-        weights = choose_backbone(spec.name, models_dir=None).weights  # type: ignore[arg-type]
+        weights = choose_backbone(spec.name, models_dir=models_dir).weights
         network = build_tuned(spec, weights, None)
         alone = np.asarray(network.body.predict((images.astype(np.float32) - 127) / 128, verbose=0))
         np.testing.assert_allclose(found[:, number * 1280 : (number + 1) * 1280], alone, atol=5e-3)
