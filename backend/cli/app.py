@@ -15,6 +15,7 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from backend.cli.backbones import backbones
+from backend.cli.backup import backup, restore
 from backend.cli.connect import connect
 from backend.cli.console import messages
 from backend.cli.demo import demo
@@ -44,6 +45,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     worker,
     connect,
     doctor,
+    backup,
+    restore,
     order,
     run,
     retrain,
