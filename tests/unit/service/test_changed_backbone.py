@@ -44,8 +44,10 @@ def serve_a_head(project: PhotoProject) -> None:
     """Let a head serve that was made with the present backbone."""
     backbone = project.runtime.backbone
     transform = FeatureTransform(np.zeros(backbone.spec.embedding_dim, np.float32))
-    layers = HeadLayers.zeros(backbone.spec.embedding_dim, len(SPORTS))
     labels = len(SPORTS)
+    bias = np.zeros(labels, np.float32)
+    bias[0] = 1.0  # labels that lead equally would be no suggestion
+    layers = HeadLayers(np.zeros((backbone.spec.embedding_dim, labels), np.float32), bias)
     head = Head("linear", transform, layers, np.ones(labels, bool), np.zeros(labels, np.float32), False, 1.0, {})
     save_heads(head_folder(project.runtime, 1, "head-1"), [head])
     record_version(project.runtime, 1, "head-1", kind="head", status="candidate", backbone=backbone.id)
