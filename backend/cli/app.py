@@ -14,6 +14,7 @@ import typer
 from rich.markup import escape
 from typer.core import TyperGroup
 
+from backend.cli.attribute import attribute
 from backend.cli.backbones import backbones
 from backend.cli.backup import backup, restore
 from backend.cli.connect import connect
@@ -52,6 +53,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     retrain,
     label_image,
     evaluate,
+    attribute,
     train,
     export,
     simulate,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _NEVER = -1e4  # logit of a label that must get probability 0; exp underflows to 0, no infinity reaches a converter
 
+_TINY = 1e-12  # keeps the gradient of the square root finite where a feature is 0: attribution needs it
+
 
 @dataclass(frozen=True)
 class ExportBackbone:
@@ -99,8 +101,9 @@ def feature_layers(widths: Sequence[int], embeddings: Any) -> Any:
 
     if not widths:
         return embeddings
-    parts = keras.ops.split(embeddings, np.cumsum(widths)[:-1].tolist(), axis=1)
-    roots = [keras.ops.sign(part) * keras.ops.sqrt(keras.ops.absolute(part)) for part in parts]
+    # One part is not split: TensorFlow takes an empty list of places for one of floats.
+    parts = keras.ops.split(embeddings, np.cumsum(widths)[:-1].tolist(), axis=1) if len(widths) > 1 else [embeddings]
+    roots = [keras.ops.sign(part) * keras.ops.sqrt(keras.ops.absolute(part) + _TINY) for part in parts]
     scaled = [keras.layers.UnitNormalization(name=f"unit_{place}")(root) for place, root in enumerate(roots)]
     return keras.layers.Concatenate(name="features")(scaled) if len(scaled) > 1 else scaled[0]
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -66,3 +69,9 @@ def test_unknown_names_are_named() -> None:
         make_learner("forest")
     with pytest.raises(SettingsError, match="guess"):
         ActiveLearning(clusters(10), CLASSES, strategy="guess")
+
+
+def test_the_example_with_a_model_of_ones_own_runs() -> None:
+    source = Path(__file__).resolve().parents[3] / "examples" / "own_model.py"
+    accuracy = runpy.run_path(str(source))["main"](rounds=5)
+    assert accuracy[-1] > 0.85

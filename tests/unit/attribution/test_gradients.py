@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backend.attribution import AttributedModel, grad_cam, integrated_gradients
+from backend.attribution.gradients import deletion_curve
+from backend.attribution.opening import open_keras_classifier
+from backend.attribution.picture import Neighbour, write_picture
+from backend.errors import BackendError
+from backend.learning.export import ExportBackbone
+from backend.retraining.outputs import Classifier, with_normalised_output, write_graph
+from tests.unit.learning.test_export_formats import LABELS, backbone, some_head  # noqa: F401
+
+pytestmark = pytest.mark.unit
+
+SIZE = 32
+PATCH = (slice(4, 12), slice(16, 26))
+
+
+@pytest.fixture(scope="module")
+def red_patch_model() -> AttributedModel:
+    """Two labels; the second is likely where something is redder than it is green, wherever it lies."""
+    import tensorflow as tf
+
+    def before(pixels: Any) -> Any:
+        redness = tf.nn.relu(pixels[..., :1] - pixels[..., 1:2])
+        return tf.nn.avg_pool2d(redness, 4, 4, "VALID")
+
+    def after(features: Any) -> Any:
+        strength = tf.reduce_mean(features, axis=(1, 2)) * 40
+        return tf.nn.softmax(tf.concat([tf.ones_like(strength) * 2, strength], axis=1))
+
+    return AttributedModel(lambda pixels: after(before(pixels)), (before, after))
+
+
+def picture() -> np.ndarray:
+    """Grey noise with a red patch."""
+    rng = np.random.default_rng(0)
+    pixels = np.repeat(rng.uniform(0.2, 0.8, (SIZE, SIZE, 1)), 3, axis=2).astype(np.float32)
+    pixels[PATCH] = (1.0, 0.0, 0.0)
+    return pixels
+
+
+def test_integrated_gradients_find_the_evidence_and_add_up(red_patch_model: AttributedModel) -> None:
+    pixels = picture()
+    found = integrated_gradients(red_patch_model, pixels, 1, np.zeros_like(pixels), steps=4)
+    assert found.error <= 0.05
+    assert found.values.sum() == pytest.approx(found.difference, rel=0.05)
+    assert found.difference > 0.3
+    inside = np.abs(found.values[PATCH]).sum()
+    assert inside > 0.95 * np.abs(found.values).sum()
+
+
+def test_more_steps_are_taken_where_few_do_not_do() -> None:
+    import tensorflow as tf
+
+    def steep(pixels: Any) -> Any:
+        logit = 60 * (tf.reduce_mean(pixels, axis=(1, 2, 3)) - 0.37)
+        return tf.stack([1 - tf.sigmoid(logit), tf.sigmoid(logit)], axis=1)
+
+    pixels = np.full((4, 4, 3), 0.9, np.float32)
+    found = integrated_gradients(AttributedModel(steep), pixels, 1, np.zeros_like(pixels), steps=1)
+    assert found.steps > 1
+    assert found.error <= 0.05
+    assert grad_cam(AttributedModel(steep), pixels, 1) is None
+
+
+def test_grad_cam_lights_up_the_evidence(red_patch_model: AttributedModel) -> None:
+    found = grad_cam(red_patch_model, picture(), 1)
+    assert found is not None
+    assert found.shape == (8, 8)
+    assert found.max() == pytest.approx(1)
+    y, x = np.unravel_index(found.argmax(), found.shape)
+    assert (y, x) in {(row, column) for row in (1, 2) for column in (4, 5)}
+    assert found[5:].max() < 0.05
+
+
+def test_deleting_by_the_map_beats_deleting_at_random(red_patch_model: AttributedModel) -> None:
+    pixels = picture()
+    empty = np.full_like(pixels, 0.5)
+    importance = integrated_gradients(red_patch_model, pixels, 1, empty).values.sum(axis=2)
+
+    def probability(pictures: np.ndarray) -> np.ndarray:
+        return np.asarray(red_patch_model.probabilities(pictures))[:, 1]
+
+    rng = np.random.default_rng(1)
+    by_map = deletion_curve(probability, pixels, empty, importance).mean()
+    at_random = [deletion_curve(probability, pixels, empty, rng.random((SIZE, SIZE))).mean() for _ in range(5)]
+    assert by_map < min(at_random)
+    inserted = deletion_curve(probability, empty, pixels, importance).mean()
+    assert inserted > max(deletion_curve(probability, empty, pixels, rng.random((SIZE, SIZE))).mean() for _ in range(5))
+
+
+def test_a_written_classifier_is_taken_apart(tmp_path: Path, backbone: ExportBackbone) -> None:  # noqa: F811
+    head = some_head("mlp")
+    write_graph(tmp_path / "m.keras", Classifier(with_normalised_output(backbone), head, LABELS), {})
+    explained = open_keras_classifier(tmp_path / "m.keras")
+    assert (explained.mean, explained.std) == (pytest.approx(127, abs=1e-3), pytest.approx(128, abs=1e-3))
+    rng = np.random.default_rng(2)
+    rgb = rng.integers(0, 255, (32, 32, 3)).astype(np.uint8)
+    pixels = (rgb.astype(np.float32) - 127) / 128
+    probabilities = np.asarray(explained.model.probabilities(pixels[None]))[0]
+    assert explained.model.split is not None
+    before, after = explained.model.split
+    np.testing.assert_allclose(np.asarray(after(before(pixels[None])))[0], probabilities, atol=1e-5)
+    label = int(probabilities.argmax())
+    found = integrated_gradients(explained.model, pixels, label, np.full_like(pixels, -127 / 128), steps=8)
+    assert np.isfinite(found.values).all()
+    cam = grad_cam(explained.model, pixels, label)
+    assert cam is not None
+    assert cam.shape == (16, 16)
+    write_picture(tmp_path / "why.png", rgb, "a < b", 0.5, found, cam, [Neighbour("x.jpg", "a", 0.9, rgb)])
+    assert (tmp_path / "why.png").stat().st_size > 10_000
+    write_graph(tmp_path / "m.pb", Classifier(backbone, some_head("mlp"), LABELS), {})
+    with pytest.raises(BackendError, match=r"--output-graph x\.keras"):
+        open_keras_classifier(tmp_path / "m.pb")
