@@ -21,7 +21,9 @@ from backend.api.errors import error_response, status_line
 from backend.api.monitoring import monitoring_blueprint
 from backend.api.openapi import openapi_blueprint
 from backend.api.projects import projects_blueprint
+from backend.api.sheets import sheets_blueprint
 from backend.api.throttle import Throttle
+from backend.dashboard import dashboard_blueprint
 from backend.errors import (
     BackendError,
     LabelConfigError,
@@ -67,6 +69,8 @@ def create_app(runtime: Runtime, jobs: JobQueue) -> Flask:
         projects_blueprint(runtime, jobs),
         monitoring_blueprint(runtime, jobs, spool),
         openapi_blueprint(),
+        sheets_blueprint(runtime),
+        dashboard_blueprint(runtime),
     ):
         app.register_blueprint(blueprint)
     throttle = Throttle()

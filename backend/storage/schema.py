@@ -169,6 +169,22 @@ class SupersededVersion(Base):
     cleaned: Mapped[bool] = mapped_column(Boolean, default=False)  # only those of annotated tasks are left
 
 
+class SheetPhoto(Base):
+    """A photo that is on somebody's sheet, or was answered on one."""
+
+    __tablename__ = "sheet_photo"
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
+    task_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    sheet: Mapped[str] = mapped_column(String(32), index=True)
+    kind: Mapped[str] = mapped_column(String(16))  # confirm | strangers
+    holder: Mapped[str] = mapped_column(String(64))  # the person before the sheet
+    held_until: Mapped[datetime] = mapped_column(UtcDateTime)  # nobody else gets the photo before
+    suggested: Mapped[str] = mapped_column(Text, default="")  # the class of the sheet
+    answered: Mapped[str | None] = mapped_column(Text)  # the label given; None: not answered, or taken back
+    annotation_id: Mapped[int | None] = mapped_column(BigInteger)  # in Label Studio
+    answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 class ModelVersion(Base):
     """A version of what predicts for a project, with where it came from and how good it is."""
 

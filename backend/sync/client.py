@@ -209,6 +209,14 @@ class LabelStudioClient:
         body = {"result": result, "was_cancelled": was_cancelled}
         return _object(self.transport.call("POST", f"/api/tasks/{task_id}/annotations/", json=body))
 
+    def delete_annotation(self, annotation_id: int) -> None:
+        """Remove one annotation; one that is gone already counts as removed."""
+        try:
+            self.transport.call("DELETE", f"/api/annotations/{annotation_id}/")
+        except LabelStudioError as error:
+            if error.reason != "not_found":
+                raise
+
     # Predictions
     def import_predictions(self, project_id: int, items: Sequence[JsonDict]) -> int:
         """Store predictions (`task`, `result`, `score` in [0, 1], `model_version`); returns how many were kept.

@@ -1,0 +1,115 @@
+"""The photos of a project that a sheet may show, as arrays over what was last predicted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import select
+
+from backend.errors import BackendError
+from backend.features.normalise import normalise_parts
+from backend.labels import LabelSpace
+from backend.priority import evaluation_mask
+from backend.service.context.context import Runtime
+from backend.service.pool.snapshot import Snapshot, read_snapshot
+from backend.service.projects.labels import labels_of
+from backend.service.projects.options import project_options
+from backend.service.versions.artifacts import project_folder
+from backend.storage.schema import Annotation, Project, SheetPhoto, Task, now
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What sheets of a project are made from; row r is the same task in each array.
+
+    Attributes:
+        task_ids: int64 [n].
+        probabilities: float16 [n, L] of the first control.
+        eligible: bool [n]: not answered, on nobody's sheet, not kept for the evaluation sample.
+        digests: of the photos, by task.
+        space: the labels of the first control.
+        backbone: id of the backbone whose embeddings the probabilities were made from.
+    """
+
+    task_ids: NDArray[np.int64]
+    probabilities: NDArray[np.float16]
+    eligible: NDArray[np.bool_]
+    digests: dict[int, str]
+    space: LabelSpace
+    backbone: str
+
+    def relevance(self) -> NDArray[np.float32] | None:
+        """P(belongs), float32 [n] in [0, 1]; None where the config has no `Not relevant`."""
+        irrelevant = self.space.irrelevant
+        if not irrelevant.any():
+            return None
+        belongs: NDArray[np.float32] = 1.0 - self.probabilities[:, irrelevant].astype(np.float32).sum(axis=1)
+        return belongs
+
+
+def read_candidates(runtime: Runtime, project: Project) -> Candidates:
+    """The candidates of a project now.
+
+    Raises:
+        BackendError: nothing is predicted yet, or the labels changed since.
+    """
+    labels = labels_of(runtime, project)
+    snapshot = _snapshot(runtime, project)
+    if snapshot is None or snapshot.labels_key != labels.key:
+        raise BackendError(
+            f"Project {project.id} has no predictions for its labels yet: its photos are still being read. "
+            "Look again in a minute.",
+            reason="not_ready",
+        )
+    task_ids = np.asarray(snapshot.task_ids)
+    with runtime.database.session() as session:
+        digests = dict(
+            session.execute(
+                select(Task.task_id, Task.digest).where(Task.project_id == project.id, Task.digest.is_not(None))
+            ).tuples()
+        )
+        answered = session.scalars(
+            select(Annotation.task_id).where(
+                Annotation.project_id == project.id, Annotation.deleted.is_(False), Annotation.task_id.is_not(None)
+            )
+        )
+        taken = set(answered)
+        taken.update(
+            session.scalars(
+                select(SheetPhoto.task_id).where(SheetPhoto.project_id == project.id, SheetPhoto.held_until > now())
+            )
+        )
+    known = [digests.get(int(task)) for task in task_ids]
+    share = project_options(runtime.settings, project.extra_params).evaluation_share
+    evaluation = evaluation_mask([digest or "" for digest in known], share)
+    eligible = np.array([digest is not None for digest in known], dtype=bool) & ~evaluation
+    eligible &= ~np.isin(task_ids, np.fromiter(taken, dtype=np.int64, count=len(taken)))
+    return Candidates(
+        task_ids=task_ids,
+        probabilities=snapshot.controls[0].probabilities,
+        eligible=eligible,
+        digests={task: digest for task, digest in digests.items() if digest},
+        space=labels.spaces[0],
+        backbone=snapshot.backbone,
+    )
+
+
+def features_of(runtime: Runtime, candidates: Candidates, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Unit features of some rows, float32 [m, d]; zeros where a photo's embedding is gone."""
+    backbone = runtime.backbone_of(candidates.backbone)
+    digests = [candidates.digests.get(int(candidates.task_ids[row]), "") for row in rows]
+    embeddings, _ = runtime.features.matrix(digests, backbone.id, backbone.spec.embedding_dim)
+    return normalise_parts(embeddings.astype(np.float32), (backbone.spec.embedding_dim,))
+
+
+def _snapshot(runtime: Runtime, project: Project) -> Snapshot | None:
+    if not project.snapshot:
+        return None
+    folder: Path = project_folder(runtime, project.id) / "snapshots" / project.snapshot
+    try:
+        return read_snapshot(folder)
+    except FileNotFoundError:  # replaced by a newer one in this moment
+        return None

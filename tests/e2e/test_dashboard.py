@@ -1,0 +1,162 @@
+"""The pages of the backend in headless Chromium: a sheet answered, taken back, shared by two people; true figures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from backend_process import BackendProcess
+from playwright.sync_api import Page, expect
+
+from backend.demo.sample_photos import write_sample_photos
+from backend.sync.client import LabelStudioClient
+
+pytestmark = [pytest.mark.e2e, pytest.mark.browser]
+
+LABELS = {"chelsea": "cat", "rocket": "rocket", "coffee": "cup", "motorcycle_left": "<b>motor</b>cycle"}
+CONFIG = """
+<View>
+  <Image name="image" value="$image"/>
+  <Choices name="what" toName="image" choice="single">
+    <Choice value="cat"/><Choice value="rocket"/><Choice value="cup"/><Choice value="&lt;b&gt;motor&lt;/b&gt;cycle"/>
+    <Choice value="kitten"/>
+  </Choices>
+</View>
+"""
+EACH = 26
+
+
+@pytest.fixture(scope="module")
+def backend_settings() -> dict[str, str]:
+    return {"WINDOW_SIZE": "20", "POLL_SECONDS": "2", "RETRAIN_EVERY": "1000", "EVALUATION_SHARE": "0"}
+
+
+@pytest.fixture(scope="session")
+def crops(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Crops of four photographs, `EACH` of each."""
+    written = write_sample_photos(tmp_path_factory.mktemp("crops"), 12 * EACH)
+    return [path for path in written if path.stem.rsplit("_", 1)[0] in LABELS]
+
+
+@pytest.fixture
+def truth(
+    backend: BackendProcess, client: LabelStudioClient, crops: list[Path], make_project: Callable[..., int]
+) -> tuple[int, dict[int, str]]:
+    """A project in which one photo of each class is labelled, and the true label of each task."""
+    project_id = make_project(label_config=CONFIG)
+    backend.take_on(client, project_id, crops)
+    names = {
+        int(task["id"]): next(label for stem, label in LABELS.items() if stem in str(task["data"]["image"]))
+        for task in client.iter_tasks(project_id)
+    }
+    for label in LABELS.values():
+        task = next(task for task, name in names.items() if name == label)
+        value = {"choices": [label]}
+        client.annotate(task, [{"from_name": "what", "to_name": "image", "type": "choices", "value": value}])
+    backend.wait_for(lambda: backend.version(project_id).startswith("propagation"), "the annotations to count")
+    backend.wait_until_idle(project_id)
+    return project_id, names
+
+
+def annotations(client: LabelStudioClient, project_id: int) -> dict[int, list[str]]:
+    """Task -> the labels that its annotations give."""
+    found: dict[int, list[str]] = {}
+    for annotation in client.iter_annotations(project_id):
+        found.setdefault(annotation["task"], []).append(annotation["result"][0]["value"]["choices"][0])
+    return found
+
+
+def test_a_sheet_with_three_odd_ones_is_answered_at_once_and_taken_back(
+    page: Page, backend: BackendProcess, client: LabelStudioClient, truth: tuple[int, dict[int, str]]
+) -> None:
+    project_id, names = truth
+    faults: list[str] = []
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.goto(f"{backend.url}/dashboard/{project_id}/sheets")
+    shown = page.locator("#sheet button.photo")
+    expect(shown).to_have_count(24)
+    question = page.locator("#question").inner_text()
+    label = re.fullmatch(r"All (.+), except …", question).group(1)  # type: ignore[union-attr]
+    tasks = [int(button.get_attribute("data-task") or 0) for button in shown.all()]
+    assert {names[task] for task in tasks} == {label}
+    before = annotations(client, project_id)
+
+    for place in (1, 5, 20):
+        shown.nth(place).click()
+        page.locator("#label").fill("kitten")
+    expect(page.locator("#confirm")).to_contain_text(f"Confirm 21 as {label}")
+    page.locator("#confirm").click()
+    expect(page.locator("#status")).to_contain_text("24 saved.")
+
+    odd = {tasks[place] for place in (1, 5, 20)}
+    expected = {task: ["kitten" if task in odd else label] for task in tasks}
+    assert annotations(client, project_id) == {**before, **expected}
+    expect(page.locator("#question")).not_to_have_text(question)  # the answered ones are on no sheet any more
+    backend.wait_for(
+        lambda: not {item["task"] for item in backend.queue(project_id)} & set(tasks), "the queue to know the answers"
+    )
+
+    page.keyboard.press("u")
+    expect(page.locator("#status")).to_contain_text("24 answers taken back.")
+    assert annotations(client, project_id) == before
+    assert not faults
+
+
+def test_two_people_never_have_the_same_photo_and_nobody_answers_for_the_other(
+    backend: BackendProcess, client: LabelStudioClient, truth: tuple[int, dict[int, str]]
+) -> None:
+    project_id, _ = truth
+    ann, bob = requests.Session(), requests.Session()
+    for person in (ann, bob):
+        person.get(f"{backend.url}/dashboard/{project_id}/sheets", timeout=30).raise_for_status()
+    path = f"{backend.url}/projects/{project_id}/sheets"
+    first, second = (person.post(path, json={"size": 12}, timeout=30).json() for person in (ann, bob))
+    assert not {item["task"] for item in first["tasks"]} & {item["task"] for item in second["tasks"]}
+
+    answers = {str(item["task"]): first["label"] for item in first["tasks"]}
+    stolen = bob.post(f"{path}/{first['sheet']}/answers", json={"answers": answers}, timeout=30)
+    assert (stolen.status_code, stolen.json()["error"]["code"]) == (404, "sheet_gone")
+
+    # A person answers one of Ann's photos in Label Studio meanwhile: that answer stays the only one.
+    task = first["tasks"][0]["task"]
+    value = {"choices": ["kitten"]}
+    client.annotate(task, [{"from_name": "what", "to_name": "image", "type": "choices", "value": value}])
+    saved = ann.post(f"{path}/{first['sheet']}/answers", json={"answers": answers}, timeout=60).json()
+    assert [item["task"] for item in saved["left_out"]] == [task]
+    assert annotations(client, project_id)[task] == ["kitten"]
+    assert len(saved["saved"]) == 11
+
+
+def test_a_call_from_another_site_is_refused(backend: BackendProcess, truth: tuple[int, dict[int, str]]) -> None:
+    project_id, _ = truth
+    answer = requests.post(
+        f"{backend.url}/projects/{project_id}/sheets", json={}, headers={"Origin": "http://evil.example"}, timeout=30
+    )
+    assert answer.json()["error"]["code"] == "other_site"
+
+
+def test_the_pages_show_what_is_true(
+    page: Page, backend: BackendProcess, client: LabelStudioClient, truth: tuple[int, dict[int, str]]
+) -> None:
+    project_id, _ = truth
+    faults: list[str] = []
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.goto(f"{backend.url}/")
+    expect(page).to_have_url(re.compile(r"/dashboard/"))
+    page.goto(f"{backend.url}/dashboard/{project_id}")
+    expect(page.locator(".figure").first).to_have_text(str(len(LABELS)))
+    page.get_by_role("link", name="Queue").click()
+    rows = page.locator("tbody tr")
+    queue: list[dict[str, Any]] = backend.queue(project_id)
+    expect(rows).to_have_count(len(queue))
+    for place in (0, 7, 19):
+        expect(rows.nth(place)).to_contain_text(queue[place]["reason"])
+        expect(rows.nth(place)).to_contain_text(queue[place]["result"][0]["value"]["choices"][0])
+    page.wait_for_function("[...document.images].slice(0, 5).every((image) => image.naturalWidth > 0)")
+    assert not faults
+    # Programs still get JSON at the root.
+    assert backend.get("/")["status"] == "UP"
