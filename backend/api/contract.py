@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, cast
 
 from flask import Blueprint, Response, jsonify, redirect, request, url_for
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.wrappers import Response as AnyResponse
 
 from backend import metrics
 from backend.api.answers import (
@@ -52,9 +51,10 @@ def contract_blueprint(runtime: Runtime, jobs: JobQueue, spool: EventSpool) -> B
     predictor = Predictor(runtime)
 
     @blueprint.get("/")
-    def root() -> AnyResponse:
+    @described("For people the pages, for programs the same as /health.", answers={200: HealthAnswer})
+    def root() -> Answer:
         wanted = request.accept_mimetypes.best_match(("application/json", "text/html"), default="application/json")
-        return redirect(url_for("dashboard.projects")) if wanted == "text/html" else health()
+        return cast(Response, redirect(url_for("dashboard.projects"))) if wanted == "text/html" else health()
 
     @blueprint.get("/health")
     @described("Whether the backend is up, and which backbone it uses.", answers={200: HealthAnswer})

@@ -18,7 +18,7 @@ from backend.errors import BackendError, LabelStudioError, NotFoundError
 from backend.jobs.kinds import JobKind
 from backend.labels import Control
 from backend.service.context.context import Runtime
-from backend.service.projects.annotations import record_annotation, record_deletions
+from backend.service.projects.annotations import annotation_values, record_annotations, record_deletions
 from backend.service.projects.labels import labels_of
 from backend.service.projects.project import find_project
 from backend.service.sheets.candidates import Candidates, features_of, read_candidates
@@ -120,8 +120,9 @@ def answer_sheet(runtime: Runtime, project_id: int, sheet_id: str, holder: str, 
             else:
                 written[task] = result
     with runtime.database.session() as session:
+        values = [annotation_values(task, annotation) for task, annotation in sorted(written.items())]
+        record_annotations(session, runtime.database, project_id, values)
         for task, annotation in sorted(written.items()):
-            record_annotation(session, runtime.database, project_id, task, annotation)
             session.execute(
                 update(SheetPhoto)
                 .where(SheetPhoto.project_id == project_id, SheetPhoto.task_id == task)
