@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from backend.dashboard.chart import Point, gridlines, marks
 from backend.dashboard.person import mark_browser
 from backend.dashboard.project_data import project_overview, queue_rows, shown_labels
 from backend.service.context.context import Runtime
@@ -31,8 +32,13 @@ def dashboard_blueprint(runtime: Runtime) -> Blueprint:
 
     @blueprint.get("/<int:project_id>")
     def project(project_id: int) -> AnyResponse:
-        found = find_project(runtime, project_id)
-        return _page("project.html", project=project_overview(runtime, found))
+        overview = project_overview(runtime, find_project(runtime, project_id))
+        points = [
+            Point(item["version"], item["annotations"], *(item["accuracy"][key] for key in ("value", "low", "high")))
+            for item in overview["versions"]
+            if item["accuracy"]
+        ]
+        return _page("project.html", project=overview, marks=marks(points), gridlines=gridlines())
 
     @blueprint.get("/<int:project_id>/queue")
     def queue(project_id: int) -> AnyResponse:

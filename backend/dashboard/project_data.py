@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from backend.jobs.kinds import JobStatus
 from backend.service.context.context import Runtime
 from backend.service.projects.labels import labels_of
+from backend.service.projects.suggestions import count_suggestions
 from backend.service.projects.tasks import count_tasks
 from backend.service.queue.queue_window import current_window
 from backend.service.versions.registry import describe_version, list_versions
@@ -32,6 +33,9 @@ def project_overview(runtime: Runtime, project: Project) -> dict[str, Any]:
             .select_from(Annotation)
             .where(*of_project, Annotation.was_cancelled.is_(False), Annotation.updated_at >= today)
         )
+        suggested = count_suggestions(session, project.id, today)
+        accepted = sum(count.accepted for count in suggested)
+        answered = accepted + sum(count.corrected for count in suggested)
         running = list(
             session.scalars(
                 select(Job)
@@ -59,6 +63,8 @@ def project_overview(runtime: Runtime, project: Project) -> dict[str, Any]:
                 .limit(10)
             )
         )
+    versions = [describe_version(version) for version in list_versions(runtime, project.id)]
+    serving = next((version for version in versions if version["status"] == "serving"), None)
     return {
         "id": project.id,
         "title": project.title or f"Project {project.id}",
@@ -79,9 +85,12 @@ def project_overview(runtime: Runtime, project: Project) -> dict[str, Any]:
         ],
         "faults": [{"kind": job.kind, "message": job.message, "at": job.finished_at} for job in faults],
         "unread": [{"task": task.task_id, "message": task.failure_detail or task.failure} for task in unread],
-        "serving": project.serving_version or None,
+        "serving": serving["version"] if serving else None,
+        "accuracy": serving["accuracy"] if serving else None,
+        "accepted_today": accepted,
+        "answered_today": answered,
         "pinned": project.pinned,
-        "versions": [describe_version(version) for version in list_versions(runtime, project.id)],
+        "versions": versions,
         "label_studio": f"{runtime.settings.label_studio_url}/projects/{project.id}/data"
         if runtime.settings.label_studio_url
         else None,
@@ -106,12 +115,13 @@ def queue_rows(runtime: Runtime, project: Project) -> list[dict[str, Any]]:
     rows = []
     for item in current_window(runtime, project):
         part = item.result[0] if item.result else {}
-        found = controls[0].read(item.result) or ()
         rows.append(
             {
                 "position": item.position + 1,
                 "task": item.task_id,
-                "suggestion": ", ".join(controls[0].labels[index].title for index in found),
+                "suggestion": ", ".join(
+                    controls[0].labels[index].title for index in controls[0].read(item.result) or ()
+                ),
                 "probability": part.get("score"),
                 "reason": item.reason,
                 "evaluation": item.evaluation,
