@@ -66,11 +66,10 @@ def read_candidates(runtime: Runtime, project: Project) -> Candidates:
         )
     task_ids = np.asarray(snapshot.task_ids)
     with runtime.database.session() as session:
-        digests = dict(
-            session.execute(
-                select(Task.task_id, Task.digest).where(Task.project_id == project.id, Task.digest.is_not(None))
-            ).tuples()
+        found = session.execute(
+            select(Task.task_id, Task.digest).where(Task.project_id == project.id, Task.digest.is_not(None))
         )
+        digests = {task: digest for task, digest in found if digest}
         answered = session.scalars(
             select(Annotation.task_id).where(
                 Annotation.project_id == project.id, Annotation.deleted.is_(False), Annotation.task_id.is_not(None)
@@ -91,7 +90,7 @@ def read_candidates(runtime: Runtime, project: Project) -> Candidates:
         task_ids=task_ids,
         probabilities=snapshot.controls[0].probabilities,
         eligible=eligible,
-        digests={task: digest for task, digest in digests.items() if digest},
+        digests=digests,
         space=labels.spaces[0],
         backbone=snapshot.backbone,
     )
