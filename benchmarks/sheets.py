@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from backend.learning.pool_model import PoolModel
 from backend.priority import OrderOptions, PoolView, order_pool
-from backend.sheets import AnswerTimes, best_sheet
-from backend.sheets.choice import sheet_is_better
+from backend.priority.sheets import AnswerTimes, best_sheet
+from backend.priority.sheets.choice import sheet_is_better
 
 Found = dict[int, list[tuple[float, int, float]]]
 MODES = ("single", "sheets", "auto")

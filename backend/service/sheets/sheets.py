@@ -17,12 +17,12 @@ from sqlalchemy import or_, select, update
 from backend.errors import BackendError, LabelStudioError, NotFoundError
 from backend.jobs.kinds import JobKind
 from backend.labels import Control
+from backend.priority.sheets import Sheet, SheetOptions, best_sheet, strangers_sheet
 from backend.service.context.context import Runtime
 from backend.service.projects.annotations import annotation_values, record_annotations, record_deletions
 from backend.service.projects.labels import labels_of
 from backend.service.projects.project import find_project
 from backend.service.sheets.candidates import Candidates, features_of, read_candidates
-from backend.sheets import Sheet, SheetOptions, best_sheet, strangers_sheet
 from backend.storage.schema import Project, SheetPhoto, now
 from backend.sync.client import LabelStudioClient
 

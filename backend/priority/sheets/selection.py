@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.sheets.times import AnswerTimes
+from backend.priority.sheets.times import AnswerTimes
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.intp]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from backend.sheets import AnswerTimes, SheetOptions, best_sheet, strangers_sheet
-from backend.sheets.choice import sheet_is_better
+from backend.priority.sheets import AnswerTimes, SheetOptions, best_sheet, strangers_sheet
+from backend.priority.sheets.choice import sheet_is_better
 
 pytestmark = pytest.mark.unit
 

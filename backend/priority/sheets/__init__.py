@@ -1,6 +1,6 @@
 """Sheets: photos that the model takes for one class and that look alike, answered together."""
 
-from backend.sheets.selection import Sheet, SheetOptions, best_sheet, strangers_sheet
-from backend.sheets.times import AnswerTimes
+from backend.priority.sheets.selection import Sheet, SheetOptions, best_sheet, strangers_sheet
+from backend.priority.sheets.times import AnswerTimes
 
 __all__ = ["AnswerTimes", "Sheet", "SheetOptions", "best_sheet", "strangers_sheet"]
