@@ -56,7 +56,7 @@ def test_setup_and_predict_through_1_0_9(server: FlaskClient, environment: Path)
     body = {"tasks": [cat_task(environment)], "project": "9.1", "label_config": CONFIG, "params": {"context": None}}
     results = server.post("/predict", json=body).json["results"]
     assert results[0]["result"][0]["value"]["choices"] == ["Cat"]
-    assert results[0]["model_version"] == "wordnet.0"
+    assert results[0]["model_version"] == "wordnet"
 
 
 def test_an_event_through_1_0_9_is_stored_by_its_job(server: FlaskClient) -> None:

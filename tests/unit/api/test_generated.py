@@ -80,7 +80,8 @@ def _fire(operation: Any, mode: GenerationMode) -> None:
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def fire(case: schemathesis.Case) -> None:
-        case.call_and_validate(checks=list(CHECKS))
+        checks = [check for check in CHECKS if operation.path != "/ready" or check is not not_a_server_error]
+        case.call_and_validate(checks=checks)  # /ready says 503 where something is missing: that is its answer
 
     try:
         fire()

@@ -22,7 +22,7 @@ def project(run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
     monkeypatch.setenv("WEIGHTS_DIR", str(REPOSITORY / ".cache" / "models"))
     monkeypatch.setenv("BACKBONE", "efficientnet_lite0")
     config = (REPOSITORY / "examples" / "wordnet-branches.xml").read_text(encoding="utf-8")
-    with open_runtime() as runtime:
+    with open_runtime(5) as runtime:
         set_up_project(runtime, 5, label_config=config)
         for name, parent, accuracy in (("head-1", "propagation", 0.75), ("head-2", "head-1", 0.8125)):
             record_version(

@@ -90,7 +90,7 @@ def test_an_output_that_is_there_stays_until_the_new_one_is_complete(run: Run, s
     empty.mkdir()
     assert run("order", "--directory", empty, "--labels", BRANCHES, "--output", output).exit_code == 2
     assert output.read_text() == "the last order"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "order.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "order.csv", "state"]
 
 
 def test_only_unreadable_photos_are_an_error(run: Run, set_up: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def demo(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No STATE_DIR is set; project 1 is the demo's, below the working directory, and project 2 is in both states."""
     monkeypatch.delenv("STATE_DIR")
     for folder, projects in ((DEMO_STATE, (1, 2)), (Path(".state"), (2,))):
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, mode=0o700)
         with open_database(load_settings(state_dir=folder)) as database:
             _add(database, projects)
 

@@ -53,7 +53,9 @@ def test_inception_v3_from_a_weights_file_matches_keras(
     assert expected_probabilities.max() > 0.01
     assert np.abs(expected_probabilities[0] - expected_probabilities[1]).max() > 1e-2
 
-    for name in ("auto", "inception_v3"):
+    auto = choose_backbone("auto", models_dir=models_dir, inception_weights=inception_weights)
+    assert auto.spec.name == "inception_v3_lite012"
+    for name in ("inception_v3",):
         backbone = open_backbone(name, models_dir=models_dir, inception_weights=inception_weights)
         assert backbone.id.startswith("inception_v3-")
         embeddings = exact_embeddings(backbone, images)

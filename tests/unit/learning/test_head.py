@@ -9,8 +9,8 @@ import pytest
 
 from backend.errors import BackendError
 from backend.learning.evaluation import evaluate, photo_scores
-from backend.learning.head import Head, HeadOptions, train_head
-from backend.learning.promotion import Candidate, decide
+from backend.learning.head import HeadOptions, train_head
+from backend.learning.promotion import Disagreement, Outcome
 
 pytestmark = pytest.mark.unit
 
@@ -178,12 +178,13 @@ def test_a_head_trained_on_poisoned_labels_is_not_promoted() -> None:
     serving = train_head(embeddings, one_hot(labels), evaluation=evaluation)
     poisoned = train_head(embeddings, one_hot((labels + 1) % LABELS), evaluation=evaluation)
 
-    def candidate(version: str, head: Head) -> Candidate:
-        return Candidate(version, photo_scores(head.predict(held_out), evaluation[1]))
-
-    decision = decide(candidate("v1", serving), [candidate("v2", poisoned)])
-    assert decision.serves == "v1"
-    assert decision.verdicts[1].behind > 0.5
+    right, wrong = (photo_scores(head.predict(held_out), evaluation[1]) > 0.5 for head in (serving, poisoned))
+    differ = int((right != wrong).sum())
+    compared = Disagreement(
+        "v2", "v1", len(truth), differ, better=int((wrong & ~right).sum()), worse=int((right & ~wrong).sum())
+    )
+    assert compared.outcome() is Outcome.KEEP
+    assert compared.gain < -0.5
 
 
 def test_refuses_what_it_cannot_learn_from() -> None:

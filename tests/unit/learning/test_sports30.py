@@ -14,7 +14,7 @@ from backend.images import decode_rgb
 from backend.labels import LabelSpace, WordNet, ensure_wordnet, parse_label_config
 from backend.learning.evaluation import evaluate, photo_scores
 from backend.learning.head import Head, train_head
-from backend.learning.promotion import Candidate, decide
+from backend.learning.promotion import Disagreement, Outcome
 
 pytestmark = pytest.mark.unit
 
@@ -81,13 +81,20 @@ def test_three_photos_a_class_beat_the_zero_annotation_labels(photos: dict[str, 
 def test_poisoned_annotations_are_not_promoted(photos: dict[str, Photos], head: Head) -> None:
     known, unseen = photos["trained"], photos["held_out"]
     poisoned = train_head(known.embeddings, np.roll(known.targets, 1, axis=1))
-    decision = decide(
-        Candidate("v1", photo_scores(head.predict(unseen.embeddings), unseen.targets)),
-        [Candidate("v2", photo_scores(poisoned.predict(unseen.embeddings), unseen.targets))],
+    right, wrong = (
+        photo_scores(version.predict(unseen.embeddings), unseen.targets) > 0.5 for version in (head, poisoned)
     )
-    assert decision.serves == "v1"
-    assert "v2 is not promoted" in decision.verdicts[1].sentence
-    assert decision.verdicts[1].p_value < 0.001
+    compared = Disagreement(
+        "v2",
+        "v1",
+        len(unseen.targets),
+        int((right != wrong).sum()),
+        better=int((wrong & ~right).sum()),
+        worse=int((right & ~wrong).sum()),
+    )
+    assert compared.outcome() is Outcome.KEEP
+    assert "v2 is not promoted" in compared.sentence(Outcome.KEEP)
+    assert compared.probability < 0.001
 
 
 def test_half_the_labels_annotated_leaves_the_others_their_prior(photos: dict[str, Photos]) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from backend.jobs.queue import JobQueue
 from backend.service.context.context import Runtime
+from backend.settings import Settings
 from backend.storage.database import Database
 from tests.application import AppFactory, Application
 
@@ -23,6 +24,11 @@ def database(application: Application) -> Database:
 @pytest.fixture
 def jobs(application: Application) -> JobQueue:
     return application.jobs
+
+
+@pytest.fixture
+def settings(application: Application) -> Settings:
+    return application.settings
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from backend.service.context.context import Runtime
 from backend.service.pool.cache import PoolCache
 from backend.service.projects.project import set_up_project
 from backend.service.queue.refresh import refresh_project
-from backend.settings import Settings
 from backend.storage.database import Database
 from backend.storage.schema import Annotation, Project, Task
 
@@ -29,15 +28,8 @@ ME = WorkerName("here", 1, "aaaa")
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(
-        _env_file=None,
-        state_dir=tmp_path / "state",
-        weights_dir=REPOSITORY / ".state" / "models",
-        wordnet_dir=REPOSITORY / ".state" / "wordnet",
-        backbone="efficientnet_lite2",
-        retrain_every=5,
-    )
+def application(app_factory: AppFactory) -> Application:
+    return app_factory(weights_dir=REPOSITORY / ".state" / "models", backbone="efficientnet_lite2", retrain_every=5)
 
 
 class Embedded:
