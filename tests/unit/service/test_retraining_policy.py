@@ -18,6 +18,7 @@ from backend.service.projects.project import set_up_project
 from backend.service.queue.refresh import refresh_project
 from backend.storage.database import Database
 from backend.storage.schema import Annotation, Project, Task
+from tests.application import AppFactory, Application
 
 from .samples import CONFIG, choice
 
