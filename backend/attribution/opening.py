@@ -100,10 +100,10 @@ def open_imagenet(settings: Settings) -> Explained:
 
 def _output_of(whole: Any, body: Any) -> Any:
     """The tensor that `body` gives inside `whole`: a model may have been called more than once."""
-    for layer in whole.layers:
-        if layer is body:
+    for operation in whole.operations:  # also those that are no layers, as the square root of the features
+        if operation is body:
             continue
-        for node in layer._inbound_nodes:
+        for node in operation._inbound_nodes:
             for tensor in node.input_tensors:
                 if tensor._keras_history.operation is body:
                     return tensor
