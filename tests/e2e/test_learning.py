@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -191,7 +192,9 @@ def _expect_on_the_labelling_screen(page: Page, label_studio: LabelStudioProcess
     expect(page.locator(".lsf-current-task__task-id")).to_contain_text(str(first["task"]))
     expect(chosen).to_be_checked()
     page.goto(f"{label_studio.url}/projects/{taught.project}/data?task={first['task']}")
-    prediction = page.locator(".lsf-annotation-button__name").filter(has_text=version)
+    prediction = page.locator(".lsf-annotation-button__name").filter(
+        has_text=re.compile(rf"^\s*{re.escape(version)}(?! superseded)")
+    )
     expect(prediction).to_have_count(1)
     prediction.click()
     expect(chosen).to_be_checked()
