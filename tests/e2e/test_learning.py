@@ -199,7 +199,9 @@ def _expect_on_the_labelling_screen(page: Page, label_studio: LabelStudioProcess
     prediction.click()
     expect(chosen).to_be_checked()
     stored = taught.client.unannotated_tasks_of_version(taught.project, version)
-    assert {task["id"] for task in stored} == {item["task"] for item in queue}
+    window, current = {item["task"] for item in queue}, {task["id"] for task in stored}
+    assert window <= current
+    assert len(current - window) <= 10  # places of the window before keep a suggestion: somebody may be handed one
 
 
 @pytest.mark.parametrize("format_name", ["onnx", "openvino"])
