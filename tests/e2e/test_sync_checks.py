@@ -99,7 +99,7 @@ def test_each_broken_part_is_named(client: LabelStudioClient, connected: int, ml
     failed = {name for name, check in checks.items() if check.verdict is Verdict.FAIL}
     assert failed == {"Sampling", "Webhook", "Label Studio reaches the backend"}
     assert "switched off" in checks["Webhook"].what
-    assert "refused this project at /setup" in checks["Label Studio reaches the backend"].fix
+    assert "refused this project: Internal Server Error" in checks["Label Studio reaches the backend"].fix
     assert all(checks[name].fix for name in failed)
 
 
