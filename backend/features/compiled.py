@@ -64,6 +64,17 @@ class CompiledFiles:
         """Where OpenVINO keeps what it compiled for this machine's processor."""
         return self.directory / "processor_cache"
 
+    @contextmanager
+    def processor_cache(self) -> Iterator[Path]:
+        """`cache`, held by this process alone until the end of the block.
+
+        Raises:
+            OSError: it can be neither made nor locked, as on a read-only disk.
+        """
+        self.cache.mkdir(exist_ok=True)
+        with _locked(self.cache / ".lock"):
+            yield self.cache
+
     def classifier(self) -> tuple[Floats, Floats]:
         """The ImageNet layer: kernel float32 [d, 1000] and bias float32 [1000]."""
         with np.load(self.directory / CLASSIFIER_FILE, allow_pickle=False) as arrays:

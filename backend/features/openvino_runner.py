@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from backend.features.compiled import CompiledFiles
 from backend.features.openvino_import import import_openvino
 from backend.features.runner import Key
 from backend.features.spec import Floats, Pixels
+
+logger = logging.getLogger(__name__)
 
 
 class OpenVinoSession(Generic[Key]):
@@ -51,14 +54,10 @@ class OpenVinoRunner:
         options: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY" if latency else "THROUGHPUT",
             "INFERENCE_PRECISION_HINT": "f32",
-            "CACHE_DIR": str(files.cache),
         }
         if threads:
             options["INFERENCE_NUM_THREADS"] = threads
-        try:
-            self._compiled = openvino.Core().compile_model(files.model, "CPU", options)
-        except RuntimeError as error:
-            raise WeightsError(f"Compiled model {files.model} cannot be loaded: {error}. Delete its folder.") from error
+        self._compiled = _compile(openvino.Core(), files, options)
         self._openvino = openvino
         self.streams = int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
 
@@ -73,6 +72,23 @@ class OpenVinoRunner:
             yield OpenVinoSession(requests)
         finally:
             requests.wait_all()
+
+
+def _compile(core: Any, files: CompiledFiles, options: dict[str, Any]) -> Any:
+    """The model compiled for this processor, from its cache where that can be had.
+
+    One process at a time: OpenVINO deletes a half-written entry that another process is still writing.
+    The cache only saves time, so a fault with it costs no more than that.
+    """
+    try:
+        with files.processor_cache() as cache:
+            return core.compile_model(files.model, "CPU", options | {"CACHE_DIR": str(cache)})
+    except (OSError, RuntimeError) as error:
+        logger.warning("%s is compiled without the processor's cache: %s", files.id, error)
+    try:
+        return core.compile_model(files.model, "CPU", options)
+    except RuntimeError as error:
+        raise WeightsError(f"Compiled model {files.model} cannot be loaded: {error}. Delete its folder.") from error
 
 
 def computes_in_int8() -> bool:

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,8 @@ import sklearn
 
 from backend.errors import WeightsError
 from backend.features import BACKBONES, Backbone, choose_backbone, embed_stream, open_backbone
-from backend.features.compiled import CLASSIFIER_FILE, MANIFEST_FILE, PARAMETERS_FILE, compiled_files
+from backend.features.compiled import CLASSIFIER_FILE, MANIFEST_FILE, PARAMETERS_FILE, CompiledFiles, compiled_files
+from backend.features.openvino_runner import OpenVinoRunner
 from backend.labels import imagenet
 from tests.unit.features.conftest import REPOSITORY, SHARED_IMAGES
 
@@ -146,6 +147,33 @@ def test_a_damaged_compiled_model_is_made_again(models_dir: Path, tmp_path: Path
     assert parameters.stat().st_size > 1000
     assert (files.directory / CLASSIFIER_FILE).read_bytes() == whole
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == [files.directory.name]
+
+
+def copied_model(lite2: Backbone, models_dir: Path, tmp_path: Path) -> CompiledFiles:
+    folder = tmp_path / lite2.id
+    shutil.copytree(models_dir / lite2.id, folder, ignore=shutil.ignore_patterns("processor_cache"))
+    return CompiledFiles(folder, "any")
+
+
+def test_a_model_opens_where_the_processor_cache_cannot_be_written(
+    lite2: Backbone, models_dir: Path, tmp_path: Path
+) -> None:
+    files = copied_model(lite2, models_dir, tmp_path)
+    files.cache.write_text("a file where the folder should be")
+    assert OpenVinoRunner(files, threads=1).streams == 1
+
+
+def test_the_processor_cache_belongs_to_one_process_at_a_time(
+    lite2: Backbone, models_dir: Path, tmp_path: Path
+) -> None:
+    files = copied_model(lite2, models_dir, tmp_path)
+    with ThreadPoolExecutor(1) as pool:
+        with files.processor_cache() as cache:
+            opened = pool.submit(OpenVinoRunner, files, threads=1)
+            assert not wait([opened], timeout=1.5).done  # it waits, rather than write the same entry
+            assert not list(cache.glob("*.blob"))
+        assert opened.result(timeout=60).streams == 1
+    assert list(files.cache.glob("*.blob"))
 
 
 def lite0_weights() -> tuple[Path, ...]:
