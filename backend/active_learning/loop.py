@@ -3,71 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from backend.active_learning.environment import SET_ASIDE, UNANSWERED, ActiveLearning
-from backend.active_learning.items import Collected, Item, collect, picture_of, read_detections
-from backend.active_learning.learners import Batches, make_learner
+from backend.active_learning.environment import SET_ASIDE, ActiveLearning
+from backend.active_learning.items import picture_of, read_detections
+from backend.active_learning.learners import make_learner
+from backend.active_learning.loop_options import FOLDERS, LoopListener, LoopOptions
+from backend.active_learning.reading import PictureSet, Reading, classes_of
 from backend.active_learning.report import write_confusion, write_curve
 from backend.active_learning.taken import date_taken
 from backend.active_learning.timelapse import Answered, TimelapseRow, match_answers, read_rows
 from backend.active_learning.workdir import Result, WorkDir
 from backend.errors import NotFoundError, SettingsError
 from backend.features import Backbone
-from backend.folders.embedding import decoder_of, open_settings_backbone, photos_below
-from backend.labels import WordNet, ensure_wordnet
+from backend.folders.embedding import decoder_of, open_settings_backbone
 from backend.learning.adaptation import AdaptationOptions
 from backend.learning.evaluation import evaluate
 from backend.retraining.bottlenecks import open_bottlenecks
-from backend.retraining.class_folders import ClassFolders, read_class_folders
+from backend.retraining.class_folders import read_class_folders
 from backend.settings import Settings
-from backend.simulation.photos import Hierarchy, Photos, label_space, with_beliefs
-from backend.storage.feature_store import FeatureStore
 
-FOLDERS = "folders"
 LABELLED = "labelled.csv"
-
-
-@dataclass(frozen=True)
-class LoopOptions:
-    """The options of `run`, as its `--help` tells them."""
-
-    unlabelled: Path
-    working_dir: Path
-    train: Path | None = None
-    validation: Path | None = None
-    classes: tuple[str, ...] = ()
-    answers: str | None = None  # "folders", or a CSV
-    batch: int = 100
-    budget: int | None = None
-    strategy: str = "default"
-    classifier: str = "graph"
-    batches: Batches = "balanced"
-    loss: Literal["triplet", "softmax", "off"] = "off"
-    margin: float = 0.3
-    adaptation_steps: int = 300
-    detections: Path | None = None
-    confidence: float = 0.2
-    pictures: bool = True
-    export: bool = True
-    seed: int = 0
-
-
-class LoopListener:
-    """Hears how a loop goes; by default it does nothing."""
-
-    def say(self, text: str) -> None:
-        """A sentence for people."""
-
-    def embedding(self, what: str, done: int, total: int) -> None:
-        """So many photos are read."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +55,7 @@ def run_loop(options: LoopOptions, settings: Settings, listener: LoopListener | 
         for name, path in (("train", options.train), ("validation", options.validation))
         if path is not None
     }
-    classes = _classes(options, folders)
+    classes = classes_of(options, folders)
     work = WorkDir(options.working_dir)
     work.clear_leftovers()
     work.open(
@@ -113,7 +72,7 @@ def run_loop(options: LoopOptions, settings: Settings, listener: LoopListener | 
     )
     backbone = open_settings_backbone(settings)
     with open_bottlenecks(settings, None) as store:
-        reading = _Reading(backbone, store, settings, classes, listen)
+        reading = Reading(backbone, store, settings, classes, listen)
         unlabelled = reading.unlabelled(options.unlabelled, given)
         train = reading.labelled(options.train, folders.get("train"), "train")
         validation = reading.labelled(options.validation, folders.get("validation"), "validation")
@@ -138,90 +97,6 @@ def run_loop(options: LoopOptions, settings: Settings, listener: LoopListener | 
     return _Loop(options, settings, work, learning, unlabelled, validation, backbone, listen).run()
 
 
-@dataclass(frozen=True)
-class _Set:
-    """Pictures read for the loop; `labels` [n] where their folders tell."""
-
-    items: list[Item]
-    photos: Photos
-    labels: NDArray[np.intp]
-    empty: list[str]
-
-
-class _Reading:
-    """From folders to embeddings with beliefs."""
-
-    def __init__(
-        self, backbone: Backbone, store: FeatureStore, settings: Settings, classes: Sequence[str], listen: LoopListener
-    ) -> None:
-        ensure_wordnet(settings.resolved_wordnet_dir)
-        self._space = label_space(classes, WordNet.open(settings.resolved_wordnet_dir), distractors=False)
-        self._backbone = backbone
-        self._store = store
-        self._settings = settings
-        self._classes = classes
-        self._listen = listen
-        self.hierarchy = Hierarchy(self._space.tree.membership, self._space.tree.nodes)
-
-    def unlabelled(self, root: Path, detections: dict[str, list[tuple[float, float, float, float]]] | None) -> _Set:
-        paths = photos_below(root, "--unlabelled")
-        collected = collect(
-            root,
-            paths,
-            self._backbone,
-            self._store,
-            self._settings,
-            partial(self._listen.embedding, "Photos to label"),
-            detections=detections,
-        )
-        if detections is not None:
-            text = f"{len(collected.items)} crops of {len(paths)} photos; {len(collected.empty)} photos are empty"
-            self._listen.say(text)
-        return self._set(collected, np.full(len(collected.items), UNANSWERED, dtype=np.intp), root)
-
-    def labelled(self, root: Path | None, folders: ClassFolders | None, option: str) -> _Set | None:
-        if root is None or folders is None:
-            return None
-        for warning in folders.warnings:
-            self._listen.say(f"warning: {warning}")
-        number = {name: place for place, name in enumerate(self._classes)}
-        label_of = dict(zip(folders.paths, folders.labels, strict=True))
-        paths = [path for path in folders.paths if folders.classes[label_of[path]] in number]
-        collected = collect(
-            root,
-            paths,
-            self._backbone,
-            self._store,
-            self._settings,
-            partial(self._listen.embedding, f"Photos for {option}"),
-        )
-        labels = np.array([number[folders.classes[label_of[item.path]]] for item in collected.items], dtype=np.intp)
-        return self._set(collected, labels, root)
-
-    def _set(self, collected: Collected, labels: NDArray[np.intp], root: Path) -> _Set:
-        for path, error in collected.unreadable:
-            self._listen.say(f"left out: {path}: {error}")
-        if not collected.items:
-            raise NotFoundError(f"{root}: no picture to work with: none could be read, or no detection is sure enough.")
-        digests = tuple(item.digest for item in collected.items)
-        photos = Photos(collected.embeddings, labels, digests)
-        return _Set(collected.items, with_beliefs(photos, self._backbone, self._space, ()), labels, collected.empty)
-
-
-def _classes(options: LoopOptions, folders: dict[str, ClassFolders]) -> tuple[str, ...]:
-    """The classes: those given, those of the folders with known answers."""
-    if options.classes:
-        return options.classes
-    found = {name for item in folders.values() for name in item.classes}
-    if options.answers == FOLDERS:
-        found |= set(read_class_folders(options.unlabelled, "--unlabelled").classes)
-    if len(found) < 2:
-        raise NotFoundError(
-            "The classes are not known: name them with --labels a,b,c, or give class folders to --train or --validation."
-        )
-    return tuple(sorted(found))
-
-
 class _Loop:
     """The rounds."""
 
@@ -231,8 +106,8 @@ class _Loop:
         settings: Settings,
         work: WorkDir,
         learning: ActiveLearning,
-        unlabelled: _Set,
-        validation: _Set | None,
+        unlabelled: PictureSet,
+        validation: PictureSet | None,
         backbone: Backbone,
         listen: LoopListener,
     ) -> None:

@@ -15,7 +15,7 @@ from backend.cli.console import messages, output, progress_bar
 from backend.settings import load_settings
 
 if TYPE_CHECKING:
-    from backend.active_learning.loop import LoopListener
+    from backend.active_learning.loop_options import LoopListener
 
 INTERRUPTED = 130
 
@@ -77,7 +77,8 @@ def run(
     from backend.cli.quiet import quiet_tensorflow
 
     quiet_tensorflow()
-    from backend.active_learning.loop import LABELLED, LoopOptions, run_loop
+    from backend.active_learning.loop import LABELLED, run_loop
+    from backend.active_learning.loop_options import LoopOptions
 
     options = LoopOptions(
         unlabelled=unlabelled,
@@ -122,7 +123,7 @@ def run(
 
 @contextmanager
 def _listening() -> Iterator[LoopListener]:
-    from backend.active_learning.loop import LoopListener
+    from backend.active_learning.loop_options import LoopListener
 
     bar = progress_bar()
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-from backend.learning.evidence import STRENGTH, mix_with_prior
+from backend.learning.beliefs import likeliest, linear_weight, rows_to_one, together
+from backend.learning.evidence import mix_with_prior
+from backend.learning.extension import from_neighbours, linear_arrays
+from backend.learning.graph_options import GraphOptions, dimension_for
 from backend.learning.knn_graph import NeighbourIndex, affinity, join_neighbours, normalised, without_self
 from backend.learning.linear import LinearModel, fit_ridge
 from backend.learning.propagation import SpreadingGraph
@@ -31,53 +30,8 @@ believed never depends on what was believed before."""
 SAME_PHOTO = 0.999
 """Cosine in the graph's space from which two photos are the same one, read or compressed another time."""
 
-MOST_AXES = 1024
-"""Most principal components that a pool is given."""
-
-MOST_FEATURES = 2.56e8
-"""Most numbers in the features of a pool (1 GB)."""
-
 EXTENSION_ROWS = 20_000
 """Most images of the pool that an exported extension carries."""
-
-
-@dataclass(frozen=True)
-class GraphOptions:
-    """How the pool's graph is made and used; the defaults are what measured best over random subsets of classes.
-
-    Attributes:
-        dimension: principal components kept; None: as many as the pool's size tells apart (`dimension_for`).
-        whitening: how far their variances are evened out, [0, 1].
-        graph_dimension: leading components that the graph looks at; None: half of them.
-        neighbours: edges of each image.
-        affinity_power: exponent of the cosine on an edge.
-        alpha: how far labels travel, (0, 1).
-        iterations: most spreading steps.
-        prior_alpha: how far the prior travels, (0, 1).
-        prior_strength: annotations of a label that its prior counts for.
-        label_trust: weight of an annotated image against a confident spread label in the linear half.
-    """
-
-    dimension: int | None = None
-    whitening: float = 0.5
-    graph_dimension: int | None = None
-    neighbours: int = 10
-    affinity_power: float = 3.0
-    alpha: float = 0.9
-    iterations: int = 40
-    prior_alpha: float = 0.7
-    prior_strength: float = STRENGTH
-    label_trust: float = 5.0
-
-
-def dimension_for(n: int) -> int:
-    """Principal components that a pool of n images supports, [64, 1024]: 8.75 √n.
-
-    256 were best for 900 photos and 1,024 for 13,572: axes of small variance are noise until there are photos enough to tell
-    (docs/ordering.md). Beyond 250,000 images memory sets the limit: features of at most 1 GB.
-    """
-    wanted = min(8.75 * math.sqrt(max(n, 1)), MOST_AXES, MOST_FEATURES / max(n, 1))
-    return max(64, round(wanted))
 
 
 class PoolModel:
@@ -252,8 +206,8 @@ class PoolModel:
         self._spread_labels = labels
         trust = labels.max(axis=1)
         trust[rows] *= np.float32(options.label_trust)
-        self._linear = fit_ridge(self._features, _likeliest(labels, rows, own), trust)
-        beliefs = together(labels, self._linear.probabilities(self._features), weight=_linear_weight(rows.size))
+        self._linear = fit_ridge(self._features, likeliest(labels, rows, own), trust)
+        beliefs = together(labels, self._linear.probabilities(self._features), weight=linear_weight(rows.size))
         beliefs = self._with_relevance(beliefs)
         self._answer_copies(beliefs, self._annotated, own)
         beliefs[rows] = own
@@ -284,12 +238,12 @@ class PoolModel:
             return prior
         features = self.projection.project(embeddings)
         neighbours, similarities = self.index.search(self._leading(features), self.options.neighbours)
-        nearby = _from_neighbours(
+        nearby = from_neighbours(
             neighbours, similarities, self._spread_labels, prior, power=self.options.affinity_power
         )
         if self._linear is None:
             return nearby
-        weight = _linear_weight(self._annotated.size)
+        weight = linear_weight(self._annotated.size)
         return together(nearby, self._linear.probabilities(features), weight=weight)
 
     def export_extension(self) -> dict[str, NDArray[Any]]:
@@ -309,88 +263,4 @@ class PoolModel:
             "neighbours": np.array(self.options.neighbours),
             "affinity_power": np.array(self.options.affinity_power),
         }
-        return arrays if self._linear is None else arrays | _linear_arrays(self._linear)
-
-
-def extend_from(arrays: Mapping[str, NDArray[Any]], embeddings: NDArray[np.floating], prior: FloatArray) -> FloatArray:
-    """Probabilities float32 [m, L] of images outside the pool, from `PoolModel.export_extension`."""
-    prior = rows_to_one(prior)
-    if "labels" not in arrays or embeddings.shape[0] == 0:
-        return prior
-    features = Space(arrays["mean"], arrays["projection"]).project(embeddings)
-    reference = arrays["space"].astype(np.float32)
-    cosines = unit_rows(features[:, : reference.shape[1]]) @ reference.T
-    count = min(int(arrays["neighbours"]), reference.shape[0])
-    neighbours = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
-    nearby = _from_neighbours(
-        neighbours,
-        np.take_along_axis(cosines, neighbours, axis=1),
-        arrays["labels"].astype(np.float32),
-        prior,
-        power=float(arrays["affinity_power"]),
-    )
-    if "weights" not in arrays:
-        return nearby
-    linear = LinearModel(arrays["weights"], arrays["bias"], float(arrays["sharpness"]))
-    return together(nearby, linear.probabilities(features), weight=_linear_weight(arrays["annotated"].size))
-
-
-def together(spread_labels: FloatArray, linear: FloatArray, *, weight: float = 0.5) -> FloatArray:
-    """Geometric mean of the two halves [n, L], each floored so that neither can veto: rows sum to 1.
-
-    `weight` in [0, 1] is that of the linear half.
-    """
-    floor = np.float32(1e-2)
-    mixed = np.log(spread_labels + floor)
-    mixed *= np.float32(1.0 - weight)
-    mixed += np.float32(weight) * np.log(linear + floor)
-    np.exp(mixed, out=mixed)
-    mixed -= floor
-    return rows_to_one(mixed)
-
-
-def _linear_weight(annotations: int) -> float:
-    """Weight of the linear half, [0, 1/2]: it learns from the first annotation on, and is trusted as they come."""
-    return 0.5 * annotations / (annotations + 1)
-
-
-def _linear_arrays(linear: LinearModel) -> dict[str, NDArray[Any]]:
-    return {"weights": linear.weights, "bias": linear.bias, "sharpness": np.array(linear.sharpness)}
-
-
-def rows_to_one(values: FloatArray, *, otherwise: FloatArray | None = None) -> FloatArray:
-    """Non-negative rows scaled to sum to 1; a row without mass becomes `otherwise` (uniform by default)."""
-    clean = np.array(values, dtype=np.float32)
-    clean[~np.isfinite(clean)] = 0.0
-    np.maximum(clean, 0.0, out=clean)
-    total = clean.sum(axis=1)
-    empty = total <= 1e-20
-    clean /= np.where(empty, np.float32(1.0), total)[:, None]
-    if empty.any():
-        clean[empty] = np.float32(1.0 / max(clean.shape[1], 1)) if otherwise is None else otherwise[empty]
-    return clean
-
-
-def _likeliest(labels: FloatArray, rows: NDArray[np.integer], own: FloatArray) -> sparse.csr_matrix:
-    """The likeliest label of each row of `labels` [n, L], and all of `own` [m, L] for `rows` [m]: csr float32 [n, L]."""
-    others = np.ones(labels.shape[0], dtype=bool)
-    others[rows] = False
-    others_rows = np.flatnonzero(others)
-    place, label = np.nonzero(own)
-    columns = np.concatenate([labels.argmax(axis=1)[others_rows], label])
-    values = np.concatenate([np.ones(others_rows.size, np.float32), own[place, label]])
-    return sparse.csr_matrix((values, (np.concatenate([others_rows, rows[place]]), columns)), shape=labels.shape)
-
-
-def _from_neighbours(
-    neighbours: NDArray[np.integer],
-    similarities: FloatArray,
-    labels: FloatArray,
-    prior: FloatArray,
-    *,
-    power: float,
-) -> FloatArray:
-    weights = np.maximum(similarities, 0.0) ** np.float32(power)
-    weights[neighbours < 0] = 0.0
-    mixed = np.einsum("mj,mjl->ml", weights, labels[neighbours])
-    return rows_to_one(mixed, otherwise=prior)
+        return arrays if self._linear is None else arrays | linear_arrays(self._linear)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from backend.active_learning.loop import LoopListener, LoopOptions, run_loop
+from backend.active_learning.loop import run_loop
+from backend.active_learning.loop_options import LoopListener, LoopOptions
 from backend.active_learning.timelapse import read_rows, write_rows
 from backend.active_learning.workdir import WorkDir
 from backend.errors import BackendError, NotFoundError, SettingsError

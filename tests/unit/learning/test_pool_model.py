@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.learning import pool_model
-from backend.learning.pool_model import PoolModel, extend_from, rows_to_one
+from backend.learning import graph_options, pool_model
+from backend.learning.beliefs import rows_to_one
+from backend.learning.extension import extend_from
+from backend.learning.pool_model import PoolModel
 from tests.unit.learning.pools import clusters
 
 pytestmark = pytest.mark.unit
@@ -157,13 +159,13 @@ def test_rows_to_one() -> None:
 
 
 def test_the_space_grows_with_the_pool() -> None:
-    sizes = [pool_model.dimension_for(n) for n in (0, 10, 900, 13_572, 250_000, 1_000_000)]
+    sizes = [graph_options.dimension_for(n) for n in (0, 10, 900, 13_572, 250_000, 1_000_000)]
     assert sizes == [64, 64, 262, 1019, 1024, 256]
     embeddings, _, prior = clusters(n=300, width=200)
     model = PoolModel(embeddings, prior)
     assert model.projection.dimension == 152
     assert model.space.shape == (300, 76)
-    fixed = PoolModel(embeddings, prior, options=pool_model.GraphOptions(dimension=20, graph_dimension=7))
+    fixed = PoolModel(embeddings, prior, options=graph_options.GraphOptions(dimension=20, graph_dimension=7))
     assert fixed.space.shape == (300, 7)
 
 

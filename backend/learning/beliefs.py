@@ -1,0 +1,52 @@
+"""Beliefs, probabilities [n, L] of labels: made to sum to 1, and put together from the two halves of the learner."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+FloatArray = NDArray[np.float32]
+
+
+def together(spread_labels: FloatArray, linear: FloatArray, *, weight: float = 0.5) -> FloatArray:
+    """Geometric mean of the two halves [n, L], each floored so that neither can veto: rows sum to 1.
+
+    `weight` in [0, 1] is that of the linear half.
+    """
+    floor = np.float32(1e-2)
+    mixed = np.log(spread_labels + floor)
+    mixed *= np.float32(1.0 - weight)
+    mixed += np.float32(weight) * np.log(linear + floor)
+    np.exp(mixed, out=mixed)
+    mixed -= floor
+    return rows_to_one(mixed)
+
+
+def linear_weight(annotations: int) -> float:
+    """Weight of the linear half, [0, 1/2]: it learns from the first annotation on, and is trusted as they come."""
+    return 0.5 * annotations / (annotations + 1)
+
+
+def rows_to_one(values: FloatArray, *, otherwise: FloatArray | None = None) -> FloatArray:
+    """Non-negative rows scaled to sum to 1; a row without mass becomes `otherwise` (uniform by default)."""
+    clean = np.array(values, dtype=np.float32)
+    clean[~np.isfinite(clean)] = 0.0
+    np.maximum(clean, 0.0, out=clean)
+    total = clean.sum(axis=1)
+    empty = total <= 1e-20
+    clean /= np.where(empty, np.float32(1.0), total)[:, None]
+    if empty.any():
+        clean[empty] = np.float32(1.0 / max(clean.shape[1], 1)) if otherwise is None else otherwise[empty]
+    return clean
+
+
+def likeliest(labels: FloatArray, rows: NDArray[np.integer], own: FloatArray) -> sparse.csr_matrix:
+    """The likeliest label of each row of `labels` [n, L], and all of `own` [m, L] for `rows` [m]: csr float32 [n, L]."""
+    others = np.ones(labels.shape[0], dtype=bool)
+    others[rows] = False
+    others_rows = np.flatnonzero(others)
+    place, label = np.nonzero(own)
+    columns = np.concatenate([labels.argmax(axis=1)[others_rows], label])
+    values = np.concatenate([np.ones(others_rows.size, np.float32), own[place, label]])
+    return sparse.csr_matrix((values, (np.concatenate([others_rows, rows[place]]), columns)), shape=labels.shape)
