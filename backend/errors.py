@@ -25,9 +25,16 @@ class SettingsError(BackendError):
 
 
 class ImageError(BackendError):
-    """One image could not be fetched or decoded; the rest of the batch goes on."""
+    """One image could not be fetched or decoded; the rest of the batch goes on.
+
+    `status` is the HTTP status where a host's answer was the reason.
+    """
 
     reason = "image_unreadable"
+
+    def __init__(self, message: str, *, reason: str | None = None, status: int | None = None) -> None:
+        super().__init__(message, reason=reason)
+        self.status = status
 
 
 class WeightsError(BackendError):

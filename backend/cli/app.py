@@ -23,6 +23,7 @@ from backend.cli.demo import demo
 from backend.cli.doctor import doctor
 from backend.cli.evaluate import evaluate
 from backend.cli.export import export
+from backend.cli.fetch import fetch
 from backend.cli.label_image import label_image
 from backend.cli.models import models
 from backend.cli.order import order
@@ -49,6 +50,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     backup,
     restore,
     order,
+    fetch,
     run,
     retrain,
     label_image,

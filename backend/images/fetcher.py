@@ -82,7 +82,7 @@ class ImageFetcher:
         try:
             return self._fetch(value.strip(), task_id, Deadline(self._policy.timeout_seconds))
         except ImageError as error:
-            raise ImageError(f"{describe(value)}: {error}", reason=error.reason) from error
+            raise ImageError(f"{describe(value)}: {error}", reason=error.reason, status=error.status) from error
 
     def _fetch(self, value: str, task_id: int | None, deadline: Deadline) -> bytes:
         if value.startswith("/") and not value.startswith("//"):

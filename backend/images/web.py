@@ -143,11 +143,13 @@ class WebClient:
     def _check_status(self, status: int, address: WebAddress) -> None:
         host = address.origin.host
         if status in (404, 410):
-            raise ImageError(f"{host} has no such image (HTTP {status})", reason="not_found")
+            raise ImageError(f"{host} has no such image (HTTP {status})", reason="not_found", status=status)
         if status in (401, 403):
-            raise ImageError(f"{host} does not permit it (HTTP {status}){self._hint(address)}", reason="http_status")
+            raise ImageError(
+                f"{host} does not permit it (HTTP {status}){self._hint(address)}", reason="http_status", status=status
+            )
         if status != 200:
-            raise ImageError(f"{host} answered HTTP {status}", reason="http_status")
+            raise ImageError(f"{host} answered HTTP {status}", reason="http_status", status=status)
 
     def _hint(self, address: WebAddress) -> str:
         return "; check LABEL_STUDIO_API_KEY" if self._is_trusted(address) else ""
