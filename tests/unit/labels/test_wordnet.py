@@ -10,7 +10,7 @@ import pytest
 
 from backend.errors import WordNetError
 from backend.labels import WordNet, ensure_wordnet, imagenet
-from backend.labels.wordnet_compiled import _reader, compiled_path
+from backend.labels.wordnet_compiled import compiled_path
 from backend.labels.wordnet_corpus import copy_corpus, find_corpus
 from tests.unit.labels.conftest import REPOSITORY
 
@@ -79,10 +79,25 @@ def keys(synsets: Iterable[Any]) -> tuple[str, ...]:
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """NLTK's reader of the files that come with the installation."""
+    import nltk
+    from nltk.corpus.reader.wordnet import WordNetCorpusReader
+
+    class Reader(WordNetCorpusReader):  # type: ignore[misc]
+        """The reader without its map between WordNet versions, which needs files we do not have."""
+
+        def map_wn(self, version: str = "wordnet") -> None:
+            return None
+
     folder = tmp_path_factory.mktemp("nltk")
-    copy_corpus(find_corpus(folder), folder / "corpora" / "wordnet")
-    with _reader(folder) as reader:
-        yield reader
+    corpus = folder / "corpora" / "wordnet"
+    source = find_corpus(folder)
+    copy_corpus(source, corpus)
+    shutil.copy(source / "cntlist.rev", corpus)
+    nltk.data.path.append(str(folder))  # NLTK reads only below its data path
+    with pytest.warns(UserWarning, match="[Mm]ultilingual"):
+        reader = Reader(nltk.data.FileSystemPathPointer(str(corpus)), None)
+    yield reader
+    nltk.data.path.remove(str(folder))
 
 
 def test_synsets_are_what_nltk_reads(wordnet: WordNet, reference: Any) -> None:
