@@ -40,7 +40,7 @@ class Engine:
         self.predictor = Predictor(self.runtime)
         self._runner = Runner(self.jobs.ledger, job_handlers(self.runtime), wake=lambda: None)
 
-    def work_off(self, project_id: int) -> None:
+    def run_pending(self, project_id: int) -> None:
         """Run the waiting jobs of a project, and those that they ask for, here and now."""
         tried: set[str] = set()
         while waiting := [job for job in self.jobs.ledger.waiting(project_id) if job not in tried]:
@@ -87,7 +87,7 @@ class LabelOrder(LabelStudioMLBase):  # type: ignore[misc]
         except BackendError as error:
             log.warning("event %s is ignored: %s", event, error)
             return {"status": f"ignored: {error}"}
-        engine.work_off(outcome.project_id)
+        engine.run_pending(outcome.project_id)
         return {"status": "done", "project": outcome.project_id, "jobs": dict(outcome.jobs)}
 
     def _project_id(self, tasks: Sequence[Mapping[str, Any]], kwargs: Mapping[str, Any]) -> int:

@@ -32,8 +32,8 @@ from backend.learning.evaluation import wilson_interval
 from backend.learning.figures import measure
 from backend.learning.pool_model import PoolModel
 from backend.priority import OrderOptions, evaluation_mask, order_pool
-from backend.simulation.engine import Setting, answer_vectors, beliefs_before, pool_view, relevance_hints
-from backend.simulation.photos import Hierarchy, Photos, label_space, with_beliefs
+from backend.simulation.engine import Setting, answer_vectors, pool_view, prior_of, relevance_hints
+from backend.simulation.photos import Hierarchy, Photos, label_space, with_zero_shot
 from benchmarks.photos import from_folder, from_npz
 
 Floats = NDArray[np.float32]
@@ -83,7 +83,7 @@ def project_of(
     part = Photos(
         part.embeddings, np.searchsorted(chosen, part.labels), tuple(f"{seed}:{name}" for name in part.digests)
     )
-    part = with_beliefs(part, backbone, space, ())
+    part = with_zero_shot(part, backbone, space, ())
     return Setting(part, part, names, Hierarchy(space.tree.membership, space.tree.nodes))
 
 
@@ -92,7 +92,7 @@ def played(
 ) -> Iterator[tuple[int, Measurement]]:
     """Annotate a project in the default order; the measurement at each mark."""
     answers, n = answer_vectors(setting), len(setting.pool)
-    prior = beliefs_before(setting.pool, setting.n_labels)
+    prior = prior_of(setting.pool, setting.n_labels)
     model = PoolModel(setting.pool.embeddings, prior, hints=relevance_hints(setting))
     in_sample = evaluation_mask(setting.pool.digests, share)
     labelled, asked = np.zeros(n, dtype=bool), np.zeros(0, dtype=np.intp)

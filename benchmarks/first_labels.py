@@ -33,7 +33,7 @@ from backend.simulation.photos import (
     embed_folder,
     label_space,
     readable,
-    with_beliefs,
+    with_zero_shot,
 )
 from backend.storage.database import Database
 from backend.storage.feature_store import FeatureStore
@@ -127,7 +127,7 @@ def project(embedded: Embedded, variant: Variant, seed: int, classes: int, each:
     def photos(source: Photos, rows: np.ndarray, labels: np.ndarray) -> Photos:
         part = source.take(rows)
         renamed = Photos(part.embeddings, labels, part.digests)
-        return with_beliefs(renamed, embedded.backbone, space, ())
+        return with_zero_shot(renamed, embedded.backbone, space, ())
 
     rows = np.concatenate(pool_rows)
     pool = photos(embedded.photos, rows, place[embedded.photos.labels[rows]])

@@ -34,7 +34,7 @@ OURS = "default"
 KNOWN: Mapping[str, Strategy] = {**STRATEGIES, **ADAPTERS}
 
 
-def contestants(names: str) -> tuple[str, ...]:
+def entrants(names: str) -> tuple[str, ...]:
     """The strategies asked for; `all` = ours, the registry and scikit-activeml's."""
     known = (OURS, *KNOWN)
     if names == "all":
@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--output", type=Path, help="write curve.json, curve.png and curve.html into this folder")
     options = parser.parse_args(arguments)
-    names = contestants(options.strategies)
+    names = entrants(options.strategies)
     if options.embeddings:
         photos, classes = from_npz(options.embeddings)
     else:

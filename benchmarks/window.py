@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from backend.learning.pool_model import PoolModel
 from backend.priority import OrderOptions, order_pool
-from backend.simulation.engine import Setting, answer_vectors, beliefs_before, pool_view
+from backend.simulation.engine import Setting, answer_vectors, pool_view, prior_of
 from backend.simulation.photos import Photos
 from backend.sync.version_names import SupersededName
 from backend.sync.window_plan import Plan, StoredTask, WindowItem, plan_window
@@ -57,7 +57,7 @@ def play(photos: Photos, classes: tuple[str, ...], window: int, labels: int) -> 
     """For each label: changes, those of them among the next places, and new predictions."""
     setting = Setting(photos, photos, classes)
     answers = answer_vectors(setting)
-    model = PoolModel(photos.embeddings, beliefs_before(photos, setting.n_labels), seed=0)
+    model = PoolModel(photos.embeddings, prior_of(photos, setting.n_labels), seed=0)
     labelled = np.zeros(len(photos), dtype=bool)
     asked: list[int] = []
     predictions = StoredPredictions(SupersededName("model", datetime(2026, 1, 1, tzinfo=UTC)))

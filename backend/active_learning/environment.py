@@ -147,7 +147,9 @@ class ActiveLearning:
             return
         base = fit_whitening(self.pool.embeddings, seed=self._seed)
         projection = train_projection(self.pool.embeddings[rows], self.answers[rows], base, self._adaptation)
-        self._model = PoolModel(self.pool.embeddings, self._prior, seed=self._seed, projection=projection.as_space())
+        self._model = PoolModel(
+            self.pool.embeddings, self._prior, seed=self._seed, projection=projection.as_projection()
+        )
 
 
 def _prior_of(photos: Photos, n_classes: int) -> Floats:

@@ -19,8 +19,9 @@ from PIL import Image
 from backend.decoding import Decode
 from backend.errors import BackendError, ImageError
 from backend.features import Backbone
-from backend.folders.embedding import Progress, decoder_of, embed_named, embed_photos, read_photo
+from backend.folders.embedding import decoder_of, embed_named, embed_photos, read_photo
 from backend.images import sha256_digest
+from backend.progress import CountProgress
 from backend.settings import Settings
 from backend.storage.feature_store import FeatureStore
 
@@ -74,7 +75,7 @@ def collect(
     backbone: Backbone,
     store: FeatureStore,
     settings: Settings,
-    progress: Progress,
+    progress: CountProgress,
     *,
     detections: Mapping[str, Sequence[Box]] | None = None,
 ) -> Collected:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from backend.errors import SettingsError
-from backend.learning.space import unit_rows
+from backend.learning.projection import unit_rows
 
 Floats = NDArray[np.float32]
 Embeddings = NDArray[np.floating]

@@ -19,7 +19,7 @@ from backend.folders.embedding import photos_below
 from backend.labels import WordNet, ensure_wordnet
 from backend.retraining.class_folders import ClassFolders, read_class_folders
 from backend.settings import Settings
-from backend.simulation.photos import Hierarchy, Photos, label_space, with_beliefs
+from backend.simulation.photos import Hierarchy, Photos, label_space, with_zero_shot
 from backend.storage.feature_store import FeatureStore
 
 
@@ -95,7 +95,7 @@ class Reading:
         digests = tuple(item.digest for item in collected.items)
         photos = Photos(collected.embeddings, labels, digests)
         return PictureSet(
-            collected.items, with_beliefs(photos, self._backbone, self._space, ()), labels, collected.empty
+            collected.items, with_zero_shot(photos, self._backbone, self._space, ()), labels, collected.empty
         )
 
 

@@ -19,9 +19,9 @@ def date_taken(path: Path, max_bytes: int) -> str:
     try:
         with opened(read_photo(path, max_bytes)) as image:
             exif = image.getexif()
-            told = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal) or exif.get(
+            written = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal) or exif.get(
                 ExifTags.Base.DateTime
             )
-        return datetime.strptime(str(told), "%Y:%m:%d %H:%M:%S").strftime(_FORM)
+        return datetime.strptime(str(written), "%Y:%m:%d %H:%M:%S").strftime(_FORM)
     except (ImageError, ValueError):
         return datetime.fromtimestamp(path.stat().st_mtime).strftime(_FORM)

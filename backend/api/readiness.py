@@ -97,9 +97,9 @@ def _queue(runtime: Runtime, jobs: JobQueue) -> Found:
 def _worker(runtime: Runtime) -> Found:
     ages = [report.age for report in read_reports(runtime.reports_folder) if report.role == "worker"]
     if not ages:
-        return Found(False, "no worker has ever told of itself: start `serve`, or `worker`")
+        return Found(False, "no worker was ever seen: start `serve`, or `worker`")
     if min(ages) > SILENT_SECONDS:
-        return Found(False, f"no worker has told of itself for {min(ages):.0f} s")
+        return Found(False, f"no worker was seen for {min(ages):.0f} s")
     return Found(True, f"seen {min(ages):.0f} s ago")
 
 

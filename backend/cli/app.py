@@ -1,7 +1,7 @@
 """`python -m backend`: the registry of commands, and the one place where their errors are shown.
 
 To add a command: a file in this folder with one function, and its line in COMMANDS.
-Command files import rooms that load slowly inside the function, so that `--help` answers at once.
+Command files import packages that load slowly inside the function, so that `--help` answers at once.
 """
 
 from __future__ import annotations

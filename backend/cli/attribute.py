@@ -104,7 +104,7 @@ def _neighbours(explained: Explained, folder: Path, data: bytes, settings: Setti
     from backend.features import open_backbone, parse_backbone_id
     from backend.folders.embedding import decoder_of, embed_named, embed_photos, read_photo
     from backend.images import sha256_digest
-    from backend.learning.space import unit_rows
+    from backend.learning.projection import unit_rows
     from backend.retraining.bottlenecks import open_bottlenecks
     from backend.retraining.class_folders import read_class_folders
 

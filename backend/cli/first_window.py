@@ -48,11 +48,11 @@ def wait_for_window(
             raise BackendError(
                 f"None of the {tasks['total']} photos can be read. Task {first['task']}: {first['message']}"
             )
-        tell(told(jobs, tasks))
+        tell(status_line(jobs, tasks))
         time.sleep(POLL_SECONDS)
 
 
-def told(jobs: Sequence[dict[str, Any]], tasks: dict[str, int]) -> str:
+def status_line(jobs: Sequence[dict[str, Any]], tasks: dict[str, int]) -> str:
     """How far it is, in a line."""
     read = f"{tasks['embedded']} of {tasks['total']} photos read"
     if tasks["failed"]:

@@ -75,12 +75,12 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str, float], None]]:
+def _progress() -> Iterator[Callable[[float, str], None]]:
     """A bar for each step; it appears with the first, so that what fails before leaves none behind."""
     bar = Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=messages())
     steps = {}
 
-    def progress(text: str, share: float) -> None:
+    def progress(share: float, text: str) -> None:
         if text not in steps:
             steps[text] = bar.add_task(text, total=1.0)
             bar.start()

@@ -1,4 +1,4 @@
-"""What decoding an image will take, told from its header before a pixel is decoded."""
+"""What decoding an image will take, read from its header before a pixel is decoded."""
 
 from __future__ import annotations
 

@@ -52,15 +52,15 @@ class HelperProcess:
             deadline = time.monotonic() + self._seconds
             try:
                 _send(process, asked, data)
-                told = json.loads(_receive(process, deadline, _HEADER_BYTES))
+                header = json.loads(_receive(process, deadline, _HEADER_BYTES))
                 content = _receive(process, deadline, 3 * (max_pixels if size is None else size[0] * size[1]))
             except (BrokenPipeError, EOFError) as error:
                 raise self._died(process, f"ended with code {process.wait()}") from error
             except TimeoutError as error:
                 raise self._died(process, f"took more than {self._seconds:g} s") from error
-        if "error" in told:
-            raise ImageError(told["error"], reason=told["reason"])
-        return np.frombuffer(content, np.uint8).reshape(told["shape"])
+        if "error" in header:
+            raise ImageError(header["error"], reason=header["reason"])
+        return np.frombuffer(content, np.uint8).reshape(header["shape"])
 
     @property
     def pid(self) -> int | None:

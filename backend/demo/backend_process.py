@@ -14,8 +14,9 @@ from typing import Any
 import requests
 
 import backend
-from backend.demo.child_server import ChildServer, Progress, signal_group
+from backend.demo.child_server import ChildServer, signal_group
 from backend.errors import BackendError
+from backend.progress import Status
 from backend.settings import setting_names
 
 STOP_SECONDS = 25.0
@@ -48,7 +49,7 @@ class BackendProcess(ChildServer):
         search = os.pathsep.join(filter(None, (source_root, os.environ.get("PYTHONPATH"))))
         return {**inherited, "PYTHONPATH": search, "PYTHONUNBUFFERED": "1", **self.settings}
 
-    def start(self, progress: Progress | None = None, timeout: float = 120.0) -> None:
+    def start(self, progress: Status | None = None, timeout: float = 120.0) -> None:
         """Start it and wait until it answers.
 
         Raises:

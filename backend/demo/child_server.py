@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, ClassVar, Self
@@ -17,12 +17,11 @@ from typing import IO, ClassVar, Self
 import requests
 
 from backend.errors import BackendError
+from backend.progress import Status
 
 POLL_SECONDS = 0.25
 PROGRESS_SECONDS = 1.0
 LOG_TAIL_LINES = 15
-
-Progress = Callable[[str], None]
 
 
 class ChildServer(ABC):
@@ -66,7 +65,7 @@ class ChildServer(ABC):
         """The environment variables that it runs with."""
 
     @abstractmethod
-    def start(self, progress: Progress | None = None) -> None:
+    def start(self, progress: Status | None = None) -> None:
         """Start it and wait until it answers; `progress` is told what is being waited for, at most once a second."""
 
     def stop(self) -> None:
@@ -95,7 +94,7 @@ class ChildServer(ABC):
     def _check(self) -> None:  # noqa: B027 (most have nothing more to check)
         """Raise where it answers, but is not what was meant."""
 
-    def _launch(self, command: Sequence[str], progress: Progress | None, timeout: float) -> None:
+    def _launch(self, command: Sequence[str], progress: Status | None, timeout: float) -> None:
         """Run `command` and wait until /health answers; if that fails nothing is left running.
 
         Raises:
@@ -130,9 +129,9 @@ class ChildServer(ABC):
                     reason=f"{self.slug}_port",
                 )
 
-    def _wait(self, progress: Progress | None, timeout: float) -> None:
+    def _wait(self, progress: Status | None, timeout: float) -> None:
         started = time.monotonic()
-        told = 0.0
+        reported = 0.0
         session = requests.Session()
         session.trust_env = False  # no proxy stands between us and loopback
         while (waited := time.monotonic() - started) < timeout:
@@ -141,8 +140,8 @@ class ChildServer(ABC):
             with contextlib.suppress(requests.RequestException):
                 if session.get(f"{self.url}/health", timeout=2).ok:
                     return
-            if progress is not None and waited - told >= PROGRESS_SECONDS:
-                told = waited
+            if progress is not None and waited - reported >= PROGRESS_SECONDS:
+                reported = waited
                 progress(f"waiting for {self.title} at {self.url} ({waited:.0f} s{self.patience})")
             time.sleep(POLL_SECONDS)
         raise self._start_error(f"did not answer within {timeout:.0f} s")

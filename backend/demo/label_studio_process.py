@@ -11,8 +11,9 @@ from pathlib import Path
 
 import requests
 
-from backend.demo.child_server import ChildServer, Progress, free_port, signal_group
+from backend.demo.child_server import ChildServer, free_port, signal_group
 from backend.errors import LabelStudioError
+from backend.progress import Status
 from backend.sync.client import LabelStudioClient
 
 STOP_SECONDS = 10.0
@@ -89,7 +90,7 @@ class LabelStudioProcess(ChildServer):
             **self._extra_environment,
         }
 
-    def start(self, progress: Progress | None = None, timeout: float = 300.0) -> None:
+    def start(self, progress: Status | None = None, timeout: float = 300.0) -> None:
         """Start the server and wait until it answers and knows the credentials.
 
         Args:

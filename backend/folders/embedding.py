@@ -14,11 +14,9 @@ from backend.decoding import Decoder
 from backend.errors import ImageError, NotFoundError
 from backend.features import Backbone, embed_stream, open_backbone
 from backend.images import find_images
+from backend.progress import CountProgress
 from backend.settings import Settings
 from backend.storage.feature_store import FeatureStore
-
-Progress = Callable[[int, int], None]
-"""Hears how many photos are done, of how many."""
 
 _STORED_AT_A_TIME = 8  # batches
 
@@ -94,7 +92,7 @@ def read_photo(path: Path, max_bytes: int) -> bytes:
 
 
 def embed_photos(
-    paths: Sequence[Path], backbone: Backbone, store: FeatureStore, settings: Settings, progress: Progress
+    paths: Sequence[Path], backbone: Backbone, store: FeatureStore, settings: Settings, progress: CountProgress
 ) -> EmbeddedPhotos:
     """Embed the photos that are not stored yet; those that cannot be read are given back with the reason.
 
@@ -149,7 +147,7 @@ def embed_named(
     backbone: Backbone,
     store: FeatureStore,
     settings: Settings,
-    progress: Progress,
+    progress: CountProgress,
 ) -> tuple[dict[str, NDArray[np.float16]], dict[str, ImageError]]:
     """Embeddings of pictures that are made from photos (crops, distorted copies), kept under names of the caller's.
 

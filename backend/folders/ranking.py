@@ -12,11 +12,12 @@ from scipy.special import softmax
 
 from backend.errors import ImageError, LabelConfigError, NotFoundError
 from backend.features import Backbone
-from backend.folders.embedding import EmbeddedPhotos, Progress, embed_photos, open_settings_backbone, photos_below
+from backend.folders.embedding import EmbeddedPhotos, embed_photos, open_settings_backbone, photos_below
 from backend.labels import LabelConfig, LabelSpace, WordNet, ensure_wordnet, imagenet, relevance_mass
 from backend.learning.pool_model import PoolModel
 from backend.priority import Order, OrderOptions, PoolView, order_pool
 from backend.priority.unknown import unknown_score
+from backend.progress import CountProgress
 from backend.settings import Settings
 from backend.storage.feature_store import FeatureStore
 from backend.storage.opening import open_database
@@ -59,7 +60,7 @@ class FolderOrder:
 
 
 def order_folder(
-    directory: Path, config: LabelConfig, settings: Settings, options: OrderOptions, progress: Progress
+    directory: Path, config: LabelConfig, settings: Settings, options: OrderOptions, progress: CountProgress
 ) -> FolderOrder:
     """Order the photos below `directory` for the first control of `config` that has labels.
 

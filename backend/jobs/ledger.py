@@ -89,11 +89,11 @@ class JobLedger:
     def finish(self, job_id: str, worker: WorkerName, *, result: Mapping[str, Any] | None, error: str | None) -> None:
         """End a job of this worker: done with a result, or failed with a sentence that says why.
 
-        A `forgettable` result (a poll that found nothing new) deletes the row: it would only hide the jobs that did
+        A `transient` result (a poll that found nothing new) deletes the row: it would only hide the jobs that did
         something.
         """
         with self.database.session() as session:
-            if not error and (result or {}).get("forgettable"):
+            if not error and (result or {}).get("transient"):
                 session.execute(delete(Job).where(Job.id == job_id, Job.worker == str(worker)))
                 return
             values: dict[str, Any] = {"finished_at": now(), "status": JobStatus.FAILED if error else JobStatus.DONE}

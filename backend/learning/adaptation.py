@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.errors import BackendError
-from backend.learning.head import Progress
 from backend.learning.transform import FeatureTransform, Floats
+from backend.progress import Progress
 
 
 @dataclass(frozen=True)

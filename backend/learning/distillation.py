@@ -9,16 +9,15 @@ distilled from calibrated beliefs is calibrated.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.learning.head_inference import Head, HeadLayers
 from backend.learning.transform import FeatureTransform, fit_centring
+from backend.progress import Progress
 
 Floats = NDArray[np.float32]
-Progress = Callable[[float, str], None]
 
 ENOUGH_AGREEMENT = 0.995
 PENALTIES = (1e-3, 1e-4, 1e-5)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from backend.learning.beliefs import linear_weight, rows_to_one, together
 from backend.learning.linear import LinearModel
-from backend.learning.space import Space, unit_rows
+from backend.learning.projection import Projection, unit_rows
 
 FloatArray = NDArray[np.float32]
 
@@ -20,7 +20,7 @@ def extend_from(arrays: Mapping[str, NDArray[Any]], embeddings: NDArray[np.float
     prior = rows_to_one(prior)
     if "labels" not in arrays or embeddings.shape[0] == 0:
         return prior
-    features = Space(arrays["mean"], arrays["projection"]).project(embeddings)
+    features = Projection(arrays["mean"], arrays["projection"]).project(embeddings)
     reference = arrays["space"].astype(np.float32)
     cosines = unit_rows(features[:, : reference.shape[1]]) @ reference.T
     count = min(int(arrays["neighbours"]), reference.shape[0])

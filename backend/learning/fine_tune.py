@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from backend.errors import BackendError
 from backend.learning.export.classifier import ExportBackbone
-from backend.learning.head import Head, Progress
+from backend.learning.head import Head
 from backend.learning.transform import Floats
+from backend.progress import Progress
 
 if TYPE_CHECKING:
     import keras

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -17,12 +16,12 @@ from backend.learning.head_inference import Head, HeadLayers
 from backend.learning.head_network import Examples, Fitted, calibrated_loss, fit_network, prototype_layers
 from backend.learning.head_options import HeadOptions
 from backend.learning.transform import FeatureTransform, Floats, fit_centring
+from backend.progress import Progress
 
 __all__ = ["Head", "HeadOptions", "train_head"]
 
 logger = logging.getLogger(__name__)
 
-Progress = Callable[[float, str], None]
 
 _UNJUDGED_EPOCHS = 5  # where no photo can be held out to tell when to stop
 

@@ -16,7 +16,7 @@ from backend.learning.batches import balanced_batches, simple_batches
 from backend.learning.calibration import cross_entropy, fit_temperature
 from backend.learning.head_inference import HeadLayers
 from backend.learning.head_options import HeadOptions
-from backend.learning.space import unit_rows
+from backend.learning.projection import unit_rows
 from backend.learning.transform import Floats
 
 if TYPE_CHECKING:

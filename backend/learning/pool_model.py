@@ -14,9 +14,9 @@ from backend.learning.extension import from_neighbours, linear_arrays
 from backend.learning.graph_options import GraphOptions, dimension_for
 from backend.learning.knn_graph import NeighbourIndex, affinity, join_neighbours, normalised, without_self
 from backend.learning.linear import LinearModel, fit_ridge
+from backend.learning.projection import Projection, fit_projection, unit_rows
 from backend.learning.propagation import SpreadingGraph
 from backend.learning.relevance import RelevanceHints, learn_relevance, with_relevance
-from backend.learning.space import Space, fit_space, unit_rows
 
 FloatArray = NDArray[np.float32]
 
@@ -55,7 +55,7 @@ class PoolModel:
         *,
         seed: int = 0,
         options: GraphOptions | None = None,
-        projection: Space | None = None,
+        projection: Projection | None = None,
         hints: RelevanceHints | None = None,
     ) -> None:
         """Build the graph; in a `projection` learnt from annotations where one is given, else in one fitted here."""
@@ -70,7 +70,7 @@ class PoolModel:
     def _fit(self, embeddings: NDArray[np.floating]) -> None:
         options = self.options
         dimension = options.dimension or dimension_for(embeddings.shape[0])
-        self.projection: Space = self._learnt or fit_space(
+        self.projection: Projection = self._learnt or fit_projection(
             embeddings, dimension=dimension, whitening=options.whitening, seed=self._seed
         )
         self._graph_dimension = options.graph_dimension or max(1, self.projection.dimension // 2)
@@ -257,7 +257,7 @@ class PoolModel:
         arrays: dict[str, NDArray[Any]] = {
             "annotated": self._annotated,
             "mean": self.projection.mean,
-            "projection": self.projection.projection,
+            "projection": self.projection.matrix,
             "space": self.space[kept].astype(np.float16),
             "labels": self._spread_labels[kept].astype(np.float16),
             "neighbours": np.array(self.options.neighbours),

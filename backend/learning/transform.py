@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.learning.space import Space, fit_space, unit_rows
+from backend.learning.projection import Projection, fit_projection, unit_rows
 
 Floats = NDArray[np.float32]
 
@@ -61,15 +61,15 @@ class FeatureTransform:
         combined = matrix if self.matrix is None else self.matrix @ matrix
         return FeatureTransform(self.mean, np.ascontiguousarray(combined, dtype=np.float32), unit=True)
 
-    def as_space(self) -> Space:
-        """The same map as the space that a pool's graph lives in.
+    def as_projection(self) -> Projection:
+        """The same map as the projection of a pool's graph.
 
         Raises:
             ValueError: there is no matrix.
         """
         if self.matrix is None:
-            raise ValueError("the space of a graph needs a matrix")
-        return Space(self.mean, self.matrix)
+            raise ValueError("the projection of a graph needs a matrix")
+        return Projection(self.mean, self.matrix)
 
     def same_as(self, other: FeatureTransform) -> bool:
         """Whether both give the same features."""
@@ -106,6 +106,6 @@ def fit_centring(embeddings: NDArray[np.floating]) -> FeatureTransform:
 def fit_whitening(
     embeddings: NDArray[np.floating], *, components: int = 256, whitening: float = 0.5, seed: int = 0
 ) -> FeatureTransform:
-    """The pool's graph space (softly whitened principal components, see `fit_space`) as a feature transform."""
-    space = fit_space(embeddings, dimension=components, whitening=whitening, seed=seed)
-    return FeatureTransform(space.mean, space.projection)
+    """The pool's projection (softly whitened principal components, see `fit_projection`) as a feature transform."""
+    projection = fit_projection(embeddings, dimension=components, whitening=whitening, seed=seed)
+    return FeatureTransform(projection.mean, projection.matrix)

@@ -27,7 +27,7 @@ RELEVANCE_POWER = 1.5
 """How steeply doubt about relevance counts against a photo."""
 
 FIRST_DOUBTFUL = 25
-"""This question, and each whose number is twice that of the last such, goes to a photo that sank, the most telling of
+"""This question, and each whose number is twice that of the last such, goes to a photo that sank, the most informative of
 the doubtful ones: is it rightly there? Early answers teach the filter most."""
 
 
@@ -46,12 +46,12 @@ class Ranked:
     components: dict[str, FloatArray]
 
 
-def rank_default(view: PoolView, candidates: BoolArray, taught: IntArray, options: OrderOptions) -> Ranked:
-    """Rank the candidates (bool [n]) of a view that is in digest order; `taught` are the rows learned from.
+def rank_default(view: PoolView, candidates: BoolArray, labelled: IntArray, options: OrderOptions) -> Ranked:
+    """Rank the candidates (bool [n]) of a view that is in digest order; `labelled` are the rows learned from.
 
     The window is chosen by exact lazy greedy on `Teaching.gain`; what follows is sorted by what it would still gain.
     """
-    teaching = Teaching(view, taught, options)
+    teaching = Teaching(view, labelled, options)
     relevant = candidates & (teaching.relevance >= RELEVANT_FROM)
     wanted = relevant if options.weight("relevance") > 0 else candidates
     before = teaching.gains()
@@ -64,10 +64,10 @@ def rank_default(view: PoolView, candidates: BoolArray, taught: IntArray, option
     rows = np.concatenate([chosen, rest])
     scores = np.minimum.accumulate(np.clip(np.concatenate([gains, after[rest]]) / largest, 0.0, 1.0))
     if view.relevance is not None and options.weight("relevance") > 0:
-        sunk = rest[~wanted[rest]]
-        doubt = 1.0 - np.abs(2.0 * teaching.relevance[sunk] - 1.0)
-        telling = sunk[np.lexsort((sunk, -doubt * teaching.influence.gains()[sunk]))]
-        rows = _with_doubtful(rows, telling, options.window, int(view.labelled.sum()))
+        demoted = rest[~wanted[rest]]
+        doubt = 1.0 - np.abs(2.0 * teaching.relevance[demoted] - 1.0)
+        informative = demoted[np.lexsort((demoted, -doubt * teaching.influence.gains()[demoted]))]
+        rows = _with_doubtful(rows, informative, options.window, int(view.labelled.sum()))
     return Ranked(rows, scores.astype(np.float32), teaching.components)
 
 
@@ -82,7 +82,7 @@ class Teaching:
         components: name -> float32 [n] in [0, 1], before anything is queued.
     """
 
-    def __init__(self, view: PoolView, taught: IntArray, options: OrderOptions) -> None:
+    def __init__(self, view: PoolView, labelled: IntArray, options: OrderOptions) -> None:
         self._probabilities = view.probabilities
         relevance: FloatArray = np.ones(view.n, dtype=np.float32)
         if view.relevance is not None:
@@ -91,9 +91,9 @@ class Teaching:
         weighed = relevance ** np.float32(RELEVANCE_POWER * options.weight("relevance"))
         doubt = uncertainty(view)
         # Being unsure about photos that don't belong is no loss.
-        matters = doubt ** np.float32(options.weight("uncertainty")) * weighed
+        weighted_uncertainty = doubt ** np.float32(options.weight("uncertainty")) * weighed
         reach = Reach(view, others=options.weight("typicality"))
-        self.influence = Influence(reach, matters, taught, novelty=options.weight("novelty"))
+        self.influence = Influence(reach, weighted_uncertainty, labelled, novelty=options.weight("novelty"))
         self._coverage = SubtreeCoverage(view.membership, view.probabilities.shape[1])
         annotated = view.annotated_probabilities
         self._coverage.add(view.probabilities[view.labelled] if annotated is None else annotated)
@@ -104,7 +104,7 @@ class Teaching:
             "uncertainty": doubt,
             "novelty": 1.0 - self.influence.covered,
             "coverage": (breadth := self._coverage.gains(view.probabilities)),
-            "typicality": reach.crowd(),
+            "typicality": reach.typicality(),
             "unknown": unknown,
             "relevance": relevance,
         }
@@ -140,10 +140,10 @@ def uncertainty(view: PoolView) -> FloatArray:
     return doubt
 
 
-def _with_doubtful(rows: IntArray, telling: IntArray, window: int, labelled: int) -> IntArray:
-    """Move the first of `telling` to questions 25, 50, 100, 200, …, counted from the first label, in the window."""
+def _with_doubtful(rows: IntArray, informative: IntArray, window: int, labelled: int) -> IntArray:
+    """Move the first of `informative` to questions 25, 50, 100, 200, …, counted from the first label, in the window."""
     places: IntArray = FIRST_DOUBTFUL * 2 ** np.arange(32) - 1 - labelled
     places = places[(places >= 0) & (places < min(window, rows.size))]
-    moved = telling[: places.size]
+    moved = informative[: places.size]
     others = rows[~np.isin(rows, moved)]
     return np.insert(others, places[: moved.size] - np.arange(moved.size), moved)

@@ -57,7 +57,7 @@ class Reach:
         reached = self._steps @ (self._steps_back @ weights)
         return np.asarray(weights + self._others * (reached - weights), dtype=np.float32)
 
-    def crowd(self) -> FloatArray:
+    def typicality(self) -> FloatArray:
         """How many images one speaks for, over the largest of the pool: float32 [n] in [0, 1], 1 = the most typical."""
         totals = self.total(np.ones(self.n, dtype=np.float32))
         totals -= totals.min(initial=np.inf) if self.n else 0.0

@@ -62,7 +62,7 @@ def order_pool(
     repeated = copies(view, candidates)
     candidates &= ~repeated
     if options.strategy == "default":
-        ranked = rank_default(view, candidates, _taught(view, in_sample), options)
+        ranked = rank_default(view, candidates, _learned_from(view, in_sample), options)
     else:
         ranked = _rank_by_strategy(view, candidates, options, strategies[options.strategy])
     ranked = with_copies_last(ranked, repeated)
@@ -130,12 +130,12 @@ def check_strategy(options: OrderOptions, strategies: Mapping[str, Strategy] = S
         raise SettingsError(f"strategy: unknown query strategy {options.strategy!r}{hint}")
 
 
-def _taught(view: PoolView, in_sample: BoolArray) -> IntArray:
-    """Labelled rows that taught something: not those kept for evaluation, nor those that were skipped."""
-    taught = view.labelled & ~in_sample
+def _learned_from(view: PoolView, in_sample: BoolArray) -> IntArray:
+    """Labelled rows that are learned from: not those kept for evaluation, nor those that were skipped."""
+    rows = view.labelled & ~in_sample
     if view.annotated_probabilities is not None:
-        taught[view.labelled_rows[view.annotated_probabilities.sum(axis=1) <= 0.0]] = False
-    return np.flatnonzero(taught)
+        rows[view.labelled_rows[view.annotated_probabilities.sum(axis=1) <= 0.0]] = False
+    return np.flatnonzero(rows)
 
 
 def _usable(view: PoolView) -> PoolView:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from backend.decoding import Decode
 from backend.errors import SettingsError
 from backend.features import Backbone
-from backend.folders.embedding import EmbeddedPhotos, Progress, decoder_of, embed_named, read_photo
+from backend.folders.embedding import EmbeddedPhotos, decoder_of, embed_named, read_photo
+from backend.progress import CountProgress
 from backend.retraining.distortions import distorted_digest, distorted_photo
 from backend.retraining.options import Distortions
 from backend.settings import Settings
@@ -48,7 +49,7 @@ def embed_distorted(
     backbone: Backbone,
     store: FeatureStore,
     settings: Settings,
-    progress: Progress,
+    progress: CountProgress,
 ) -> tuple[NDArray[np.float16], NDArray[np.intp]]:
     """Embeddings [m, d] of distorted copies of the photos in `rows`, and the row of the photo behind each [m].
 

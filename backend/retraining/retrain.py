@@ -385,9 +385,9 @@ class _Retraining:
         count = len(data.photos.paths)
         rows = np.unique(np.linspace(0, count - 1, min(count, MOST_THUMBNAILS)).astype(int))
         paths = [data.photos.paths[row] for row in rows]
-        told = [
+        shown = [
             (data.classes[data.labels[row]], str(data.sides[row]), str(path))
             for row, path in zip(rows, paths, strict=True)
         ]
-        summaries.projector(data.photos.embeddings[rows], told, self._decoded(paths, THUMBNAIL))
+        summaries.projector(data.photos.embeddings[rows], shown, self._decoded(paths, THUMBNAIL))
         summaries.close()

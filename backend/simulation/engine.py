@@ -138,8 +138,8 @@ def play(
     started = time.perf_counter()
     pool, run = setting.pool, Run(strategy, seed)
     answers = answer_vectors(setting)
-    prior = beliefs_before(setting.pool, setting.n_labels)
-    test_prior = beliefs_before(setting.test, setting.n_labels)
+    prior = prior_of(setting.pool, setting.n_labels)
+    test_prior = prior_of(setting.test, setting.n_labels)
     model = PoolModel(pool.embeddings, prior, seed=seed, hints=relevance_hints(setting))
     held_out = evaluation_mask(pool.digests, setting.evaluation_share)
     labelled = np.zeros(len(pool), dtype=bool)
@@ -237,7 +237,7 @@ def answer_vectors(setting: Setting) -> FloatArray:
     return answers
 
 
-def beliefs_before(photos: Photos, n_labels: int) -> FloatArray:
+def prior_of(photos: Photos, n_labels: int) -> FloatArray:
     """The prior of the photos, uniform where they have none: float32 [n, L]."""
     if photos.prior is not None:
         return photos.prior

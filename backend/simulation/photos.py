@@ -174,7 +174,7 @@ def readable(classes: Sequence[str]) -> tuple[str, ...]:
     return tuple(name.replace("_", " ").strip() for name in classes)
 
 
-def with_beliefs(photos: Photos, backbone: Backbone, space: LabelSpace, relevance: Sequence[str]) -> Photos:
+def with_zero_shot(photos: Photos, backbone: Backbone, space: LabelSpace, relevance: Sequence[str]) -> Photos:
     """The photos as what learns sees them, with what ImageNet and WordNet say of them before any annotation."""
     prior, unknown, relevant = [], [], []
     for start in range(0, len(photos), _CHUNK):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from backend.decoding import Decoder
 from backend.features import open_backbone
 from backend.labels import WordNet, ensure_wordnet
 from backend.priority import OrderOptions, check_strategy
+from backend.progress import Progress, silent
 from backend.settings import Settings
 from backend.simulation.engine import RANDOM_HEAD, Run, Setting, play
 from backend.simulation.photos import (
@@ -21,14 +22,11 @@ from backend.simulation.photos import (
     label_space,
     readable,
     split_by_class,
-    with_beliefs,
+    with_zero_shot,
 )
 from backend.simulation.report import Summary, summarise, write_curves
 from backend.storage.database import Database
 from backend.storage.feature_store import FeatureStore
-
-Progress = Callable[[str, float], None]
-"""Hears what is being done, and how far it is, in [0, 1]."""
 
 DEFAULT_EVALUATION_SHARE = 0.1
 
@@ -65,7 +63,7 @@ def run(
     evaluation_share: float | None = None,
     distractors: Path | None = None,
     relevance: Sequence[str] = (),
-    progress: Progress = lambda text, share: None,
+    progress: Progress = silent,
 ) -> Simulation:
     """Play the annotator over a folder of class folders and write curve.json, curve.png and curve.html.
 
@@ -124,7 +122,7 @@ def play_all(
     seeds: int = 3,
     batch: int = 10,
     evaluation_share: float = 0.0,
-    progress: Progress = lambda text, share: None,
+    progress: Progress = silent,
 ) -> list[Run]:
     """Play every strategy with every seed on embedded photos; without `test` each seed splits the pool in halves."""
     runs = []
@@ -132,7 +130,8 @@ def play_all(
         for seed in range(seeds):
             ours, theirs = split_by_class(pool, seed) if test is None else (pool, test)
             setting = Setting(ours, theirs, tuple(classes), hierarchy or Hierarchy(), budget, batch, evaluation_share)
-            runs.append(play(setting, strategy, seed, partial(progress, f"{strategy}, seed {seed}")))
+            name = f"{strategy}, seed {seed}"
+            runs.append(play(setting, strategy, seed, partial(_tell, progress, name)))
     return runs
 
 
@@ -164,10 +163,10 @@ def _load(
 
         def photos_of(directory: Path, classes: Sequence[str] | None) -> Photos:
             def tell(done: int, total: int) -> None:
-                progress(f"embedding {directory.name}", done / max(total, 1))
+                progress(done / max(total, 1), f"embedding {directory.name}")
 
             photos = embed_folder(directory, classes, backbone, store, tell, decoder.decode)
-            return with_beliefs(photos, backbone, space, relevance)
+            return with_zero_shot(photos, backbone, space, relevance)
 
         pool = photos_of(image_dir, folders)
         test = photos_of(test_dir, folders) if test_dir is not None else None
@@ -177,3 +176,7 @@ def _load(
         database.close()
     tree = space.tree
     return _Loaded(readable(folders), pool, test, Hierarchy(tree.membership, tree.nodes))
+
+
+def _tell(progress: Progress, name: str, share: float) -> None:
+    progress(share, name)

@@ -73,7 +73,7 @@ class Project(Base):
     )  # a person chose the serving version: training never moves it
     backbone: Mapped[str] = mapped_column(
         String(100), default="", server_default=""
-    )  # a fine-tuned backbone that the project sees through; empty: BACKBONE's
+    )  # the fine-tuned backbone of the project; empty: BACKBONE's
     projection: Mapped[str] = mapped_column(
         String(100), default="", server_default=""
     )  # the version whose projection its graph lives in; empty: none

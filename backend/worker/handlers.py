@@ -13,6 +13,7 @@ from typing import Any
 from backend import extensions
 from backend.errors import LabelStudioError
 from backend.jobs.kinds import JobKind
+from backend.progress import Progress
 from backend.service.context.context import Runtime
 from backend.service.ingest.embedding import embed_pending
 from backend.service.ingest.polling import sync_project
@@ -27,7 +28,6 @@ from backend.storage.schema import Job
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[float, str], None]
 Handler = Callable[[Job, Progress], Mapping[str, Any] | None]
 ExtensionJob = Callable[[Runtime, Job, Progress], Mapping[str, Any] | None]
 

@@ -14,8 +14,9 @@ from backend.jobs.kinds import JobStatus
 from backend.jobs.ledger import HEARTBEAT_SECONDS, JobLedger
 from backend.jobs.worker_name import WorkerName
 from backend.logs import logged_as
+from backend.progress import Progress
 from backend.storage.schema import Job
-from backend.worker.handlers import Handler, Progress
+from backend.worker.handlers import Handler
 
 log = logging.getLogger(__name__)
 

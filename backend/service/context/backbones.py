@@ -151,24 +151,24 @@ def backbone_files(settings: Settings, wanted: str) -> BackboneFiles:
     return BackboneFiles(wanted, spec, weights, tuned, present[wanted])
 
 
-def keep_tuned(folder: Path, base: BackboneFiles, network: ExportBackbone, story: Mapping[str, Any]) -> str:
-    """Write the body of a network that was fine-tuned, and how it came about; returns its id.
+def keep_tuned(folder: Path, base: BackboneFiles, network: ExportBackbone, metadata: Mapping[str, Any]) -> str:
+    """Write the body of a network that was fine-tuned, and its metadata; returns its id.
 
-    The weights get their name last: where they are, they are whole and their story is beside them.
+    The weights get their name last: where they are, they are whole and their metadata is beside them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".") as temporary:
-        weights, told = Path(temporary) / f"body{SUFFIX}", Path(temporary) / "story.json"
+        weights, described = Path(temporary) / f"body{SUFFIX}", Path(temporary) / "metadata.json"
         network.body.save_weights(weights)
-        told.write_text(json.dumps(dict(story), indent=2), encoding="utf-8")
+        described.write_text(json.dumps(dict(metadata), indent=2), encoding="utf-8")
         made = backbone_id(base.spec, base.weights, weights)
-        told.rename(folder / f"{made}.json")
+        described.rename(folder / f"{made}.json")
         weights.rename(folder / f"{made}{SUFFIX}")
     return made
 
 
-def tuned_stories(folder: Path) -> dict[str, dict[str, Any]]:
-    """How the fine-tuned backbones in a folder came about, by their ids."""
+def tuned_metadata(folder: Path) -> dict[str, dict[str, Any]]:
+    """The metadata of the fine-tuned backbones in a folder (how each was made), by their ids."""
     return {
         path.stem: json.loads(path.read_text(encoding="utf-8"))
         for path in sorted(folder.glob("*.json"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -15,6 +15,7 @@ from backend import metrics
 from backend.errors import ImageError
 from backend.features import Backbone, Embedded, embed_stream
 from backend.jobs.kinds import JobKind
+from backend.progress import Progress
 from backend.service.context.context import Runtime
 from backend.service.projects.project import find_project
 from backend.service.projects.tasks import (
@@ -29,7 +30,6 @@ from backend.storage.schema import Task
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[float, str], None]
 
 CHUNK = 256
 PAGE = 5000  # tasks whose embeddings are looked for at a time

@@ -59,7 +59,7 @@ def sync_project(
             return {"message": f"{error} The project is left alone until Label Studio calls about it again."}
         if poll and error.reason in PASSING_FAULTS:
             log.warning("project %s is not polled now: %s", project_id, error)
-            return {"forgettable": True, "message": str(error)}
+            return {"transient": True, "message": str(error)}
         raise
 
 
@@ -94,7 +94,7 @@ def _sync_with(
         _catch_up(runtime, project_id)
     message = f"{tasks} new or changed tasks, {annotations} changed annotations, {gone} deleted tasks"
     result = {"tasks": tasks, "annotations": annotations, "deleted_tasks": gone, "message": message}
-    return result | {"forgettable": poll and not (tasks or annotations or gone)}
+    return result | {"transient": poll and not (tasks or annotations or gone)}
 
 
 def lost_its_window(client: LabelStudioClient, runtime: Runtime, project_id: int) -> bool:

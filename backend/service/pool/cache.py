@@ -14,15 +14,15 @@ from sqlalchemy import select
 
 from backend.labels import LabelSpace, relevance_mass
 from backend.learning.pool_model import PoolModel
+from backend.learning.projection import Projection
 from backend.learning.relevance import RelevanceHints
-from backend.learning.space import Space
 from backend.priority.unknown import unknown_score
 from backend.service.context.context import Runtime
 from backend.service.context.label_cache import ProjectLabels
 from backend.service.pool.memory import ROW_BYTES, array_bytes
 from backend.service.projects.labels import labels_of
 from backend.service.versions.artifacts import load_projection
-from backend.service.versions.registry import matches_project_backbone
+from backend.service.versions.registry import EmbeddingConfig, matches_backbone
 from backend.storage.schema import Project, Task
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class ControlPool:
 
     space: LabelSpace
     model: PoolModel
-    learnt: Space | None = None  # the projection that the graph lives in, where one was learnt from annotations
+    learnt: Projection | None = None  # the projection that the graph lives in, where one was learnt from annotations
     calibration: Calibration | None = None  # as last found
 
 
@@ -124,7 +124,10 @@ class PoolCache:
                 if fresh:
                     _extend(runtime, known, fresh)
                 return self._keep(project.id, known)
-        return self._keep(project.id, build_pool(runtime, project, labels, relevance_roots, rows, seed))
+        return self._keep(
+            project.id,
+            build_pool(runtime, project.id, EmbeddingConfig.of(project), labels, relevance_roots, rows, seed),
+        )
 
     def _keep(self, project_id: int, pool: ProjectPool) -> ProjectPool:
         size = pool.nbytes
@@ -195,31 +198,32 @@ def _load(
 
 
 def _still_fits(pool: ProjectPool, project: Project, labels: ProjectLabels, roots: tuple[str, ...]) -> bool:
-    """Whether a pool in memory sees the project as it is now: its labels, its roots, and through what it sees photos."""
-    seen_through = (pool.backbone, pool.projection) == (project.backbone, project.projection)
-    return seen_through and pool.labels.key == labels.key and pool.relevance_roots == roots
+    """Whether a pool in memory is of the project as it is now: its labels, its roots, its backbone and projection."""
+    same_embeddings = (pool.backbone, pool.projection) == (project.backbone, project.projection)
+    return same_embeddings and pool.labels.key == labels.key and pool.relevance_roots == roots
 
 
 def build_pool(
     runtime: Runtime,
-    project: Project,
+    project_id: int,
+    config: EmbeddingConfig,
     labels: ProjectLabels,
     roots: tuple[str, ...],
     rows: Sequence[tuple[int, str]],
     seed: int,
 ) -> ProjectPool:
-    """The pool of those `rows` (task, digest) that are embedded by the backbone that the project sees through."""
-    loaded = _load(runtime, project.backbone, labels, roots, rows)
+    """The pool of those `rows` (task, digest) that are embedded by the backbone of `config`."""
+    loaded = _load(runtime, config.backbone, labels, roots, rows)
     controls = []
     for number, (space, prior) in enumerate(zip(labels.spaces, loaded.priors, strict=True)):
-        learnt = _learnt_space(runtime, project, number, loaded.embeddings.shape[1])
+        learnt = _learnt_projection(runtime, project_id, config, number, loaded.embeddings.shape[1])
         model = PoolModel(loaded.embeddings, prior, seed=seed, projection=learnt, hints=_hints(loaded, space, prior))
         controls.append(ControlPool(space, model, learnt))
     return ProjectPool(
         labels=labels,
         relevance_roots=roots,
-        backbone=project.backbone,
-        projection=project.projection,
+        backbone=config.backbone,
+        projection=config.projection,
         task_ids=loaded.task_ids,
         digests=loaded.digests,
         embeddings=loaded.embeddings,
@@ -239,19 +243,21 @@ def _hints(loaded: _Rows, space: LabelSpace, prior: NDArray[np.float32]) -> Rele
     return RelevanceHints(space.irrelevant, mass, loaded.unknown)
 
 
-def _learnt_space(runtime: Runtime, project: Project, control: int, width: int) -> Space | None:
-    """The projection of the project for embeddings of length `width`; None where it has none."""
-    if not project.projection:
+def _learnt_projection(
+    runtime: Runtime, project_id: int, config: EmbeddingConfig, control: int, width: int
+) -> Projection | None:
+    """The projection of the graph for embeddings of length `width`; None where it has none."""
+    if not config.projection:
         return None
-    learnt = load_projection(runtime, project.id, project.projection, control)
-    if not matches_project_backbone(runtime, project, project.projection):
+    learnt = load_projection(runtime, project_id, config.projection, control)
+    if not matches_backbone(runtime, project_id, config, config.projection):
         learnt = None
     if learnt is None or learnt.matrix is None or learnt.input_dim != width:
         log.warning(
-            "the projection of %s does not fit project %s: its graph does without", project.projection, project.id
+            "the projection of %s does not fit project %s: its graph does without", config.projection, project_id
         )
         return None
-    return learnt.as_space()
+    return learnt.as_projection()
 
 
 def _extend(runtime: Runtime, pool: ProjectPool, fresh: Sequence[tuple[int, str]]) -> None:

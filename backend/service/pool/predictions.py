@@ -1,4 +1,4 @@
-"""What is believed of every task after the annotations so far, and how good that is on the evaluation sample."""
+"""The predictions for every task after the annotations so far, and how good that is on the evaluation sample."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ from backend.service.context.context import Runtime
 from backend.service.pool.cache import Calibration, ControlPool, ProjectPool
 from backend.service.projects.annotations import agreed_target, live_annotations
 from backend.service.versions.artifacts import load_heads
-from backend.service.versions.registry import PROPAGATION, WORDNET, matches_project_backbone, serving_version
-from backend.storage.schema import Project
+from backend.service.versions.registry import PROPAGATION, WORDNET, EmbeddingConfig, matches_backbone
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +72,7 @@ class Annotated:
 
 
 @dataclass(frozen=True)
-class ControlBelief:
+class ControlPrediction:
     """Probabilities of one control's labels for the whole pool, [n, L].
 
     Attributes:
@@ -125,39 +124,39 @@ def answers_of(pool: ProjectPool, annotated: Annotated) -> dict[int, tuple[int, 
     }
 
 
-def believe(
-    runtime: Runtime, project: Project, pool: ProjectPool, annotated: Annotated
-) -> tuple[str, list[ControlBelief]]:
+def predict_pool(
+    runtime: Runtime, project_id: int, config: EmbeddingConfig, pool: ProjectPool, annotated: Annotated
+) -> tuple[str, list[ControlPrediction]]:
     """Probabilities for every row of the pool, and the version that serves them."""
-    version = serving_version(project, annotated.count)
+    version = config.serving_version(annotated.count)
     try:
-        heads = load_heads(runtime, project.id, version)
+        heads = load_heads(runtime, project_id, version)
     except BackendError as error:  # the order must not wait for somebody to mend a file
-        log.error("project %s: %s", project.id, error)
+        log.error("project %s: %s", project_id, error)
         heads = None
-    propagated = project.projection or PROPAGATION
+    propagated = config.projection or PROPAGATION
     if heads is not None and [head.n_labels for head in heads] != [item.space.n_labels for item in pool.controls]:
         heads = None
-    if heads is not None and not matches_project_backbone(runtime, project, version):
+    if heads is not None and not matches_backbone(runtime, project_id, config, version):
         heads = None
     if version not in (WORDNET, propagated) and heads is None:
         log.warning(
             "version %s of project %s was made for other labels or another backbone: propagation serves",
             version,
-            project.id,
+            project_id,
         )
         version = propagated
     unlabelled = ~(annotated.answered | pool.gone)
-    beliefs = [
-        _believe_control(version, propagated, control, targets, pool, unlabelled, heads[number] if heads else None)
+    predictions = [
+        _predict_control(version, propagated, control, targets, pool, unlabelled, heads[number] if heads else None)
         for number, (control, targets) in enumerate(zip(pool.controls, annotated.targets, strict=True))
     ]
-    headline = Figures.from_json(beliefs[0].evaluation.get(version, {})).accuracy
-    log.info("project %s: %s, accuracy %s", project.id, version, headline.sentence() if headline else "not known yet")
-    return version, beliefs
+    headline = Figures.from_json(predictions[0].evaluation.get(version, {})).accuracy
+    log.info("project %s: %s, accuracy %s", project_id, version, headline.sentence() if headline else "not known yet")
+    return version, predictions
 
 
-def _believe_control(
+def _predict_control(
     version: str,
     propagated_as: str,
     control: ControlPool,
@@ -165,7 +164,7 @@ def _believe_control(
     pool: ProjectPool,
     unlabelled: NDArray[np.bool_],
     head: Head | None,
-) -> ControlBelief:
+) -> ControlPrediction:
     rows, values = targets.train
     multiple = control.space.control.multiple
     prior = control.model.prior
@@ -187,7 +186,7 @@ def _believe_control(
         ).to_json()
         for name, probabilities in measured.items()
     }
-    return ControlBelief(served, propagated, calibration.temperature, by_head, evaluation)
+    return ControlPrediction(served, propagated, calibration.temperature, by_head, evaluation)
 
 
 def _calibration(control: ControlPool, propagated: Floats, targets: Targets, *, tuned: bool) -> Calibration:

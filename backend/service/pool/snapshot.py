@@ -22,7 +22,7 @@ _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, z
 
 
 @dataclass(frozen=True)
-class ControlBeliefs:
+class SnapshotControl:
     """What is believed of one control's labels.
 
     Attributes:
@@ -36,7 +36,7 @@ class ControlBeliefs:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The beliefs for n tasks at one model version.
+    """The predictions for n tasks at one model version.
 
     Attributes:
         version: the version published with it.
@@ -44,7 +44,7 @@ class Snapshot:
         backbone: id of the backbone whose embeddings it was made from; "" is that of the settings.
         task_ids: int64 [n], ascending.
         priority: float32 [n] in [0, 1], 1 = label this sooner.
-        controls: the beliefs, one for each control of the label config.
+        controls: the predictions, one for each control of the label config.
     """
 
     version: str
@@ -52,7 +52,7 @@ class Snapshot:
     backbone: str
     task_ids: NDArray[np.int64]
     priority: NDArray[np.float32]
-    controls: Sequence[ControlBeliefs]
+    controls: Sequence[SnapshotControl]
 
     def rows_of(self, task_ids: Sequence[int]) -> NDArray[np.intp]:
         """Row of each task; -1 for one that the snapshot does not hold."""
@@ -113,7 +113,7 @@ def _read(folder: Path) -> Snapshot:
         with np.load(folder / f"extension-{number}.npz", allow_pickle=False) as arrays:
             extension = {name: arrays[name] for name in arrays.files}
         probabilities = np.load(folder / f"probabilities-{number}.npy", mmap_mode="r", allow_pickle=False)
-        controls.append(ControlBeliefs(probabilities, extension))
+        controls.append(SnapshotControl(probabilities, extension))
     return Snapshot(
         version=meta["version"],
         labels_key=meta["labels_key"],

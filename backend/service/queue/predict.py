@@ -45,7 +45,7 @@ MOST_SERVED = 64  # projects whose snapshots and heads stay open; the one opened
 
 @dataclass(frozen=True)
 class Served:
-    """What a project's answers come from: the published window and the beliefs behind it."""
+    """What a project's answers come from: the published window and the predictions behind it."""
 
     snapshot: Snapshot | None
     heads: list[Head] | None
@@ -144,8 +144,8 @@ class Predictor:
             if row < 0 or task.digest is None:  # not in the pool yet, or its image was changed since
                 rest.append(task)
                 continue
-            beliefs = [np.asarray(control.probabilities[row], dtype=np.float32) for control in snapshot.controls]
-            answers[task.task_id] = _answer(controls, beliefs, float(snapshot.priority[row]), version)
+            predictions = [np.asarray(control.probabilities[row], dtype=np.float32) for control in snapshot.controls]
+            answers[task.task_id] = _answer(controls, predictions, float(snapshot.priority[row]), version)
             metrics.CACHE_HITS.inc()
         return rest
 
@@ -194,10 +194,10 @@ class Predictor:
         ids = list(embeddings)
         matrix = np.stack([embeddings[task_id] for task_id in ids])
         imagenet = softmax(backbone.imagenet_logits(matrix), axis=1)
-        beliefs = _believe_outside(labels, served, backbone.features(matrix), imagenet)
+        predictions = _believe_outside(labels, served, backbone.features(matrix), imagenet)
         controls = [space.control for space in labels.spaces]
         for place, task_id in enumerate(ids):
-            rows = [belief[place] for belief in beliefs]
+            rows = [prediction[place] for prediction in predictions]
             answers[task_id] = _answer(controls, rows, _doubt(rows[0]), version)
 
     def _window_scores(self, project: Project, answers: dict[int, dict[str, Any]]) -> None:
@@ -238,10 +238,10 @@ def _believe_outside(
 
 
 def _answer(
-    controls: Sequence[Any], beliefs: Sequence[NDArray[np.float32]], priority: float, version: str
+    controls: Sequence[Any], predictions: Sequence[NDArray[np.float32]], priority: float, version: str
 ) -> dict[str, Any]:
     return {
-        "result": pre_annotation(controls, beliefs),
+        "result": pre_annotation(controls, predictions),
         "score": beyond_score(priority),
         "model_version": version,
     }

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from backend.priority import Order
 from backend.service.context.context import Runtime
 from backend.service.pool.cache import ProjectPool
-from backend.service.pool.predictions import ControlBelief
+from backend.service.pool.predictions import ControlPrediction
 from backend.service.queue.suggestion import pre_annotation, suggestion_text
 from backend.storage.schema import Project, QueueItem
 
@@ -30,7 +30,7 @@ def beyond_score(priority: float) -> float:
 
 
 def queue_items(
-    project_id: int, window: str, pool: ProjectPool, order: Order, beliefs: Sequence[ControlBelief], size: int
+    project_id: int, window: str, pool: ProjectPool, order: Order, predictions: Sequence[ControlPrediction], size: int
 ) -> list[QueueItem]:
     """The first `size` places of the order as rows of the queue, under the name of their window."""
     rows = order.rows[:size]
@@ -46,8 +46,8 @@ def queue_items(
             components={name: round(float(values[place]), 4) for name, values in order.components.items()},
             reason=order.reasons[place],
             evaluation=bool(order.evaluation[place]),
-            result=pre_annotation(controls, [belief.served[row] for belief in beliefs]),
-            suggestion=suggestion_text(controls, [belief.served[row] for belief in beliefs]),
+            result=pre_annotation(controls, [prediction.served[row] for prediction in predictions]),
+            suggestion=suggestion_text(controls, [prediction.served[row] for prediction in predictions]),
         )
         for place, row in enumerate(rows)
     ]

@@ -18,8 +18,15 @@ from backend.priority.asked_first import ask_first
 from backend.service.context.context import Runtime
 from backend.service.ingest.embedding import ask_for_unseen
 from backend.service.pool.cache import PoolCache, ProjectPool
-from backend.service.pool.predictions import Annotated, ControlBelief, Targets, answers_of, believe, read_annotations
-from backend.service.pool.snapshot import ControlBeliefs, Snapshot, remove_old_snapshots, write_snapshot
+from backend.service.pool.predictions import (
+    Annotated,
+    ControlPrediction,
+    Targets,
+    answers_of,
+    predict_pool,
+    read_annotations,
+)
+from backend.service.pool.snapshot import Snapshot, SnapshotControl, remove_old_snapshots, write_snapshot
 from backend.service.projects.options import ProjectOptions, project_options
 from backend.service.projects.project import find_project
 from backend.service.queue.publishing import Publishing, open_window
@@ -28,7 +35,7 @@ from backend.service.queue.suggestion import pre_annotation
 from backend.service.queue.task_texts import bring_texts
 from backend.service.versions.artifacts import snapshots_folder
 from backend.service.versions.comparisons import settle_comparison
-from backend.service.versions.registry import BUILT_IN, PROPAGATION, record_figures
+from backend.service.versions.registry import BUILT_IN, PROPAGATION, EmbeddingConfig, record_figures
 from backend.storage.schema import Project, QueueItem, now
 from backend.sync.publish import WindowItem
 from backend.sync.version_names import WindowName
@@ -121,26 +128,26 @@ def _rank(
         return None
     progress(0.3, f"{pool.n} photos in the pool")
     annotated = read_annotations(runtime, project.id, pool, options.evaluation_share)
-    served, beliefs = believe(runtime, project, pool, annotated)
+    served, predictions = predict_pool(runtime, project.id, EmbeddingConfig.of(project), pool, annotated)
     progress(0.5, f"{annotated.count} annotated tasks, served by {served}")
-    order = order_pool(view_of(pool, annotated, beliefs, options.seed), options.order_options())
+    order = order_pool(view_of(pool, annotated, predictions, options.seed), options.order_options())
     compared = settle_comparison(runtime, project, served, answers_of(pool, annotated))
     order = ask_first(order, [pool.row_of[task] for task in compared if task in pool.row_of], COMPARED)
     progress(0.7, "ordered")
-    items = queue_items(project.id, project.snapshot, pool, order, beliefs, options.window_size)
+    items = queue_items(project.id, project.snapshot, pool, order, predictions, options.window_size)
     window = WindowName.parse(project.snapshot)
     earlier = current_window(runtime, project)
     same = window is not None and window.model == served and same_window(earlier, items)
     handed_out: list[WindowItem] = []
     if window is not None and window.model != served:
-        handed_out = _handed_out(earlier, items, pool, annotated, beliefs)
+        handed_out = _handed_out(earlier, items, pool, annotated, predictions)
     new = window is None or not same or republish or not project.window_settled
     if new:
         window = WindowName(served, open_window(runtime, project.id))
         for item in items:
             item.version = str(window)
         backbone_id = runtime.backbone_of(pool.backbone).id
-        snapshot = _snapshot_of(str(window), backbone_id, pool, order, beliefs)
+        snapshot = _snapshot_of(str(window), backbone_id, pool, order, predictions)
         write_snapshot(snapshots_folder(runtime, project.id) / str(window), snapshot)
     assert window is not None
     return Ranking(
@@ -152,7 +159,7 @@ def _rank(
         tasks=len(pool.row_of),
         unlabelled=int(order.rows.size),
         annotated=annotated.count,
-        versions=_measured(runtime, project, served, beliefs, annotated.count),
+        versions=_measured(runtime, project, served, predictions, annotated.count),
     )
 
 
@@ -161,7 +168,7 @@ def _handed_out(
     items: Sequence[QueueItem],
     pool: ProjectPool,
     annotated: Annotated,
-    beliefs: Sequence[ControlBelief],
+    predictions: Sequence[ControlPrediction],
 ) -> list[WindowItem]:
     """The first unanswered places of the window before that are not in the new one."""
     stay = {item.task_id for item in items}
@@ -169,23 +176,23 @@ def _handed_out(
     left = [(task, row) for task, row in rows if row is not None and not annotated.answered[row]]
     controls = [control.space.control for control in pool.controls]
     return [
-        WindowItem(task, pre_annotation(controls, [belief.served[row] for belief in beliefs]))
+        WindowItem(task, pre_annotation(controls, [prediction.served[row] for prediction in predictions]))
         for task, row in left[:HANDED_OUT]
     ]
 
 
-def view_of(pool: ProjectPool, annotated: Annotated, beliefs: list[ControlBelief], seed: int) -> PoolView:
+def view_of(pool: ProjectPool, annotated: Annotated, predictions: list[ControlPrediction], seed: int) -> PoolView:
     """The pool as the order sees it: through its first control; tasks that are answered or deleted are not in the queue."""
-    control, belief, targets = pool.controls[0], beliefs[0], annotated.targets[0]
+    control, prediction, targets = pool.controls[0], predictions[0], annotated.targets[0]
     space = control.space
     tree = space.tree
     labelled = annotated.answered | pool.gone
     return PoolView(
         space=control.model.space,
-        probabilities=belief.propagated,
+        probabilities=prediction.propagated,
         labelled=labelled,
         digests=pool.digests,
-        head_probabilities=belief.head,
+        head_probabilities=prediction.head,
         membership=tree.membership,
         node_names=space.node_titles,
         label_names=tuple(label.title for label in space.control.labels),
@@ -194,7 +201,7 @@ def view_of(pool: ProjectPool, annotated: Annotated, beliefs: list[ControlBelief
         annotated_probabilities=_said(labelled, pool, targets),
         neighbours=control.model.neighbours,
         similarities=control.model.similarities,
-        shown=belief.served,
+        shown=prediction.served,
         rng_seed=seed,
     )
 
@@ -220,7 +227,7 @@ def _conclude(runtime: Runtime, project_id: int, ranking: Ranking, version: str)
 
 
 def _snapshot_of(
-    version: str, backbone_id: str, pool: ProjectPool, order: Order, beliefs: list[ControlBelief]
+    version: str, backbone_id: str, pool: ProjectPool, order: Order, predictions: list[ControlPrediction]
 ) -> Snapshot:
     priority = np.zeros(pool.n, dtype=np.float32)
     priority[order.rows] = order.priority
@@ -233,23 +240,23 @@ def _snapshot_of(
         task_ids=pool.task_ids[ascending],
         priority=priority[ascending],
         controls=[
-            ControlBeliefs(
-                belief.served[ascending].astype(np.float16),
-                {**control.model.export_extension(), "temperature": np.array(belief.temperature)},
+            SnapshotControl(
+                prediction.served[ascending].astype(np.float16),
+                {**control.model.export_extension(), "temperature": np.array(prediction.temperature)},
             )
-            for control, belief in zip(pool.controls, beliefs, strict=True)
+            for control, prediction in zip(pool.controls, predictions, strict=True)
         ],
     )
 
 
 def _measured(
-    runtime: Runtime, project: Project, served: str, beliefs: list[ControlBelief], annotated_tasks: int
+    runtime: Runtime, project: Project, served: str, predictions: list[ControlPrediction], annotated_tasks: int
 ) -> dict[str, dict[str, Any]]:
     """WordNet and propagation are versions too: kept with their figures, so that a head can be compared with them.
 
     An adapted graph goes on learning as propagation does; it has a row already, made by the training.
     """
-    measured = beliefs[0].evaluation
+    measured = predictions[0].evaluation
     versions: dict[str, dict[str, Any]] = {}
     if project.projection:
         figures = {"evaluation": measured[project.projection]} if project.projection in measured else {}

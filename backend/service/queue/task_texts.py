@@ -44,5 +44,5 @@ def bring_texts(runtime: Runtime, project_id: int, earlier: Sequence[QueueItem])
         keep_on=lambda: not runtime.jobs.ledger.waiting(project_id, JobKind.REFRESH),
     )
     if written:
-        log.info("project %s: %d tasks were told their suggestion and reason", project_id, written)
+        log.info("project %s: %d tasks show their suggestion and reason", project_id, written)
     return written

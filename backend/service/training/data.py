@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from backend.learning.calibration import tempered
 from backend.learning.pool_model import PoolModel
-from backend.learning.space import Space, fit_space
+from backend.learning.projection import Projection, fit_projection
 from backend.service.pool.cache import ProjectPool
-from backend.service.pool.predictions import Annotated, ControlBelief
+from backend.service.pool.predictions import Annotated, ControlPrediction
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.intp]
@@ -30,7 +30,7 @@ class TrainingData:
         plain: the space of the embeddings before anything was learnt of it: where a projection starts from.
         known, targets: rows of the pool that may be learned from, int [m], and their annotations, [m, L].
         held, held_targets: rows to measure on, int [e], and their annotations, [e, L].
-        believed: rows whose beliefs a head learns from, int [b]: the known ones, and at most `MOST_ROWS` others.
+        believed: rows whose predictions a head learns from, int [b]: the known ones, and at most `MOST_ROWS` others.
         served: what the serving version says of all rows, [n, L].
         propagated: what the annotations of `known`, spread over the graph, say of all rows, calibrated, [n, L].
         temperature: what `propagated` was calibrated by.
@@ -42,7 +42,7 @@ class TrainingData:
     graph: PoolModel
     task_ids: NDArray[np.int64]
     embeddings: NDArray[np.float16]
-    plain: Space
+    plain: Projection
     known: Rows
     targets: Floats
     held: Rows
@@ -66,7 +66,12 @@ class TrainingData:
 
 
 def training_data(
-    pool: ProjectPool, annotated: Annotated, belief: ControlBelief, number: int, sample: NDArray[np.bool_], seed: int
+    pool: ProjectPool,
+    annotated: Annotated,
+    prediction: ControlPrediction,
+    number: int,
+    sample: NDArray[np.bool_],
+    seed: int,
 ) -> TrainingData:
     """The data of control `number`; `sample` marks the rows of the evaluation sample, bool [n]."""
     targets, control = annotated.targets[number], pool.controls[number]
@@ -79,15 +84,15 @@ def training_data(
         graph=control.model.fork(),
         task_ids=pool.task_ids,
         embeddings=pool.embeddings,
-        plain=control.model.projection if control.learnt is None else fit_space(pool.embeddings, seed=seed),
+        plain=control.model.projection if control.learnt is None else fit_projection(pool.embeddings, seed=seed),
         known=rows,
         targets=values,
         held=held,
         held_targets=held_values,
         believed=np.union1d(rows, others),
-        served=belief.served,
-        propagated=belief.calibrated,
-        temperature=belief.temperature,
+        served=prediction.served,
+        propagated=prediction.calibrated,
+        temperature=prediction.temperature,
         unlabelled=unlabelled,
         sample=sample,
         multiple=control.space.control.multiple,

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -20,7 +20,8 @@ from backend.features import BackboneSpec
 from backend.jobs.kinds import JobKind
 from backend.learning.fine_tune import Batch, FineTuneOptions, fine_tune
 from backend.learning.head import Head, HeadOptions, train_head
-from backend.service.context.backbones import backbone_files, keep_tuned, tuned_folder, tuned_stories
+from backend.progress import Progress
+from backend.service.context.backbones import backbone_files, keep_tuned, tuned_folder, tuned_metadata
 from backend.service.context.context import Runtime
 from backend.service.ingest.embedding import note_failure
 from backend.service.pool.cache import PoolCache
@@ -32,7 +33,6 @@ from backend.storage.schema import Project, Task
 log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float32]
-Progress = Callable[[float, str], None]
 
 MINIMUM_PHOTOS = 32  # one batch; what is worth its price begins at some hundreds
 LOOKUP = 500
@@ -50,7 +50,7 @@ class _TrainingSet:
 def fine_tune_project(
     runtime: Runtime, pools: PoolCache, project_id: int, job_id: str, wanted: Mapping[str, Any], progress: Progress
 ) -> dict[str, Any]:
-    """Fine-tune the backbone that a project sees through, and ask for the photos to be embedded by the new one.
+    """Fine-tune the backbone of a project, and ask for the photos to be embedded by the new one.
 
     Nothing changes for the project before that is done. A job that was cut off after the weights were written does
     not train again.
@@ -66,8 +66,8 @@ def fine_tune_project(
     """
     options = fine_tune_options(wanted)
     folder = tuned_folder(runtime.settings, project_id)
-    stories = tuned_stories(folder)
-    made = next((name for name, metadata in stories.items() if metadata.get("job") == job_id), None)
+    known = tuned_metadata(folder)
+    made = next((name for name, metadata in known.items() if metadata.get("job") == job_id), None)
     if made is None:
         made = _fine_tune(runtime, pools, find_project(runtime, project_id), job_id, options, progress)
     reembed = runtime.jobs.enqueue(JobKind.REEMBED, project_id, {"backbone": made})

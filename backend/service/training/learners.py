@@ -20,10 +20,10 @@ from backend.learning.distillation import distil
 from backend.learning.head import Head, HeadOptions, train_head
 from backend.learning.pool_model import PoolModel
 from backend.learning.transform import FeatureTransform
+from backend.progress import Progress
 from backend.service.training.data import TrainingData
 
 Floats = NDArray[np.float32]
-Progress = Callable[[float, str], None]
 
 ADAPTED = "adapted graph"
 
@@ -110,7 +110,7 @@ def _adapted(data: TrainingData, options: TrainingOptions, start: Head | None, p
         projection = train_projection(
             data.embeddings[data.known[said]],
             data.targets[said].argmax(axis=1),
-            FeatureTransform(data.plain.mean, data.plain.projection),
+            FeatureTransform(data.plain.mean, data.plain.matrix),
             options.adaptation,
             progress=progress,
         )
@@ -118,7 +118,7 @@ def _adapted(data: TrainingData, options: TrainingOptions, start: Head | None, p
         if error.reason != "too_few_annotations":
             raise
         return FitResult(data.propagated)
-    graph = PoolModel(data.embeddings, data.prior, projection=projection.as_space(), hints=data.graph.hints)
+    graph = PoolModel(data.embeddings, data.prior, projection=projection.as_projection(), hints=data.graph.hints)
     return FitResult(data.calibrated(graph.propagate(data.known, data.targets)), projection=projection)
 
 

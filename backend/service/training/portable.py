@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from backend.errors import BackendError
 from backend.learning.distillation import distil
 from backend.learning.head import Head
 from backend.priority import evaluation_mask
+from backend.progress import Progress
 from backend.service.context.context import Runtime
 from backend.service.pool.cache import PoolCache
-from backend.service.pool.predictions import believe, read_annotations
+from backend.service.pool.predictions import predict_pool, read_annotations
 from backend.service.projects.options import project_options
 from backend.service.projects.project import find_project
 from backend.service.training.data import training_data
 from backend.service.versions.artifacts import load_heads
-from backend.service.versions.registry import PROPAGATION, WORDNET, find_version
+from backend.service.versions.registry import PROPAGATION, WORDNET, EmbeddingConfig, find_version
 from backend.storage.schema import ModelVersion
-
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
@@ -63,15 +61,15 @@ def portable_version(runtime: Runtime, project_id: int, name: str | None, progre
             f"No photo of project {project_id} is embedded yet: nothing can be exported.", reason="no_photos"
         )
     annotated = read_annotations(runtime, project_id, pool, options.evaluation_share)
-    served, beliefs = believe(runtime, project, pool, annotated)
+    served, predictions = predict_pool(runtime, project.id, EmbeddingConfig.of(project), pool, annotated)
     version = find_version(runtime, project_id, wanted or served)
     sample = evaluation_mask(pool.digests, options.evaluation_share)
     heads = []
-    for number, (belief, control) in enumerate(zip(beliefs, pool.controls, strict=True)):
+    for number, (prediction, control) in enumerate(zip(predictions, pool.controls, strict=True)):
         if version.version == served:
-            target = belief.served
+            target = prediction.served
         elif version.version == (project.projection or PROPAGATION):
-            target = belief.calibrated
+            target = prediction.calibrated
         elif version.version == WORDNET:
             target = control.model.prior
         else:
@@ -80,7 +78,7 @@ def portable_version(runtime: Runtime, project_id: int, name: str | None, progre
                 f"(`python -m backend models promote {version.version} --project {project_id}`).",
                 reason="not_serving",
             )
-        data = training_data(pool, annotated, belief, number, sample, options.seed)
+        data = training_data(pool, annotated, prediction, number, sample, options.seed)
         known = data.known if version.version != WORDNET else data.known[:0]
         heads.append(
             distil(

@@ -1,14 +1,13 @@
 """The reembed job: all photos of a project through a fine-tuned backbone, and whether what learns from that serves.
 
-What served goes on serving meanwhile: embeddings are kept by backbone, and the project sees through the new one only
-from the moment that a version made with it serves.
+What served goes on serving meanwhile: embeddings are kept by backbone, and the project uses the new one only from
+the moment that a version made with it serves.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,11 +18,12 @@ from backend.errors import BackendError
 from backend.features import Backbone
 from backend.jobs.kinds import JobKind
 from backend.priority import evaluation_mask
-from backend.service.context.backbones import tuned_folder, tuned_stories
+from backend.progress import Progress, silent
+from backend.service.context.backbones import tuned_folder, tuned_metadata
 from backend.service.context.context import Runtime
 from backend.service.ingest.embedding import embed_photos, note_failure, unseen_photos
 from backend.service.pool.cache import PoolCache, build_pool, embedded_tasks
-from backend.service.pool.predictions import believe, read_annotations
+from backend.service.pool.predictions import predict_pool, read_annotations
 from backend.service.projects.annotations import live_annotations
 from backend.service.projects.labels import labels_of
 from backend.service.projects.options import ProjectOptions, project_options
@@ -34,13 +34,12 @@ from backend.service.training.learners import HEAD, TrainingOptions
 from backend.service.training.model_selection import evaluate_candidate, select
 from backend.service.training.train import next_number
 from backend.service.versions.artifacts import head_folder, save_heads
-from backend.service.versions.registry import list_versions, record_version, serve
+from backend.service.versions.registry import EmbeddingConfig, list_versions, record_version, serve
 from backend.storage.schema import ModelVersion, Project
 
 log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float32]
-Progress = Callable[[float, str], None]
 
 FINE_TUNED = "fine_tuned"  # the kind of the versions
 EMBEDDING_SHARE = 0.9  # of the progress
@@ -71,11 +70,11 @@ def reembed_project(
         runtime.jobs.enqueue(JobKind.REFRESH, project_id, {"republish": True})
         return {"version": known.version, "promoted": known.version, "message": f"{known.version} serves already"}
     serving, annotations, data = _data(runtime, pools, project, tuned)
-    results = [HEAD.fit(part, TrainingOptions(), None, _silent) for part in data]
+    results = [HEAD.fit(part, TrainingOptions(), None, silent) for part in data]
     version = known.version if known else f"fine-tuned-{next_number(runtime, project_id)}"
     scores = evaluate_candidate(data[0], results[0].predictions, version, serving)
     selection = select({version: scores}, pinned=project.pinned)
-    metadata = tuned_stories(tuned_folder(runtime.settings, project_id)).get(tuned, {})
+    metadata = tuned_metadata(tuned_folder(runtime.settings, project_id)).get(tuned, {})
     note = selection.notes[version]
     if metadata:
         note += f" (fine-tuned on {metadata['photos']} photos in {metadata['options']['epochs']} epochs)"
@@ -137,14 +136,20 @@ def _data(runtime: Runtime, pools: PoolCache, project: Project, tuned: str) -> t
     options = project_options(runtime.settings, project.extra_params)
     with pools.lock(project.id):
         pool = pools.current(project, options.relevance, options.seed)
-        serving, beliefs = believe(
-            runtime, project, pool, read_annotations(runtime, project.id, pool, options.evaluation_share)
+        serving, predictions = predict_pool(
+            runtime,
+            project.id,
+            EmbeddingConfig.of(project),
+            pool,
+            read_annotations(runtime, project.id, pool, options.evaluation_share),
         )
         row_of = dict(pool.row_of)
-    served = [belief.served for belief in beliefs]
-    seen = _as_seen_through(runtime, project.id, tuned)
+    served = [prediction.served for prediction in predictions]
+    config = EmbeddingConfig(backbone=tuned)
     rows = _some_rows(runtime, project.id, options)
-    sharper = build_pool(runtime, seen, labels_of(runtime, seen), options.relevance, rows, options.seed)
+    sharper = build_pool(
+        runtime, project.id, config, labels_of(runtime, project), options.relevance, rows, options.seed
+    )
     annotated = read_annotations(runtime, project.id, sharper, options.evaluation_share)
     if not any(len(targets.train[0]) for targets in annotated.targets):
         raise BackendError(
@@ -152,11 +157,11 @@ def _data(runtime: Runtime, pools: PoolCache, project: Project, tuned: str) -> t
             reason="no_annotations",
         )
     sample = evaluation_mask(sharper.digests, options.evaluation_share)
-    _, fresh = believe(runtime, seen, sharper, annotated)
+    _, fresh = predict_pool(runtime, project.id, config, sharper, annotated)
     before = np.array([row_of.get(int(task), -1) for task in sharper.task_ids], dtype=np.intp)
     data = []
-    for number, belief in enumerate(fresh):
-        part = training_data(sharper, annotated, belief, number, sample, options.seed)
+    for number, prediction in enumerate(fresh):
+        part = training_data(sharper, annotated, prediction, number, sample, options.seed)
         both = before >= 0
         held = both[part.held]
         seen_by_both = np.zeros_like(part.served)
@@ -173,13 +178,6 @@ def _data(runtime: Runtime, pools: PoolCache, project: Project, tuned: str) -> t
     return serving, annotated.count, data
 
 
-def _as_seen_through(runtime: Runtime, project_id: int, tuned: str) -> Project:
-    """The project as it would be with another backbone, and no version of its own yet; nothing of that is stored."""
-    seen = find_project(runtime, project_id)
-    seen.backbone, seen.projection, seen.serving_version = tuned, "", ""
-    return seen
-
-
 def _some_rows(runtime: Runtime, project_id: int, options: ProjectOptions) -> list[tuple[int, str]]:
     """Every annotated task, and as many others as a training looks at."""
     rows = embedded_tasks(runtime, project_id)
@@ -189,7 +187,3 @@ def _some_rows(runtime: Runtime, project_id: int, options: ProjectOptions) -> li
         annotated = live_annotations(session, project_id)
     chosen = np.random.default_rng(options.seed).random(len(rows)) < MOST_ROWS / len(rows)
     return [row for row, take in zip(rows, chosen, strict=True) if take or row[0] in annotated]
-
-
-def _silent(fraction: float, message: str) -> None:
-    return None

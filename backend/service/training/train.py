@@ -8,7 +8,7 @@ import logging
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,9 +17,10 @@ import numpy as np
 from backend.errors import BackendError
 from backend.jobs.kinds import JobKind
 from backend.priority import evaluation_mask
+from backend.progress import Progress
 from backend.service.context.context import Runtime
 from backend.service.pool.cache import PoolCache, ProjectPool
-from backend.service.pool.predictions import Annotated, believe, read_annotations
+from backend.service.pool.predictions import Annotated, predict_pool, read_annotations
 from backend.service.projects.options import adaptation_options, project_options
 from backend.service.projects.project import find_project
 from backend.service.training.data import TrainingData, training_data
@@ -29,6 +30,7 @@ from backend.service.versions.artifacts import head_folder, load_heads, save_hea
 from backend.service.versions.registry import (
     BUILT_IN,
     PROPAGATION,
+    EmbeddingConfig,
     conclude_training,
     learner_of,
     list_versions,
@@ -39,8 +41,6 @@ from backend.storage.schema import Project
 log = logging.getLogger(__name__)
 
 NUMBERED = re.compile(r"(?:head|adapted|fine-tuned)-(\d+)")
-
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,12 @@ def train_project(
         key = _learned_from(project, pool, annotated, {} if adapt is None else asdict(adapt))
         if key == project.learned_from:
             return _nothing_new(runtime, project, pool, annotated)
-        serving, beliefs = believe(runtime, project, pool, annotated)
+        serving, predictions = predict_pool(runtime, project.id, EmbeddingConfig.of(project), pool, annotated)
         sample = evaluation_mask(pool.digests, options.evaluation_share)
-        data = [training_data(pool, annotated, belief, n, sample, options.seed) for n, belief in enumerate(beliefs)]
+        data = [
+            training_data(pool, annotated, prediction, n, sample, options.seed)
+            for n, prediction in enumerate(predictions)
+        ]
     wanted = TrainingOptions(adapt, load_heads(runtime, project.id, serving))
     trained = _train_all(data, learners_for(data, wanted), wanted, next_number(runtime, project_id), progress)
     learner = learner_of(runtime, project.id, serving)

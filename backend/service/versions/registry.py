@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select, update
@@ -25,9 +26,28 @@ PROPAGATION = "propagation"
 BUILT_IN = (WORDNET, PROPAGATION)
 
 
-def serving_version(project: Project, annotated_tasks: int) -> str:
-    """The version that predicts: the promoted one, else propagation once there is an annotation, else WordNet."""
-    return project.serving_version or (PROPAGATION if annotated_tasks else WORDNET)
+@dataclass(frozen=True)
+class EmbeddingConfig:
+    """What the photos of a project are embedded and answered with.
+
+    Attributes:
+        backbone: id of a fine-tuned backbone; "" is that of the settings.
+        projection: the version whose projection the graph lives in; "" is none.
+        serving: the trained version that predicts; "" is none.
+    """
+
+    backbone: str = ""
+    projection: str = ""
+    serving: str = ""
+
+    @classmethod
+    def of(cls, project: Project) -> EmbeddingConfig:
+        """That of a project as it is stored."""
+        return cls(project.backbone, project.projection, project.serving_version)
+
+    def serving_version(self, annotated_tasks: int) -> str:
+        """The version that predicts: the promoted one, else propagation once there is an annotation, else WordNet."""
+        return self.serving or (PROPAGATION if annotated_tasks else WORDNET)
 
 
 def record_version(runtime: Runtime, project_id: int, version: str, **values: Any) -> None:
@@ -63,7 +83,7 @@ def conclude_training(
     annotations: int,
     learned_from: str,
 ) -> None:
-    """Store all that a training came to at once: whoever dies on the way leaves either nothing of it, or everything.
+    """Store all that a training came to at once: a crash leaves all of it or none.
 
     Args:
         versions: what is known of each new version.
@@ -72,7 +92,7 @@ def conclude_training(
         annotations: how many annotated tasks the training knew.
         learned_from: digest of all that it learned from.
 
-    A comparison of versions that was under way ends: the new versions are compared anew.
+    A comparison of versions that has begun ends: the new versions are compared anew.
     """
     with runtime.database.session() as session:
         session.execute(update(ModelVersion).where(ModelVersion.project_id == project_id).values(comparison=None))
@@ -165,7 +185,7 @@ def unpin(runtime: Runtime, project_id: int) -> None:
 
 
 def serve(runtime: Runtime, project_id: int, version: str, *, pinned: bool) -> None:
-    """Make a version the serving one; the project sees its photos through what the version was made with."""
+    """Make a version the serving one; the project then uses the backbone and projection that it was made with."""
     with runtime.database.session() as session:
         _serve(session, project_id, version, pinned=pinned)
     log.info("project %s is served by %s%s", project_id, version, " (chosen by a person)" if pinned else "")
@@ -192,12 +212,12 @@ def learner_of(runtime: Runtime, project_id: int, version: str) -> str:
         return session.scalar(query) or ""
 
 
-def matches_project_backbone(runtime: Runtime, project: Project, version: str) -> bool:
-    """Whether a version was made with the backbone that its project sees through: BACKBONE may have been changed since."""
-    query = select(ModelVersion.backbone).where(ModelVersion.project_id == project.id, ModelVersion.version == version)
+def matches_backbone(runtime: Runtime, project_id: int, config: EmbeddingConfig, version: str) -> bool:
+    """Whether a version was made with the backbone of this configuration: BACKBONE may have been changed since."""
+    query = select(ModelVersion.backbone).where(ModelVersion.project_id == project_id, ModelVersion.version == version)
     with runtime.database.session() as session:
         made_with = session.scalar(query)
-    return made_with is None or made_with == (project.backbone or runtime.backbone.id)
+    return made_with is None or made_with == (config.backbone or runtime.backbone.id)
 
 
 def update_version(runtime: Runtime, project_id: int, version: str, **values: Any) -> None:

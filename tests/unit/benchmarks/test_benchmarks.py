@@ -13,7 +13,7 @@ pytest.importorskip("skactiveml", reason="scikit-activeml is in the dependency g
 
 from backend.errors import NotFoundError
 from backend.learning.knn_graph import NeighbourIndex
-from backend.learning.space import unit_rows
+from backend.learning.projection import unit_rows
 from backend.priority.pool_view import PoolView
 from backend.priority.strategies import STRATEGIES
 from backend.simulation.engine import CurvePoint, Run, Setting, play
@@ -21,7 +21,7 @@ from backend.simulation.photos import Photos, split_by_class
 from benchmarks import scaling
 from benchmarks.photos import from_folder, from_npz
 from benchmarks.scikit_activeml import ADAPTERS
-from benchmarks.strategies import KNOWN, area, contestants, main, table
+from benchmarks.strategies import KNOWN, area, entrants, main, table
 
 pytestmark = pytest.mark.unit
 
@@ -95,7 +95,7 @@ def test_a_folder_without_classes_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["default", "random", "scikit-activeml CoreSet"])
 def test_every_contestant_spends_the_budget_and_learns(name: str) -> None:
     pool, test = split_by_class(photos(), 0)
-    run = play(Setting(pool, test, tuple("abcd"), budget=25), contestants(name)[0], 0, strategies=KNOWN)
+    run = play(Setting(pool, test, tuple("abcd"), budget=25), entrants(name)[0], 0, strategies=KNOWN)
     assert [point.labels for point in run.points] == [10, 20, 25]
     assert run.points[-1].accuracy > 0.8
 
@@ -115,7 +115,7 @@ def test_the_table_puts_the_best_first() -> None:
 
 def test_unknown_strategies_are_named() -> None:
     with pytest.raises(SystemExit, match="unknown nonsense"):
-        contestants("margin,nonsense")
+        entrants("margin,nonsense")
 
 
 def test_main_writes_table_and_curves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from backend.cli.first_window import told, wait_for_window
+from backend.cli.first_window import status_line, wait_for_window
 from backend.errors import BackendError
 
 pytestmark = pytest.mark.unit
@@ -24,8 +24,8 @@ def _job(kind: str, status: str) -> dict[str, Any]:
 
 def test_it_says_how_far_the_slowest_job_is() -> None:
     jobs = [_job("sync", "running"), _job("embed", "running")]
-    assert told(jobs, TASKS) == "waiting for the queue: 40 of 240 photos read; embed, 17 %: reading"
-    assert told([], {**TASKS, "failed": 3}) == "waiting for the queue: 40 of 240 photos read, 3 cannot be read"
+    assert status_line(jobs, TASKS) == "waiting for the queue: 40 of 240 photos read; embed, 17 %: reading"
+    assert status_line([], {**TASKS, "failed": 3}) == "waiting for the queue: 40 of 240 photos read, 3 cannot be read"
 
 
 def _answers(tasks: dict[str, int]) -> dict[str, dict[str, Any]]:

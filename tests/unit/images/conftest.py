@@ -1,4 +1,4 @@
-"""What the tests of the images room share."""
+"""What the tests of the images package share."""
 
 from __future__ import annotations
 

@@ -210,7 +210,7 @@ def messages(queue: JobQueue, lane: Lane) -> list[bytes]:
     return list(queue.lanes[lane].storage.enqueued_items())
 
 
-def work_off(queue: JobQueue, lane: Lane) -> None:
+def run_pending(queue: JobQueue, lane: Lane) -> None:
     while (message := queue.lanes[lane].dequeue()) is not None:
         queue.lanes[lane].execute(message)
 
@@ -223,13 +223,13 @@ def test_a_finished_job_wakes_the_one_that_waited_for_it(settings: Settings, led
         ran.append(job.id)
         if len(ran) == 1:  # asked for, and taken up too early, while this one runs
             queue.enqueue(JobKind.REFRESH, 1)
-            work_off(queue, Lane.QUICK)
+            run_pending(queue, Lane.QUICK)
 
     worker = Worker(queue, Lane.QUICK, {JobKind.REFRESH: handler}, threads=1)
     first = queue.enqueue(JobKind.REFRESH, 1)
     worker.runner.run(first)
     assert ran == [first]
-    work_off(queue, Lane.QUICK)
+    run_pending(queue, Lane.QUICK)
     assert len(ran) == 2
 
 
@@ -261,7 +261,7 @@ def test_messages_pass_through_the_queue_as_json(settings: Settings, ledger: Job
     job_id = queue.enqueue("refresh", 5)
     (raw,) = messages(queue, Lane.QUICK)
     assert raw.startswith(b"{")
-    work_off(queue, Lane.QUICK)
+    run_pending(queue, Lane.QUICK)
     assert ran == [job_id]
 
 
@@ -275,7 +275,7 @@ def test_redis_carries_the_same_messages(settings: Settings, ledger: JobLedger, 
         worker.sweep()
     (raw,) = messages(queue, Lane.QUICK)
     assert raw.startswith(b"{")
-    work_off(queue, Lane.QUICK)
+    run_pending(queue, Lane.QUICK)
     assert ran == [job_id]
 
 
@@ -288,5 +288,5 @@ def test_a_job_waits_in_the_ledger_while_redis_is_out_of_reach(settings: Setting
 
 def test_a_poll_that_found_nothing_leaves_no_row(ledger: JobLedger) -> None:
     job_id, _ = ledger.request("sync", 1, {"poll": True})
-    Runner(ledger, {"sync": lambda job, progress: {"forgettable": True}}, lambda: None).run(job_id)
+    Runner(ledger, {"sync": lambda job, progress: {"transient": True}}, lambda: None).run(job_id)
     assert ledger.of_project(1) == []

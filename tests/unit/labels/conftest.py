@@ -1,4 +1,4 @@
-"""WordNet as the set-up places it, opened once for all tests of this room."""
+"""WordNet as the set-up places it, opened once for all tests of this package."""
 
 from __future__ import annotations
 

@@ -141,9 +141,9 @@ def test_what_is_compiled_stays_and_a_damaged_file_is_named(wordnet: WordNet, tm
         WordNet.open(tmp_path)
     target = compiled_path(tmp_path)
     shutil.copy(compiled_path(REPOSITORY / ".state" / "wordnet"), target)
-    told: list[str] = []
-    assert ensure_wordnet(tmp_path, told.append) == target
-    assert told == []
+    messages: list[str] = []
+    assert ensure_wordnet(tmp_path, messages.append) == target
+    assert messages == []
     target.write_bytes(target.read_bytes()[:1000])
     with pytest.raises(WordNetError, match="is damaged"):
         WordNet.open(tmp_path)

@@ -5,7 +5,7 @@ import pytest
 
 from backend.learning import knn_graph
 from backend.learning.knn_graph import NeighbourIndex, affinity, join_neighbours, normalised, without_self
-from backend.learning.space import unit_rows
+from backend.learning.projection import unit_rows
 
 pytestmark = pytest.mark.unit
 

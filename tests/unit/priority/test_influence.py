@@ -35,7 +35,9 @@ def test_hand_computed_reach() -> None:
     assert found == pytest.approx(expected, abs=1e-6)
     assert found[0, 1] == pytest.approx(1 / np.sqrt(1.25 * 1.5), abs=1e-6)
     assert found[0, 2] == pytest.approx(0.25 / 1.25, abs=1e-6)
-    assert Reach(PATH).crowd() == pytest.approx((expected.sum(axis=1) - 1) / (expected.sum(axis=1) - 1).max(), abs=1e-5)
+    assert Reach(PATH).typicality() == pytest.approx(
+        (expected.sum(axis=1) - 1) / (expected.sum(axis=1) - 1).max(), abs=1e-5
+    )
 
 
 def test_hand_computed_gain() -> None:
@@ -65,7 +67,7 @@ def test_rows_made_on_demand_are_those_that_are_kept(monkeypatch: pytest.MonkeyP
     for reach in (made, kept):
         influence = Influence(reach, view.probabilities[:, 0], view.labelled_rows[:5])
         assert influence.gains() == pytest.approx(influence.gains(np.arange(300)), abs=1e-5)
-    assert made.crowd() == pytest.approx(kept.crowd())
+    assert made.typicality() == pytest.approx(kept.typicality())
 
 
 def test_without_others_an_image_speaks_for_itself_only() -> None:

@@ -19,7 +19,7 @@ from backend.features import open_backbone
 from backend.images import decode_rgb
 from backend.learning.export import FORMATS
 from backend.priority import evaluation_mask
-from backend.service.context.backbones import tuned_folder, tuned_stories
+from backend.service.context.backbones import tuned_folder, tuned_metadata
 from backend.service.pool.cache import PoolCache
 from backend.service.pool.snapshot import backbone_of_snapshot
 from backend.service.queue.predict import Predictor
@@ -102,12 +102,12 @@ def test_every_photo_that_can_be_read_is_embedded_and_what_served_kept_its_own(t
 
 
 def test_the_evaluation_sample_was_not_learned_from(tuned: PhotoProject) -> None:
-    (story,) = tuned_stories(tuned_folder(tuned.settings, 1)).values()
+    (metadata,) = tuned_metadata(tuned_folder(tuned.settings, 1)).values()
     with tuned.database.session() as session:
         digests = list(session.scalars(select(Task.digest).where(Task.digest.is_not(None))))
     learnable = int((~evaluation_mask([str(digest) for digest in digests], 0.3)).sum())
-    assert story["photos"] == learnable - 1  # without the unreadable one
-    assert story["options"]["epochs"] == len(story["losses"]) == 2
+    assert metadata["photos"] == learnable - 1  # without the unreadable one
+    assert metadata["options"]["epochs"] == len(metadata["losses"]) == 2
 
 
 def test_a_job_that_was_cut_off_goes_on_where_it_was(tuned: PhotoProject) -> None:

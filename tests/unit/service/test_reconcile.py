@@ -38,7 +38,7 @@ def silent(_fraction: float, _message: str) -> None:
 
 def test_a_poll_of_a_silent_label_studio_leaves_no_failed_job_while_a_person_gets_the_error(tmp_path: Path) -> None:
     runtime, _ = runtime_for("http://127.0.0.1:1", tmp_path)
-    assert sync_project(runtime, 7, silent, poll=True)["forgettable"] is True
+    assert sync_project(runtime, 7, silent, poll=True)["transient"] is True
     with pytest.raises(LabelStudioError, match=r"127\.0\.0\.1:1"):
         sync_project(runtime, 7, silent)
 

@@ -15,7 +15,7 @@ from backend.learning.promotion import Disagreement
 from backend.priority import evaluation_mask
 from backend.service.context.context import Runtime
 from backend.service.pool.cache import PoolCache, ProjectPool
-from backend.service.pool.predictions import ControlBelief, believe, read_annotations
+from backend.service.pool.predictions import ControlPrediction, predict_pool, read_annotations
 from backend.service.projects.project import find_project, set_up_project
 from backend.service.queue.predict import Predictor
 from backend.service.queue.queue_window import current_window
@@ -23,6 +23,7 @@ from backend.service.training.portable import portable_version
 from backend.service.versions.artifacts import load_heads, load_projection
 from backend.service.versions.comparisons import Comparison, Photo
 from backend.service.versions.registry import (
+    EmbeddingConfig,
     describe_version,
     find_version,
     list_versions,
@@ -97,10 +98,12 @@ class Trained:
         """Where the photos are."""
         return Path(self.runtime.settings.local_roots[0])
 
-    def believe(self) -> tuple[str, list[ControlBelief]]:
-        """What serves, and what is believed now."""
+    def predict(self) -> tuple[str, list[ControlPrediction]]:
+        """What serves, and its predictions."""
         project, pool = find_project(self.runtime, 1), self.pool()
-        return believe(self.runtime, project, pool, read_annotations(self.runtime, 1, pool, 0.3))
+        return predict_pool(
+            self.runtime, 1, EmbeddingConfig.of(project), pool, read_annotations(self.runtime, 1, pool, 0.3)
+        )
 
     def window(self) -> list[int]:
         """The tasks of the published window, in order."""
@@ -150,8 +153,8 @@ def test_every_candidate_is_kept_with_its_figures_and_a_sentence(trained: Traine
 
 def test_the_headline_of_what_serves_is_true(trained: Trained) -> None:
     headline = describe_version(find_version(trained.runtime, 1, "propagation"))["accuracy"]
-    _, beliefs = trained.believe()
-    right = beliefs[0].served[90:].argmax(axis=1) == trained.pool().task_ids[90:] % 3
+    _, predictions = trained.predict()
+    right = predictions[0].served[90:].argmax(axis=1) == trained.pool().task_ids[90:] % 3
     assert headline["low"] <= right.mean() <= headline["high"]
 
 
@@ -159,9 +162,9 @@ def test_the_head_answers_as_the_graph_does(trained: Trained) -> None:
     heads = load_heads(trained.runtime, 1, "head-1")
     assert heads is not None
     pool = trained.pool()
-    _, beliefs = trained.believe()
+    _, predictions = trained.predict()
     said = heads[0].predict(pool.embeddings, pool.controls[0].model.prior).argmax(axis=1)
-    assert (said == beliefs[0].propagated.argmax(axis=1)).mean() >= 0.99
+    assert (said == predictions[0].propagated.argmax(axis=1)).mean() >= 0.99
 
 
 def test_what_serves_without_a_training_can_be_exported_too(trained: Trained) -> None:
@@ -239,7 +242,7 @@ def test_the_graph_moves_into_a_projection_that_serves_and_back(trained: Trained
     learnt = load_projection(trained.runtime, 1, "adapted-2", 0)
     adapted = trained.pool().controls[0].model
     assert learnt is not None
-    np.testing.assert_array_equal(adapted.projection.projection, learnt.as_space().projection)
+    np.testing.assert_array_equal(adapted.projection.matrix, learnt.as_projection().matrix)
     assert not np.array_equal(adapted.space, plain.space)
     measured = find_version(trained.runtime, 1, "adapted-2")
     assert (measured.kind, measured.learner, measured.projection) == ("adapted", "adapted graph", "adapted-2")

@@ -35,7 +35,7 @@ def test_real_photos_from_folder_to_curve(tmp_path: Path) -> None:
         seeds=1,
         batch=4,
         evaluation_share=0.0,
-        progress=lambda text, share: heard.append(text),
+        progress=lambda share, text: heard.append(text),
     )
     assert (found.pool_size, found.test_size) == (16, 16)
     assert {run.strategy for run in found.runs} == {"default", RANDOM_HEAD}

@@ -238,8 +238,8 @@ def test_hierarchical_counts_a_skipped_photo_nowhere() -> None:
     labelled = np.arange(120) % 2 == 0
     targets = np.eye(2, dtype=np.float32)[truth[labelled]]
     skipped = np.zeros_like(targets)
-    told = replace(view, labelled=labelled, annotated_probabilities=skipped)
-    silent = run("hierarchical", told, 30)[0]
+    answered = replace(view, labelled=labelled, annotated_probabilities=skipped)
+    silent = run("hierarchical", answered, 30)[0]
     # Nothing said: one part, which is the evenly shuffled pool.
     generator = np.random.default_rng(0)
     generator.integers(2**31 - 1)

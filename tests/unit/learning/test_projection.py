@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backend.learning import space as space_module
-from backend.learning.space import finite_rows, fit_space, unit_rows
+from backend.learning import projection as projection_module
+from backend.learning.projection import finite_rows, fit_projection, unit_rows
 
 pytestmark = pytest.mark.unit
 
@@ -17,8 +17,8 @@ def correlated(n: int = 400, width: int = 12) -> np.ndarray:
 @pytest.mark.parametrize("whitening", [0.0, 0.5, 1.0])
 def test_variances_are_evened_out_as_far_as_whitening_says(whitening: float) -> None:
     rows = correlated()
-    space = fit_space(rows, dimension=12, whitening=whitening)
-    projected = (rows - space.mean) @ space.projection
+    projection = fit_projection(rows, dimension=12, whitening=whitening)
+    projected = (rows - projection.mean) @ projection.matrix
     variances = np.sort(np.linalg.eigvalsh(np.cov(rows.T, bias=True)))[::-1]
     assert projected.var(axis=0) == pytest.approx(
         variances / (variances + 1e-3 * variances.mean()) ** whitening, rel=1e-3
@@ -29,7 +29,7 @@ def test_variances_are_evened_out_as_far_as_whitening_says(whitening: float) -> 
 def test_rows_are_unit_and_broken_rows_are_zero() -> None:
     rows = correlated().astype(np.float16)
     rows[0], rows[1, 3] = 0, np.nan
-    projected = fit_space(rows, dimension=5).project(rows)
+    projected = fit_projection(rows, dimension=5).project(rows)
     norms = np.linalg.norm(projected, axis=1)
     assert norms[:2].tolist() == [0.0, 0.0]
     assert norms[2:] == pytest.approx(1.0, abs=1e-5)
@@ -38,12 +38,12 @@ def test_rows_are_unit_and_broken_rows_are_zero() -> None:
 @pytest.mark.parametrize("n", [0, 1, 2])
 def test_tiny_pools_have_a_space(n: int) -> None:
     rows = correlated()[:n]
-    assert fit_space(rows, dimension=5).project(rows).shape[0] == n
+    assert fit_projection(rows, dimension=5).project(rows).shape[0] == n
 
 
 def test_large_pools_are_fitted_on_a_fair_sample() -> None:
     rows = correlated(4000)
-    whole, sampled = (fit_space(rows, dimension=12, sample=size).project(rows[:200]) for size in (10_000, 2000))
+    whole, sampled = (fit_projection(rows, dimension=12, sample=size).project(rows[:200]) for size in (10_000, 2000))
     assert np.abs(whole @ whole.T - sampled @ sampled.T).max() < 0.05
     assert not np.array_equal(whole, sampled)
 
@@ -55,18 +55,18 @@ def test_helpers() -> None:
 
 def test_few_rows_have_the_axes_that_their_covariance_has() -> None:
     rows = correlated(12, 40)  # fewer rows than dimensions: by their inner products
-    space = fit_space(rows, dimension=8, whitening=0.0)
+    projection = fit_projection(rows, dimension=8, whitening=0.0)
     centred = rows - rows.mean(axis=0)
     values, vectors = np.linalg.eigh(centred.T @ centred / 12)
-    assert ((rows - space.mean) @ space.projection).var(axis=0) == pytest.approx(values[::-1][:8], rel=1e-3)
-    assert np.abs(np.sum(space.projection * vectors[:, ::-1][:, :8], axis=0)) == pytest.approx(np.ones(8), abs=1e-3)
+    assert ((rows - projection.mean) @ projection.matrix).var(axis=0) == pytest.approx(values[::-1][:8], rel=1e-3)
+    assert np.abs(np.sum(projection.matrix * vectors[:, ::-1][:, :8], axis=0)) == pytest.approx(np.ones(8), abs=1e-3)
 
 
 def test_leading_axes_without_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = correlated(400, 60) / np.sqrt(1.0 + np.arange(60))  # a spectrum that falls, as embeddings have it
-    whole = fit_space(rows, dimension=10)
-    monkeypatch.setattr(space_module, "_WIDE", 20)
-    leading = fit_space(rows, dimension=10)
-    assert not np.array_equal(leading.projection, whole.projection)
+    whole = fit_projection(rows, dimension=10)
+    monkeypatch.setattr(projection_module, "_WIDE", 20)
+    leading = fit_projection(rows, dimension=10)
+    assert not np.array_equal(leading.matrix, whole.matrix)
     cosines = whole.project(rows[:50]) @ whole.project(rows[:50]).T
     assert leading.project(rows[:50]) @ leading.project(rows[:50]).T == pytest.approx(cosines, abs=0.02)

@@ -1,4 +1,4 @@
-"""The graph space: embeddings turned so that cosine means "looks alike" for photos nobody tuned for."""
+"""The projection that the graph lives in: embeddings turned so that cosine means "looks alike" for photos nobody tuned for."""
 
 from __future__ import annotations
 
@@ -16,25 +16,21 @@ _ITERATIONS = 3
 
 
 @dataclass(frozen=True)
-class Space:
+class Projection:
     """A softly whitened principal-component projection.
 
     Attributes:
         mean: float32 [d], mean embedding of the pool.
-        projection: float32 [d, k], principal axes, each divided by a power of its standard deviation.
+        matrix: float32 [d, k], principal axes, each divided by a power of its standard deviation.
     """
 
     mean: FloatArray
-    projection: FloatArray
+    matrix: FloatArray
 
     @property
     def dimension(self) -> int:
         """Length k of the projected rows."""
-        return int(self.projection.shape[1])
-
-    def leading(self, dimension: int) -> Space:
-        """The same space with its first `dimension` axes only."""
-        return Space(self.mean, self.projection[:, :dimension])
+        return int(self.matrix.shape[1])
 
     def project(self, embeddings: NDArray[np.floating]) -> FloatArray:
         """Unit rows float32 [n, k] of embeddings [n, d]; a row without direction (zero, NaN) becomes zeros."""
@@ -42,21 +38,21 @@ class Space:
         for start in range(0, embeddings.shape[0], _CHUNK):
             block = finite_rows(embeddings[start : start + _CHUNK])
             projected[start : start + _CHUNK] = unit_rows(
-                np.asarray((block - self.mean) @ self.projection, dtype=np.float32)
+                np.asarray((block - self.mean) @ self.matrix, dtype=np.float32)
             )
             empty = ~block.any(axis=1)
             projected[start : start + _CHUNK][empty] = 0.0
         return projected
 
 
-def fit_space(
+def fit_projection(
     embeddings: NDArray[np.floating],
     *,
     dimension: int = 256,
     whitening: float = 0.5,
     sample: int = 50_000,
     seed: int = 0,
-) -> Space:
+) -> Projection:
     """Fit the projection on (a sample of) the pool's embeddings [n, d].
 
     Axis i is scaled by (variance_i + shrinkage)^(-whitening / 2): 0 is plain PCA, 1 full whitening. Soft whitening
@@ -68,7 +64,7 @@ def fit_space(
         rows = np.sort(np.random.default_rng(seed).choice(n, size=sample, replace=False))
     mean, count = _mean(embeddings, rows)
     if count < 2:
-        return Space(np.zeros(width, np.float32), np.eye(width, min(width, dimension), dtype=np.float32))
+        return Projection(np.zeros(width, np.float32), np.eye(width, min(width, dimension), dtype=np.float32))
     kept = min(dimension, width, max(1, count - 1))
     if count <= width:
         values, vectors = _axes_of_few(embeddings, rows, mean, kept, seed)
@@ -78,7 +74,7 @@ def fit_space(
     signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(kept)])
     shrinkage = max(1e-3 * float(values.mean()), 1e-12)
     scale = (values + shrinkage) ** (-whitening / 2)
-    return Space(mean.astype(np.float32), (vectors * (signs * scale)).astype(np.float32))
+    return Projection(mean.astype(np.float32), (vectors * (signs * scale)).astype(np.float32))
 
 
 def _blocks(embeddings: NDArray[np.floating], rows: NDArray[np.intp]) -> Iterator[FloatArray]:
