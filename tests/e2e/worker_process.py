@@ -1,11 +1,12 @@
-"""Workers that start in a moment, so that they can be killed often: processes forked from one that has imported all."""
+"""Workers that start in a moment, so that they can be killed often."""
 
 from __future__ import annotations
 
 import logging
-import multiprocessing
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
+
+from forked import ForkServer
 
 from backend.jobs.kinds import Lane
 from backend.settings import Settings
@@ -19,18 +20,11 @@ class WorkerFactory:
     """Starts workers; the first start takes as long as the imports."""
 
     def __init__(self) -> None:
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(PRELOADED)
-        ready = self._context.Process(target=_nothing)
-        ready.start()
-        ready.join()
+        self._server = ForkServer(PRELOADED)
 
     def start(self, settings: Settings) -> Workers:
         """Processes that run the jobs of a state folder until they are killed; they log to a file beside the folder."""
-        processes = [self._context.Process(target=_work, args=(settings, lane), daemon=True) for lane in Lane]
-        for process in processes:
-            process.start()
-        return Workers(processes)
+        return Workers([self._server.start(_work, settings, lane) for lane in Lane])
 
 
 @dataclass(frozen=True)
@@ -48,10 +42,6 @@ class Workers:
         """Wait until both are gone."""
         for process in self.processes:
             process.join()
-
-
-def _nothing() -> None:
-    pass
 
 
 def _work(settings: Settings, lane: Lane) -> None:
