@@ -9,9 +9,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
-from sklearn.preprocessing import normalize
 
 from backend.learning.pool_model import PoolModel
 from backend.learning.relevance import RelevanceHints
@@ -203,6 +200,9 @@ def pool_view(
 
 def play_random_head(setting: Setting, seed: int, progress: Callable[[float], None] = lambda share: None) -> Run:
     """The baseline: a random order; at each mark a logistic head is trained on the labelled photos alone."""
+    from sklearn.linear_model import LogisticRegression  # loads for seconds; `run` imports this file too
+    from sklearn.preprocessing import normalize
+
     started = time.perf_counter()
     run = Run(RANDOM_HEAD, seed)
     asked = np.random.default_rng(seed).permutation(len(setting.pool))
@@ -270,6 +270,8 @@ def suggestions(
 
 def measured(run: Run, labels: int, predicted: IntArray, truth: IntArray, **on_pool: float | None) -> CurvePoint:
     """A point of the curve; `on_pool`: the figures of `suggestions`."""
+    from sklearn.metrics import f1_score
+
     accuracy = float((predicted == truth).mean())
     macro = float(f1_score(truth, predicted, average="macro", labels=np.unique(truth), zero_division=0.0))
     return CurvePoint(run.strategy, run.seed, labels, accuracy, macro, **on_pool)
