@@ -14,8 +14,8 @@ from backend.folders.embedding import read_photo
 _FORM = "%Y-%m-%d %H:%M:%S"
 
 
-def date_taken(path: Path, max_bytes: int) -> str:
-    """`2024-05-31 06:12:09` by the camera's clock, else by the file's date."""
+def camera_time(path: Path, max_bytes: int) -> str:
+    """`2024-05-31 06:12:09` by the camera's clock; "" where the photo does not tell."""
     try:
         with opened(read_photo(path, max_bytes)) as image:
             exif = image.getexif()
@@ -24,4 +24,9 @@ def date_taken(path: Path, max_bytes: int) -> str:
             )
         return datetime.strptime(str(written), "%Y:%m:%d %H:%M:%S").strftime(_FORM)
     except (ImageError, ValueError):
-        return datetime.fromtimestamp(path.stat().st_mtime).strftime(_FORM)
+        return ""
+
+
+def date_taken(path: Path, max_bytes: int) -> str:
+    """`2024-05-31 06:12:09` by the camera's clock, else by the file's date."""
+    return camera_time(path, max_bytes) or datetime.fromtimestamp(path.stat().st_mtime).strftime(_FORM)

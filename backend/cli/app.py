@@ -19,6 +19,7 @@ from backend.cli.backbones import backbones
 from backend.cli.backup import backup, restore
 from backend.cli.connect import connect
 from backend.cli.console import messages
+from backend.cli.convert import convert
 from backend.cli.demo import demo
 from backend.cli.doctor import doctor
 from backend.cli.evaluate import evaluate
@@ -51,6 +52,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     restore,
     order,
     fetch,
+    convert,
     run,
     retrain,
     label_image,

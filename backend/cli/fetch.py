@@ -73,4 +73,5 @@ def fetch(
         f"{found.kept} photos in {directory}, {found.fetched} of them new; "
         f"left out: {found.duplicates} duplicates{left_out}{enough}",
         markup=False,
+        soft_wrap=True,
     )
