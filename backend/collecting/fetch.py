@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -18,9 +18,8 @@ from backend.decoding import Decode
 from backend.errors import ImageError, SettingsError
 from backend.folders.embedding import decoder_of
 from backend.images import ImageFetcher, ImagePolicy, sha256_digest
+from backend.progress import CountProgress
 from backend.settings import Settings
-
-Progress = Callable[[int, int], None]
 
 SETTLED = frozenset(
     ("duplicate", "placeholder", "not_found", "unreadable", "bad_address", "unsupported_scheme", "forbidden_path")
@@ -31,7 +30,9 @@ TOO_MUCH = frozenset((429, 503))  # a host that is asked too much
 TRIES = 3  # for such an address, in one run
 
 
-def fetch_photos(wanted: Sequence[Wanted], options: FetchOptions, settings: Settings, progress: Progress) -> Fetched:
+def fetch_photos(
+    wanted: Sequence[Wanted], options: FetchOptions, settings: Settings, progress: CountProgress
+) -> Fetched:
     """Fetch the photos of a list into class folders below `directory`; what is there already is not fetched again.
 
     Every address ends in the journal `fetched.csv` as soon as it is settled, so that a run that is broken off goes on.
@@ -91,7 +92,7 @@ class _Run:
         journal: Journal,
         fetcher: ImageFetcher,
         decode: Decode,
-        progress: Progress,
+        progress: CountProgress,
         total: int,
     ) -> None:
         self.new: set[str] = set()  # addresses whose photos this run fetched
