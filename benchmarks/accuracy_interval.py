@@ -32,7 +32,7 @@ from backend.learning.evaluation import wilson_interval
 from backend.learning.figures import measure
 from backend.learning.pool_model import PoolModel
 from backend.priority import OrderOptions, evaluation_mask, order_pool
-from backend.simulation.engine import Setting, answer_vectors, pool_view, prior_of, relevance_hints
+from backend.simulation.engine import Setting, answer_vectors, pool_model_of, pool_view
 from backend.simulation.photos import Hierarchy, Photos, label_space, with_zero_shot
 from benchmarks.photos import from_folder, from_npz
 
@@ -88,12 +88,17 @@ def project_of(
 
 
 def played(
-    setting: Setting, marks: tuple[int, ...], share: float, batch: int, *, heads: bool
+    setting: Setting,
+    marks: tuple[int, ...],
+    share: float,
+    batch: int,
+    *,
+    heads: bool,
+    model: PoolModel | None = None,
 ) -> Iterator[tuple[int, Measurement]]:
-    """Annotate a project in the default order; the measurement at each mark."""
+    """Annotate a project in the default order; the measurement at each mark. `model`: of `pool_model_of`; it changes."""
     answers, n = answer_vectors(setting), len(setting.pool)
-    prior = prior_of(setting.pool, setting.n_labels)
-    model = PoolModel(setting.pool.embeddings, prior, hints=relevance_hints(setting))
+    model = model or pool_model_of(setting)
     in_sample = evaluation_mask(setting.pool.digests, share)
     labelled, asked = np.zeros(n, dtype=bool), np.zeros(0, dtype=np.intp)
     while len(asked) < marks[-1]:
@@ -172,8 +177,10 @@ def main() -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--image-dir", type=Path, help="a folder of photos for each class")
     source.add_argument("--embeddings", type=Path, help="npz with `embeddings`, `labels`, `classes`, of the backbone")
-    parser.add_argument("--backbone", default="efficientnet_lite2")
-    parser.add_argument("--state-dir", type=Path, default=Path(".state"), help="weights and WordNet are kept here")
+    parser.add_argument("--backbone", default="auto")
+    parser.add_argument(
+        "--state-dir", type=Path, default=Path(".state"), help="weights, WordNet, embeddings: kept here"
+    )
     parser.add_argument("--projects", type=int, default=20)
     parser.add_argument("--classes", type=int, default=50, help="classes of each project")
     parser.add_argument("--photos", type=int, default=100, help="photos of each class")
@@ -183,19 +190,27 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="seed of the first project")
     parser.add_argument("--heads", action="store_true", help="distil a head at each mark as well")
     arguments = parser.parse_args()
-    models = arguments.state_dir / "models"
     if arguments.embeddings:
         photos, classes = from_npz(arguments.embeddings)
+        backbone = open_backbone(arguments.backbone, models_dir=arguments.state_dir / "models")
     else:
-        photos, classes = from_folder(arguments.image_dir, backbone=arguments.backbone, models_dir=models, stored=True)
+        photos, classes, backbone = from_folder(
+            arguments.image_dir, backbone=arguments.backbone, state_dir=arguments.state_dir
+        )
     ensure_wordnet(arguments.state_dir / "wordnet")
     wordnet = WordNet.open(arguments.state_dir / "wordnet")
-    backbone = open_backbone(arguments.backbone, models_dir=models)
     marks = tuple(sorted(int(mark) for mark in arguments.marks.split(",")))
     found: dict[int, list[Measurement]] = defaultdict(list)
+    model: PoolModel | None = None
+    embedded: NDArray[np.float16] = np.zeros((0, 0), dtype=np.float16)
     for seed in range(arguments.first, arguments.first + arguments.projects):
         setting = project_of(photos, classes, arguments.classes, arguments.photos, seed, backbone, wordnet)
-        for mark, item in played(setting, marks, arguments.evaluation_share, arguments.batch, heads=arguments.heads):
+        if model is None or not np.array_equal(
+            embedded, setting.pool.embeddings
+        ):  # with all photos they only differ in what is kept
+            model, embedded = pool_model_of(setting), setting.pool.embeddings
+        share, batch = arguments.evaluation_share, arguments.batch
+        for mark, item in played(setting, marks, share, batch, heads=arguments.heads, model=model.fork()):
             found[mark].append(item)
         Console(stderr=True).print(f"project {seed + 1 - arguments.first} of {arguments.projects}")
     Console(width=200).print(table(found))

@@ -6,9 +6,12 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from rich.console import Console
 
-from backend.simulation.photos import Photos, class_folders
+from backend.features import Backbone, open_backbone
+from backend.simulation.photos import Photos, class_folders, embed_folder
+from backend.storage.database import Database
+from backend.storage.feature_store import FeatureStore
 
 
 def from_npz(file: Path) -> tuple[Photos, tuple[str, ...]]:
@@ -21,34 +24,27 @@ def from_npz(file: Path) -> tuple[Photos, tuple[str, ...]]:
     return Photos(embeddings, labels, digests), classes
 
 
-def from_folder(
-    directory: Path, *, backbone: str, models_dir: Path, stored: bool = False
-) -> tuple[Photos, tuple[str, ...]]:
-    """Embed every photo below `directory`, one folder for each class; unreadable photos are left out.
+def from_folder(directory: Path, *, backbone: str, state_dir: Path) -> tuple[Photos, tuple[str, ...], Backbone]:
+    """Every photo below `directory`, one folder for each class, as it is stored (see `Backbone.features`); and the backbone.
 
-    Their embeddings are what learns sees; with `stored` those that a store holds (see `Backbone.features`).
+    What was embedded before is in the store of `state_dir`, so that the next run begins at once. Unreadable photos are
+    left out.
 
     Raises:
-        NotFoundError: there is no such folder, or it holds fewer than two class folders.
+        NotFoundError: there is no such folder, it holds fewer than two class folders, or no photo of it can be read.
     """
-    from backend.features import embed_stream, open_backbone
-    from backend.images import find_images
-
     classes = class_folders(directory)
-    files = [(index, file) for index, name in enumerate(classes) for file in find_images(directory / name)]
-    opened = open_backbone(backbone, models_dir=models_dir)
-    items = ((position, file.read_bytes) for position, (_, file) in enumerate(files))
-    rows: dict[int, tuple[str, NDArray[np.float16]]] = {}
-    for embedded in embed_stream(opened, items, batch_size=32, decode_threads=2):
-        if embedded.embedding is not None and embedded.digest is not None:
-            rows[embedded.key] = (embedded.digest, embedded.embedding)
-    if not rows:
-        raise SystemExit(f"{directory}: no photo could be read")
-    kept = sorted(rows)
-    labels = np.array([files[position][0] for position in kept], dtype=np.intp)
-    embeddings = np.stack([rows[position][1] for position in kept])
-    return Photos(
-        embeddings if stored else opened.features(embeddings),
-        labels,
-        tuple(rows[position][0] for position in kept),
-    ), classes
+    opened = open_backbone(backbone, models_dir=state_dir / "models")
+    state_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(f"sqlite:///{(state_dir / 'backend.sqlite3').resolve()}")
+    try:
+        database.migrate()
+        store = FeatureStore(database.engine)
+        with Console(stderr=True).status("embedding") as status:
+
+            def tell(done: int, total: int) -> None:
+                status.update(f"embedding {done:,} of {total:,}")
+
+            return embed_folder(directory, classes, opened, store, tell), classes, opened
+    finally:
+        database.close()

@@ -24,8 +24,8 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from backend.priority import STRATEGIES, Strategy
-from backend.simulation.engine import Run, Setting, play
-from backend.simulation.photos import split_by_class
+from backend.simulation.engine import Run, Setting, play, pool_model_of
+from backend.simulation.photos import Photos, split_by_class
 from backend.simulation.report import summarise, table_rows, write_curves
 from benchmarks.photos import from_folder, from_npz
 from benchmarks.scikit_activeml import ADAPTERS
@@ -72,8 +72,8 @@ def main(arguments: list[str] | None = None) -> int:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--image-dir", type=Path, help="one folder of photos for each class")
     source.add_argument("--embeddings", type=Path, help="npz file with embeddings, labels and classes")
-    parser.add_argument("--backbone", default="efficientnet_lite2")
-    parser.add_argument("--models-dir", type=Path, default=Path(".state/models"))
+    parser.add_argument("--backbone", default="auto")
+    parser.add_argument("--state-dir", type=Path, default=Path(".state"), help="weights and embeddings are kept here")
     parser.add_argument("--strategies", default="all", help="comma-separated; default: all")
     parser.add_argument("--budget", type=int, default=1000)
     parser.add_argument("--batch", type=int, default=10, help="labels between two looks at the pool")
@@ -84,7 +84,10 @@ def main(arguments: list[str] | None = None) -> int:
     if options.embeddings:
         photos, classes = from_npz(options.embeddings)
     else:
-        photos, classes = from_folder(options.image_dir, backbone=options.backbone, models_dir=options.models_dir)
+        stored, classes, backbone = from_folder(
+            options.image_dir, backbone=options.backbone, state_dir=options.state_dir
+        )
+        photos = Photos(backbone.features(stored.embeddings), stored.labels, stored.digests)
     terminal = Console()
     console = terminal if terminal.is_terminal else Console(width=200)
     runs: list[Run] = []
@@ -92,9 +95,11 @@ def main(arguments: list[str] | None = None) -> int:
         for seed in range(options.seeds):
             pool, test = split_by_class(photos, seed)
             setting = Setting(pool, test, classes, budget=options.budget, batch=options.batch)
+            model = pool_model_of(setting, seed)  # the graph is the same for all of them
             for name in names:
                 task = progress.add_task(f"{name}, seed {seed}", total=1.0)
-                runs.append(play(setting, name, seed, partial(_tell, progress, task), strategies=KNOWN))
+                tell = partial(_tell, progress, task)
+                runs.append(play(setting, name, seed, tell, strategies=KNOWN, model=model.fork()))
     console.print(f"{len(classes)} classes, pool {len(pool):,}, test {len(test):,}")
     console.print(table(runs))
     if options.output:

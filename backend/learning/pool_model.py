@@ -233,10 +233,13 @@ class PoolModel:
 
     def extend(self, embeddings: NDArray[np.floating], prior: FloatArray) -> FloatArray:
         """Probabilities float32 [m, L] of images outside the pool, from the last `propagate`."""
+        return self.extend_projected(self.projection.project(embeddings), prior)
+
+    def extend_projected(self, features: FloatArray, prior: FloatArray) -> FloatArray:
+        """As `extend`, of images that `projection` has projected already: for those that are asked about again and again."""
         prior = rows_to_one(prior)
         if self._spread_labels is None:
             return prior
-        features = self.projection.project(embeddings)
         neighbours, similarities = self.index.search(self._leading(features), self.options.neighbours)
         nearby = from_neighbours(
             neighbours, similarities, self._spread_labels, prior, power=self.options.affinity_power

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +85,7 @@ def spread(
     current = np.array(seeds if start is None else start, dtype=np.float32)
     following = np.empty_like(current)
 
-    def advance(block: tuple[slice, sparse.csr_matrix], look: bool) -> tuple[float, float]:
+    def advance(block: tuple[slice, sparse.csr_matrix], *, look: bool) -> tuple[float, float]:
         """One step of the rows of a block, while they are in the processor's cache; the largest change and value."""
         place, weights = block
         part = weights @ current
@@ -94,11 +96,17 @@ def spread(
             return 0.0, 0.0
         return float(np.abs(part - current[place]).max(initial=0.0)), float(part.max(initial=0.0))
 
-    with ThreadPoolExecutor(os.cpu_count() if n * columns >= _PARALLEL_FROM else 1) as threads:
-        for step in range(iterations):
-            look = step % _LOOK_EVERY == _LOOK_EVERY - 1
-            looks = list(threads.map(lambda block, look=look: advance(block, look), blocks))
-            current, following = following, current
-            if look and max(change for change, _ in looks) <= tolerance * max(*(value for _, value in looks), 1e-30):
-                break
+    def advance_all(step: int, each: Callable[..., Iterable[tuple[float, float]]]) -> bool:
+        """One step; whether it left nearly everything as it was."""
+        nonlocal current, following
+        look = step % _LOOK_EVERY == _LOOK_EVERY - 1
+        looks = list(each(partial(advance, look=look), blocks))
+        current, following = following, current
+        return look and max(change for change, _ in looks) <= tolerance * max(*(value for _, value in looks), 1e-30)
+
+    if n * columns < _PARALLEL_FROM:  # a small pool is done before a thread has started
+        any(advance_all(step, map) for step in range(iterations))
+        return current
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        any(advance_all(step, threads.map) for step in range(iterations))
     return current

@@ -126,6 +126,9 @@ class Influence:
         if self._novelty > 0:
             near = self._reach.near(self.covered > 0)
             blocks = [near[start : start + _BLOCK] for start in range(0, near.size, _BLOCK)]
+            if len(blocks) == 1:
+                gains[near] = self.gains(near)
+                return gains
             with ThreadPoolExecutor(os.cpu_count()) as threads:
                 for block, values in zip(blocks, threads.map(self.gains, blocks), strict=True):
                     gains[block] = values

@@ -119,6 +119,7 @@ def play(
     progress: Callable[[float], None] = lambda share: None,
     *,
     strategies: Mapping[str, Strategy] = STRATEGIES,
+    model: PoolModel | None = None,
 ) -> Run:
     """Label the pool in the order of one strategy, learning as the server does.
 
@@ -126,6 +127,7 @@ def play(
         strategy: `default`, `random+head` or a name in `strategies`.
         progress: hears the share done.
         strategies: query strategies by name; those of the registry, or your own.
+        model: that of `pool_model_of`, where several strategies are played on one pool; it changes.
 
     Raises:
         SettingsError: the strategy is not known.
@@ -135,9 +137,9 @@ def play(
     started = time.perf_counter()
     pool, run = setting.pool, Run(strategy, seed)
     answers = answer_vectors(setting)
-    prior = prior_of(setting.pool, setting.n_labels)
     test_prior = prior_of(setting.test, setting.n_labels)
-    model = PoolModel(pool.embeddings, prior, seed=seed, hints=relevance_hints(setting))
+    model = model or pool_model_of(setting, seed)
+    test_features = model.projection.project(setting.test.embeddings)
     held_out = evaluation_mask(pool.digests, setting.evaluation_share)
     labelled = np.zeros(len(pool), dtype=bool)
     asked: list[int] = []
@@ -149,7 +151,7 @@ def play(
         probabilities = model.propagate(learned, answers[learned])
         spreading = time.perf_counter() - begun
         if len(asked) in marks:
-            predicted = model.extend(setting.test.embeddings, test_prior).argmax(axis=1)
+            predicted = model.extend_projected(test_features, test_prior).argmax(axis=1)
             on_pool = suggestions(probabilities.argmax(axis=1), answers.argmax(axis=1), ~labelled, setting)
             run.points.append(measured(run, len(asked), predicted, setting.test.labels, **on_pool))
         if len(asked) >= marks[-1]:
@@ -169,6 +171,12 @@ def play(
     run.order_seconds = float(np.mean(ordering))
     run.seconds = time.perf_counter() - started
     return run
+
+
+def pool_model_of(setting: Setting, seed: int = 0) -> PoolModel:
+    """The pool before any annotation: its space, its graph, its prior."""
+    prior = prior_of(setting.pool, setting.n_labels)
+    return PoolModel(setting.pool.embeddings, prior, seed=seed, hints=relevance_hints(setting))
 
 
 def pool_view(

@@ -89,7 +89,7 @@ def test_from_npz_reads_what_was_written(tmp_path: Path) -> None:
 
 def test_a_folder_without_classes_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="at least 2 are needed"):
-        from_folder(tmp_path, backbone="efficientnet_lite2", models_dir=tmp_path)
+        from_folder(tmp_path, backbone="efficientnet_lite2", state_dir=tmp_path)
 
 
 @pytest.mark.parametrize("name", ["default", "random", "scikit-activeml CoreSet"])
