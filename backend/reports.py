@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from backend import metrics
+from backend.files import write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -55,11 +56,8 @@ class Reporter:
 
     def write(self) -> None:
         """Tell that the process lives, and its counts; a disk that takes nothing costs only this."""
-        temporary = self._path.with_suffix(".new")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(generate_latest(metrics.REGISTRY))
-            temporary.replace(self._path)
+            write_atomically(self._path, generate_latest(metrics.REGISTRY))
             self._remove_old()
         except OSError as error:
             log.error("the counts of this process cannot be written: %s", error.strerror)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from backend.active_learning.workdir import Result, WorkDir
+from backend.files import write_atomically
 from backend.retraining.pictures import confusion_picture
 
 
@@ -41,7 +42,4 @@ def write_curve(work: WorkDir, results: Sequence[Result]) -> None:
 
 
 def _write(work: WorkDir, name: str, data: bytes) -> None:
-    target = work.folder / "validation" / name
-    temporary = target.with_name(f".{name}.part")
-    temporary.write_bytes(data)
-    temporary.replace(target)
+    write_atomically(work.folder / "validation" / name, data)

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 from backend.active_learning.timelapse import TEMPLATE_FILE, TimelapseRow, write_rows, write_template
 from backend.errors import SettingsError
-from backend.retraining.outputs import write_text
+from backend.files import atomic_folder, write_atomically
 
 README = """What is what in this folder of `python -m backend run`
 
@@ -60,7 +59,7 @@ class WorkDir:
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            write_text(folder / "README.txt", README)
+            write_atomically(folder / "README.txt", README)
         except OSError as error:
             raise SettingsError(f"--working-dir {folder} cannot be written: {error.strerror or error}.") from None
 
@@ -80,8 +79,8 @@ class WorkDir:
                         f"--working-dir {self.folder} belongs to a loop with other {name} ({before.get(name)}): "
                         "name another folder, or the same photos and classes."
                     )
-        write_text(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
-        write_text(self.folder / "labels.txt", "\n".join(classes) + "\n")
+        write_atomically(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        write_atomically(self.folder / "labels.txt", "\n".join(classes) + "\n")
 
     def batch_folder(self, number: int) -> Path:
         return self.folder / "batches" / f"batch_{number:03d}"
@@ -102,17 +101,12 @@ class WorkDir:
     ) -> Path:
         """Make the folder of a batch: CSV, template and pictures (linked or copied, or their bytes); returns the CSV."""
         target = self.batch_folder(number)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-        try:
+        with atomic_folder(target) as temporary:
             for key, picture in pictures.items():
                 _place(temporary / key, picture)
             (temporary / "batch.csv").write_text(write_rows(rows), encoding="utf-8", newline="")
             write_template(temporary / TEMPLATE_FILE, classes)
             (temporary / "asked.json").write_text(json.dumps([row.key for row in rows]), encoding="utf-8")
-            temporary.rename(target)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
         return target / "batch.csv"
 
     def clear_leftovers(self) -> None:
@@ -133,12 +127,14 @@ class WorkDir:
         known = self.answers() | {key: (label, number) for key, label in labels.items()}
         rows = [(key, label, batch) for key, (label, batch) in known.items()]
         text = _csv(("picture", "label", "batch"), sorted(rows, key=lambda row: (row[2], row[0])))
-        write_text(self.folder / "answers.csv", text)
-        write_text(self.folder / "checkpoints" / f"batch_{number:03d}" / "answers.csv", text)
+        write_atomically(self.folder / "answers.csv", text)
+        write_atomically(self.folder / "checkpoints" / f"batch_{number:03d}" / "answers.csv", text)
         folder = self.batch_folder(number)
         if problems:
-            write_text(folder / "problems.txt", "\n".join(problems) + "\n")
-        write_text(folder / "answered.json", json.dumps({"answers": len(labels), "problems": len(problems)}) + "\n")
+            write_atomically(folder / "problems.txt", "\n".join(problems) + "\n")
+        write_atomically(
+            folder / "answered.json", json.dumps({"answers": len(labels), "problems": len(problems)}) + "\n"
+        )
 
     def results(self) -> list[Result]:
         """Validation so far, in the order of the batches."""
@@ -154,7 +150,7 @@ class WorkDir:
         results = sorted([*results, result], key=lambda item: item.batch)
         names = tuple(field.name for field in fields(Result))
         self.write_csv("validation/results.csv", names, [tuple(asdict(item).values()) for item in results])
-        write_text(
+        write_atomically(
             self.folder / "checkpoints" / f"batch_{result.batch:03d}" / "validation.json",
             json.dumps(asdict(result), indent=1) + "\n",
         )
@@ -162,7 +158,7 @@ class WorkDir:
 
     def write_csv(self, name: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """A table below the folder."""
-        write_text(self.folder / name, _csv(header, rows))
+        write_atomically(self.folder / name, _csv(header, rows))
 
 
 def _result(row: Mapping[str, str]) -> Result:

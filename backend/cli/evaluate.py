@@ -78,9 +78,9 @@ def evaluate(
 
 
 def _write(path: Path, text: str) -> None:
-    from backend.retraining.outputs import write_text
+    from backend.files import write_atomically
 
     try:
-        write_text(path, text)
+        write_atomically(path, text)
     except OSError as error:
         raise SettingsError(f"--output {path} cannot be written: {error.strerror or error}.") from None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -13,6 +14,7 @@ import typer
 
 from backend.cli.console import messages, progress_bar
 from backend.errors import LabelConfigError, SettingsError
+from backend.files import atomic_file
 from backend.settings import load_settings
 
 if TYPE_CHECKING:
@@ -129,20 +131,15 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
         yield sys.stdout
         return
     in_place = output.exists() and not output.is_file()  # a device or a pipe; a folder is refused
-    unfinished = output if in_place else output.with_name(f".{output.name}.unfinished")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        stream = unfinished.open("w", encoding="utf-8", newline="")
-    except OSError as error:
-        raise _unwritable(output, error) from None
-    try:
-        with stream:
-            yield stream
-        if not in_place:
-            unfinished.replace(output)
-    finally:
-        if not in_place:
-            unfinished.unlink(missing_ok=True)
+    with ExitStack() as opened:
+        try:
+            binary = opened.enter_context(output.open("wb") if in_place else atomic_file(output))
+        except OSError as error:
+            raise _unwritable(output, error) from None
+        text = io.TextIOWrapper(binary, encoding="utf-8", newline="")
+        yield text
+        text.flush()
+        text.detach()
 
 
 def _unwritable(output: Path | None, error: OSError) -> SettingsError:

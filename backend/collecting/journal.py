@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from backend.retraining.outputs import write_text
+from backend.files import write_atomically
 
 JOURNAL = "fetched.csv"
 
@@ -64,7 +64,7 @@ class Journal:
     def compact(self) -> None:
         """Write one line for each address."""
         text = _line(COLUMNS) + "".join(_line(astuple(entry)) for entry in self)
-        write_text(self._path, text)
+        write_atomically(self._path, text)
 
 
 def _line(cells: tuple[str, ...]) -> str:

@@ -11,6 +11,7 @@ from backend.collecting.journal import Entry, Journal
 from backend.collecting.lists import folder_name
 from backend.collecting.pictures import THUMBNAIL, scaled
 from backend.decoding import Decode
+from backend.files import write_atomically
 
 THUMBNAILS = ".thumbnails"  # hidden, so that no command takes them for photos
 SAME_PICTURE = 3  # so many addresses of one host with one picture: what it shows instead of photos that are gone
@@ -63,9 +64,9 @@ class KeptPhotos:
             text = f"the same photo as {owner.url}"
             return [self._noted(replace(entry, file="", reason="duplicate", message=text))]
         target = self._directory / entry.file
-        _write(target, data)
+        write_atomically(target, data)
         if self._decode is not None:
-            _write(self._thumbnail_of(entry), scaled(self._decode, data, THUMBNAIL))
+            write_atomically(self._thumbnail_of(entry), scaled(self._decode, data, THUMBNAIL))
         self._own(entry)
         return [entry]
 
@@ -74,7 +75,7 @@ class KeptPhotos:
         for entry in self._owner.values() if self._decode is not None else ():
             path = self._thumbnail_of(entry)
             if self._decode is not None and not path.exists():
-                _write(path, scaled(self._decode, (self._directory / entry.file).read_bytes(), THUMBNAIL))
+                write_atomically(path, scaled(self._decode, (self._directory / entry.file).read_bytes(), THUMBNAIL))
 
     def _reject(self, entry: Entry, count: int) -> list[Entry]:
         """One picture under many addresses of a host is what it shows instead of photos that are gone."""
@@ -106,11 +107,3 @@ class KeptPhotos:
 
     def _thumbnail_of(self, entry: Entry) -> Path:
         return (self._directory / THUMBNAILS / entry.file).with_suffix(".jpg")
-
-
-def _write(target: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
-    part.write_bytes(data)
-    part.replace(target)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from pathlib import Path
 
 from PIL import Image
 from sqlalchemy import select
 
 from backend.errors import NotFoundError
+from backend.files import write_atomically
 from backend.images import decode_rgb, sha256_digest
 from backend.service.context.context import Runtime
 from backend.storage.schema import Task
@@ -37,17 +36,9 @@ def thumbnail(runtime: Runtime, project_id: int, task_id: int) -> tuple[bytes, s
     pixels = decode_rgb(data, (SIDE, SIDE), fit="center_crop", max_pixels=runtime.settings.max_image_pixels)
     encoded = io.BytesIO()
     Image.fromarray(pixels).save(encoded, format="JPEG", quality=82)
-    _keep(_place(runtime.settings.state_dir, digest), encoded.getvalue())
+    write_atomically(_place(runtime.settings.state_dir, digest), encoded.getvalue())
     return encoded.getvalue(), digest
 
 
 def _place(state_dir: Path, digest: str) -> Path:
     return state_dir / "thumbnails" / digest[:2] / f"{digest}.jpg"
-
-
-def _keep(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-    Path(name).replace(path)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.errors import BackendError
+from backend.files import write_atomically
 
 EMAIL = "demo@example.com"
 
@@ -88,9 +89,7 @@ class DemoFolder:
     def remember_project(self, photos: Path, project: int) -> None:
         """Note which project shows a folder of photos."""
         path = self.path / "projects.json"
-        fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps({**self._projects(), _key(photos): project}), encoding="utf-8")
-        fresh.replace(path)
+        write_atomically(path, json.dumps({**self._projects(), _key(photos): project}))
 
     def _projects(self) -> dict[str, int]:
         path = self.path / "projects.json"

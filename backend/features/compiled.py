@@ -16,7 +16,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ import numpy as np
 import backend
 from backend.errors import QuantisationError, WeightsError
 from backend.features.spec import BackboneSpec, Floats, Precision
+from backend.files import atomic_folder
 
 logger = logging.getLogger(__name__)
 
@@ -175,9 +175,7 @@ def _convert(
     spec: BackboneSpec, weights: Sequence[Path], tuned: Path | None, precision: Precision, files: CompiledFiles
 ) -> None:
     logger.info("Converting %s for OpenVINO in %s (once; a minute or two)", files.id, precision)
-    with tempfile.TemporaryDirectory(dir=files.directory.parent, prefix=f".{files.directory.name}-") as temporary:
-        output = Path(temporary) / "compiled"
-        output.mkdir()
+    with atomic_folder(files.directory) as output:
         source_root = Path(backend.__file__).parents[1]
         command = [sys.executable, "-m", "backend.features.build", spec.name, str(output)]
         command += [str(path.resolve()) for path in weights]
@@ -205,4 +203,3 @@ def _convert(
         if done.returncode != 0:
             raise WeightsError(f"{spec.name} could not be converted: {done.stderr.strip()[-2000:]}")
         write_manifest(output, files.digest)
-        output.rename(files.directory)

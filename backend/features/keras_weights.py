@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import queue
-import tempfile
 import threading
 import time
 import warnings
@@ -19,6 +18,7 @@ import requests
 
 from backend.errors import WeightsError
 from backend.features.spec import WeightsSource
+from backend.files import atomic_file
 
 if TYPE_CHECKING:
     import keras
@@ -131,25 +131,19 @@ def _first_answer(url: str) -> requests.Response:
 
 
 def _download(published: PublishedWeights, directory: Path) -> Path:
-    directory.mkdir(parents=True, exist_ok=True)
     target = directory / published.file_name
     deadline = time.monotonic() + DOWNLOAD_SECONDS
     checksum = hashlib.md5(usedforsecurity=False)
-    with _first_answer(published.url) as response, tempfile.NamedTemporaryFile(dir=directory, delete=False) as part:
-        try:
-            response.raise_for_status()
-            logger.info("Downloading %s", published.url)
-            for chunk in response.iter_content(CHUNK_BYTES):
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"not finished within {DOWNLOAD_SECONDS:.0f} s")
-                checksum.update(chunk)
-                part.write(chunk)
-            if published.md5 is not None and checksum.hexdigest() != published.md5:
-                raise ValueError(f"its MD5 is {checksum.hexdigest()} instead of {published.md5}")
-            part.close()
-            Path(part.name).rename(target)
-        finally:
-            Path(part.name).unlink(missing_ok=True)
+    with _first_answer(published.url) as response, atomic_file(target) as part:
+        response.raise_for_status()
+        logger.info("Downloading %s", published.url)
+        for chunk in response.iter_content(CHUNK_BYTES):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not finished within {DOWNLOAD_SECONDS:.0f} s")
+            checksum.update(chunk)
+            part.write(chunk)
+        if published.md5 is not None and checksum.hexdigest() != published.md5:
+            raise ValueError(f"its MD5 is {checksum.hexdigest()} instead of {published.md5}")
     return target
 
 

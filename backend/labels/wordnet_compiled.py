@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.errors import WordNetError
+from backend.files import atomic_file
 from backend.labels.wordnet_corpus import VERSION, copy_corpus, find_corpus
 from backend.labels.wordnet_database import (
     POS,
@@ -115,13 +116,11 @@ def ensure_wordnet(folder: Path, progress: Callable[[str], None] | None = None) 
     source = find_corpus(folder)
     if progress is not None:
         progress(f"WordNet {VERSION}: compiling {source}")
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".wordnet-", dir=folder) as scratch:
+    with tempfile.TemporaryDirectory() as scratch:
         corpus = Path(scratch) / "wordnet"
         copy_corpus(source, corpus)
-        written = Path(scratch) / "compiled.npz"
-        np.savez(written, **_arrays(corpus))
-        written.replace(target)
+        with atomic_file(target) as compiled:
+            np.savez(compiled, **_arrays(corpus))
     return target
 
 

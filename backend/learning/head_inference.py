@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -19,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
 from backend.errors import BackendError
+from backend.files import atomic_folder
 from backend.learning.transform import FeatureTransform, Floats
 
 FORMAT = 1
@@ -122,10 +120,9 @@ class Head:
             "weights_sha256": digest,
             "report": dict(self.report),
         }
-        write_folder(
-            folder,
-            {WEIGHTS_FILE: weights, DESCRIPTION_FILE: json.dumps(description, indent=1, sort_keys=True).encode()},
-        )
+        with atomic_folder(folder, durable=True) as temporary:
+            (temporary / WEIGHTS_FILE).write_bytes(weights)
+            (temporary / DESCRIPTION_FILE).write_text(json.dumps(description, indent=1, sort_keys=True))
         return digest
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -191,36 +188,6 @@ def mix_with_prior(logits: Floats, prior: Floats, annotated: NDArray[np.bool_], 
     kept = np.where(annotated, np.float32(0), prior)
     share = np.clip(1 - kept.sum(axis=1, keepdims=True), 0, 1)
     return np.asarray(kept + share * softmax(masked, axis=1), dtype=np.float32)
-
-
-def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write the files to a temporary sibling folder, flush them to disk, and rename it to `folder`.
-
-    A reader sees the old folder or the new one, never half of one.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        for name, content in files.items():
-            with (temporary / name).open("wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-        replace_folder(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-
-
-def replace_folder(temporary: Path, target: Path) -> None:
-    """Rename a finished temporary folder (or file) to its final name, putting aside and then removing what was there."""
-    if target.exists():
-        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
-        target.rename(aside / target.name)
-        temporary.rename(target)
-        shutil.rmtree(aside, ignore_errors=True)
-    else:
-        temporary.rename(target)
 
 
 def _damaged(folder: Path, detail: str) -> BackendError:

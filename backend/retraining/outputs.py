@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.errors import SettingsError
+from backend.files import replace_path, write_atomically
 from backend.learning.export import ExportBackbone, export_classifier
 from backend.learning.export.bundle import CARD_FILE
-from backend.learning.head_inference import Head, replace_folder
+from backend.learning.head_inference import Head
 
 FORMAT_OF_ENDING: Mapping[str, str] = {
     ".pb": "frozen",
@@ -88,11 +89,11 @@ def write_graph(
                 _rename_output(report.model, output_tensor)
             document = json.loads((folder / CARD_FILE).read_text(encoding="utf-8")) | {"model": path.name}
             if name == "openvino":
-                replace_folder(report.model / "model.bin", path.with_suffix(".bin"))
-                replace_folder(report.model / "model.xml", path)
+                replace_path(report.model / "model.bin", path.with_suffix(".bin"))
+                replace_path(report.model / "model.xml", path)
             else:
-                replace_folder(report.model, path)
-            write_text(card_path(path), json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+                replace_path(report.model, path)
+            write_atomically(card_path(path), json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     except OSError as error:
         raise SettingsError(f"--output-graph {path} cannot be written: {error.strerror or error}.") from None
 
@@ -105,17 +106,9 @@ def card_path(graph: Path) -> Path:
 def write_labels(path: Path, labels: Sequence[str]) -> None:
     """One label a line, in the order of the outputs."""
     try:
-        write_text(path, "\n".join(labels) + "\n")
+        write_atomically(path, "\n".join(labels) + "\n")
     except OSError as error:
         raise SettingsError(f"--output-labels {path} cannot be written: {error.strerror or error}.") from None
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def write_int8(path: Path, classifier: Classifier, images: NDArray[np.uint8]) -> float:

@@ -6,7 +6,6 @@ the place of plain gradient descent: a learning rate of 0.01 then does in 500 st
 
 from __future__ import annotations
 
-import io
 import itertools
 import zipfile
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.files import atomic_file
 from backend.learning.batches import balanced_batches
 from backend.learning.calibration import cross_entropy
 from backend.learning.head_inference import HeadLayers
@@ -132,12 +132,8 @@ class Checkpoint:
         """Write what was offered last, whole or not at all."""
         if self._latest is None:
             return
-        buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, identity=np.array(self.identity), **self._latest)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(f".{self.path.name}.part")
-        temporary.write_bytes(buffer.getvalue())
-        temporary.replace(self.path)
+        with atomic_file(self.path) as stream:
+            np.savez(stream, allow_pickle=False, identity=np.array(self.identity), **self._latest)
         self._latest = None
         self._written = self.clock()
 

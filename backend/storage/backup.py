@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import tarfile
 import tempfile
@@ -9,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from backend.errors import BackendError
+from backend.files import atomic_file
 from backend.settings import Settings
 from backend.storage.database import Database
 
@@ -42,22 +44,18 @@ def back_up(settings: Settings, target: Path) -> list[str]:
         raise BackendError(f"{target} exists already: name another file.", reason="backup")
     state = settings.state_dir
     held = [DATABASE]
-    partial = target.with_name(f".{target.name}.part")
     with tempfile.TemporaryDirectory(dir=target.resolve().parent) as folder:
         copy = Path(folder) / DATABASE
         with closing(sqlite3.connect(source, timeout=30)) as live, closing(sqlite3.connect(copy)) as kept:
             live.backup(kept)
-        try:
-            with tarfile.open(partial, "w") as archive:
+        with atomic_file(target) as stream:
+            os.fchmod(stream.fileno(), 0o600)
+            with tarfile.open(fileobj=stream, mode="w") as archive:
                 archive.add(copy, DATABASE)
                 for name in KEPT_FOLDERS:
                     if (state / name).is_dir():
                         held.append(name)
                         _add_folder(archive, state / name, name)
-            partial.chmod(0o600)
-            partial.rename(target)
-        finally:
-            partial.unlink(missing_ok=True)
     return held
 
 

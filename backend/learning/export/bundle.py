@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.errors import BackendError
+from backend.files import atomic_folder
 from backend.learning.export.classifier import ExportBackbone, build_classifier, feature_layers
 from backend.learning.export.format import ExportFormat
 from backend.learning.export.registry import FORMATS
-from backend.learning.head_inference import Head, replace_folder
+from backend.learning.head_inference import Head
 
 logger = logging.getLogger(__name__)
 
@@ -76,17 +75,12 @@ def export_classifier(
         images = sample_images(backbone.input_size)
     if expected is None:
         expected = head.predict(_features(backbone, images))
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with atomic_folder(folder) as temporary:
         entry.write(classifier, temporary / entry.file_name)
         difference = _largest_difference(entry, temporary / entry.file_name, images, expected)
         (temporary / LABELS_FILE).write_text("\n".join(labels) + "\n", encoding="utf-8")
         document = model_card(entry, backbone, head, labels, difference) | dict(card or {})
         (temporary / CARD_FILE).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        replace_folder(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     logger.info("Exported %s: probabilities within %.1e of the server's", folder / entry.file_name, difference)
     return ExportReport(folder, folder / entry.file_name, difference)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 import uuid
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend.errors import BackendError
+from backend.files import write_atomically
 from backend.service.context.context import Runtime
 from backend.service.ingest.webhooks import handle_event
 
@@ -43,20 +43,8 @@ class EventSpool:
         """
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         name = f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}"
-        temporary = self._folder / f".{name}"
-        try:
-            with temporary.open("w", encoding="utf-8") as file:
-                json.dump({"action": action, "payload": payload}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.rename(self._folder / f"{name}{SUFFIX}")
-        finally:
-            temporary.unlink(missing_ok=True)
-        descriptor = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        event = json.dumps({"action": action, "payload": payload})
+        write_atomically(self._folder / f"{name}{SUFFIX}", event, durable=True)
 
     def waiting(self) -> list[Path]:
         """The events that wait, oldest first."""

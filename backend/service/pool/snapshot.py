@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import uuid
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.errors import BackendError
+from backend.files import atomic_folder
 
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error)
 
@@ -67,25 +67,21 @@ class Snapshot:
 
 def write_snapshot(folder: Path, snapshot: Snapshot) -> None:
     """Write a snapshot; the folder appears complete or not at all."""
-    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
-    temporary.mkdir(parents=True)
-    np.save(temporary / "task_ids.npy", snapshot.task_ids)
-    np.save(temporary / "priority.npy", snapshot.priority)
-    for number, control in enumerate(snapshot.controls):
-        np.save(temporary / f"probabilities-{number}.npy", control.probabilities)
-        arrays: Any = dict(control.extension)
-        np.savez(temporary / f"extension-{number}.npz", **arrays)
-    meta = {
-        "version": snapshot.version,
-        "labels_key": snapshot.labels_key,
-        "backbone": snapshot.backbone,
-        "controls": len(snapshot.controls),
-        "digests": {path.name: _digest(path) for path in sorted(temporary.iterdir())},
-    }
-    (temporary / "meta.json").write_text(json.dumps(meta))
-    if folder.exists():  # left by a job that died after this step; it says the same
-        shutil.rmtree(folder)
-    temporary.rename(folder)
+    with atomic_folder(folder) as temporary:
+        np.save(temporary / "task_ids.npy", snapshot.task_ids)
+        np.save(temporary / "priority.npy", snapshot.priority)
+        for number, control in enumerate(snapshot.controls):
+            np.save(temporary / f"probabilities-{number}.npy", control.probabilities)
+            arrays: Any = dict(control.extension)
+            np.savez(temporary / f"extension-{number}.npz", **arrays)
+        meta = {
+            "version": snapshot.version,
+            "labels_key": snapshot.labels_key,
+            "backbone": snapshot.backbone,
+            "controls": len(snapshot.controls),
+            "digests": {path.name: _digest(path) for path in sorted(temporary.iterdir())},
+        }
+        (temporary / "meta.json").write_text(json.dumps(meta))
 
 
 def read_snapshot(folder: Path) -> Snapshot:

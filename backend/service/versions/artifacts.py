@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from backend.files import atomic_file
 from backend.learning.head import Head
 from backend.learning.transform import FeatureTransform
 from backend.service.context.context import Runtime
@@ -52,9 +53,8 @@ def save_projections(folder: Path, projections: Sequence[FeatureTransform | None
         arrays: dict[str, Any] = projection.arrays()
         for name in sorted(arrays):
             found.update(np.ascontiguousarray(arrays[name]).tobytes())
-        written = folder / f".projection-{number}.npz"
-        np.savez(written, **arrays)
-        written.replace(folder / f"projection-{number}.npz")
+        with atomic_file(folder / f"projection-{number}.npz") as stream:
+            np.savez(stream, **arrays)
     return found.hexdigest()
 
 

@@ -1,0 +1,97 @@
+"""Files and folders that appear whole or not at all: written beside their place, and renamed once they are complete."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def atomic_file(target: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
+    """A stream whose content becomes `target` when the block ends well; whoever reads meanwhile sees what was there.
+
+    Args:
+        target: its folder is made where it is missing. Several threads or processes may write it at once: one wins.
+        durable: once the block has ended, the content survives a loss of power.
+
+    Raises:
+        OSError: the place does not take it. Nothing is left behind then, nor when the block fails.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")  # no reader's pattern ends in .part
+    try:
+        with partial.open("wb") as stream:
+            yield stream
+            if durable:
+                _flush(stream)
+        partial.replace(target)
+        if durable:
+            _flush_folder(target.parent)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_atomically(target: Path, content: bytes | str, *, durable: bool = False) -> None:
+    """Write a file whole or not at all; text as UTF-8. Arguments and errors are those of `atomic_file`."""
+    with atomic_file(target, durable=durable) as stream:
+        stream.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def atomic_folder(target: Path, *, durable: bool = False) -> Iterator[Path]:
+    """An empty folder beside `target` that takes its place when the block ends well; what was there is removed.
+
+    Args:
+        durable: flush the folder's files to the disk before it gets its name.
+
+    Raises:
+        OSError: the place does not take it. Nothing is left behind then, nor when the block fails.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}-{uuid.uuid4().hex[:8]}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        if durable:
+            for path in temporary.rglob("*"):
+                if path.is_file():
+                    with path.open("rb") as stream:
+                        os.fsync(stream.fileno())
+        replace_path(temporary, target)
+        if durable:
+            _flush_folder(target.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def replace_path(temporary: Path, target: Path) -> None:
+    """Rename a finished file or folder on the same disk to its final name, and remove what was there."""
+    if target.is_dir() and not target.is_symlink():
+        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
+        target.rename(aside / target.name)
+        temporary.rename(target)
+        shutil.rmtree(aside, ignore_errors=True)
+    else:
+        temporary.replace(target)
+
+
+def _flush(stream: BinaryIO) -> None:
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the names in a folder survive a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
