@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class BackendError(Exception):
     """Base of every error this product raises on purpose.
@@ -71,3 +74,18 @@ class NotFoundError(BackendError):
     """The project, task, job or model version that was asked for does not exist."""
 
     reason = "not_found"
+
+
+def suggestion(name: str, known: Iterable[str], *, count: int = 1, most: int = 100) -> str:
+    """The end of a sentence about an unknown name: what it may have meant, else what there is.
+
+    Args:
+        count: how many near names are offered.
+        most: how many known names are listed where none is near.
+    """
+    names = list(known)
+    by_folded = {item.casefold(): item for item in names}
+    close = [by_folded[item] for item in difflib.get_close_matches(name.casefold(), by_folded, n=count)]
+    if close:
+        return f", did you mean {' or '.join(close)}?"
+    return f"; known: {', '.join(names[:most])}{', …' if len(names) > most else ''}"

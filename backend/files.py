@@ -23,7 +23,7 @@ def atomic_file(target: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
     Raises:
         OSError: the place does not take it. Nothing is left behind then, nor when the block fails.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.parent)
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")  # no reader's pattern ends in .part
     try:
         with partial.open("wb") as stream:
@@ -54,7 +54,7 @@ def atomic_folder(target: Path, *, durable: bool = False) -> Iterator[Path]:
     Raises:
         OSError: the place does not take it. Nothing is left behind then, nor when the block fails.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.parent)
     temporary = target.with_name(f".{target.name}-{uuid.uuid4().hex[:8]}")
     temporary.mkdir()
     try:
@@ -81,6 +81,11 @@ def replace_path(temporary: Path, target: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
     else:
         temporary.replace(target)
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _flush(stream: BinaryIO) -> None:

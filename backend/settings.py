@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from backend.errors import SettingsError
+from backend.errors import SettingsError, suggestion
 
 CommaList = Annotated[tuple[str, ...], NoDecode]
 
@@ -289,9 +289,7 @@ def load_settings(**overrides: object) -> Settings:
             if not name:  # a rule for several settings, which it names itself
                 faults.append(item["msg"].removeprefix("Value error, "))
             elif item["type"] == "extra_forbidden":
-                close = difflib.get_close_matches(name, setting_names(), n=1)
-                hint = f", did you mean {close[0]}?" if close else f"; known: {', '.join(setting_names())}"
-                faults.append(f"{name}: unknown setting{hint}")
+                faults.append(f"{name}: unknown setting{suggestion(name, setting_names())}")
             else:
                 # The value is not repeated: it may be a secret.
                 faults.append(f"{name}: {item['msg']}")

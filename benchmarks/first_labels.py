@@ -21,7 +21,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from backend.features import Backbone, open_backbone
+from backend.backbones import open_settings_backbone
+from backend.features import Backbone
 from backend.labels import LabelSpace, WordNet, ensure_wordnet, parse_label_config
 from backend.settings import load_settings
 from backend.simulation.engine import CurvePoint, Setting, play
@@ -162,9 +163,7 @@ def embed(image_dir: Path, strangers: Path | None, console: Console) -> Embedded
     settings = load_settings()
     wordnet_dir = settings.state_dir / "wordnet"
     ensure_wordnet(wordnet_dir)
-    backbone = open_backbone(
-        settings.backbone, models_dir=settings.resolved_weights_dir, inception_weights=settings.inception_weights
-    )
+    backbone = open_settings_backbone(settings)
     classes = class_folders(image_dir)
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings.resolved_database_url)

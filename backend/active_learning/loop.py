@@ -17,9 +17,10 @@ from backend.active_learning.report import write_confusion, write_curve
 from backend.active_learning.taken import date_taken
 from backend.active_learning.timelapse import Answered, TimelapseRow, match_answers, read_rows
 from backend.active_learning.workdir import Result, WorkDir
+from backend.backbones import open_settings_backbone
 from backend.errors import NotFoundError, SettingsError
 from backend.features import Backbone
-from backend.folders.embedding import decoder_of, open_settings_backbone
+from backend.folders.embedding import decoder_of
 from backend.learning.adaptation import AdaptationOptions
 from backend.learning.evaluation import evaluate
 from backend.retraining.bottlenecks import open_bottlenecks

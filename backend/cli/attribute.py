@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from backend.cli.console import messages, output
-from backend.errors import BackendError, SettingsError
+from backend.errors import BackendError, SettingsError, suggestion
 from backend.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -88,11 +88,8 @@ def attribute(
 def _number(explained: Explained, label: str) -> int:
     folded = [name.casefold() for name in explained.labels]
     if label.casefold() not in folded:
-        import difflib
-
-        close = difflib.get_close_matches(label.casefold(), folded, n=3)
-        hint = f"did you mean {', '.join(close)}?" if close else f"it has: {', '.join(explained.labels[:20])}."
-        raise BackendError(f"--label {label}: {explained.name} has no such label; {hint}", reason="no_label")
+        hint = suggestion(label, explained.labels, count=3, most=20)
+        raise BackendError(f"--label {label}: {explained.name} has no such label{hint}", reason="no_label")
     return folded.index(label.casefold())
 
 
@@ -101,7 +98,8 @@ def _neighbours(explained: Explained, folder: Path, data: bytes, settings: Setti
     import numpy as np
 
     from backend.attribution.picture import Neighbour
-    from backend.features import open_backbone, parse_backbone_id
+    from backend.backbones import open_settings_backbone
+    from backend.features import parse_backbone_id
     from backend.folders.embedding import decoder_of, embed_named, embed_photos, read_photo
     from backend.images import sha256_digest
     from backend.learning.projection import unit_rows
@@ -112,11 +110,7 @@ def _neighbours(explained: Explained, folder: Path, data: bytes, settings: Setti
         raise SettingsError("--photos needs --graph with its card: the card tells which network made the model.")
     folders = read_class_folders(folder, "--photos")
     label_of = dict(zip(folders.paths, folders.labels, strict=True))
-    backbone = open_backbone(
-        parse_backbone_id(explained.backbone).name,
-        models_dir=settings.resolved_weights_dir,
-        inception_weights=settings.inception_weights,
-    )
+    backbone = open_settings_backbone(settings, name=parse_backbone_id(explained.backbone).name, precision="auto")
     digest = sha256_digest(data)
     with open_bottlenecks(settings, None) as store, messages().status("annotated photos …"):
         known = embed_photos(folders.paths, backbone, store, settings, lambda done, total: None)

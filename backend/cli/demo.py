@@ -100,7 +100,7 @@ def _start_both(
     stack: ExitStack, server: LabelStudioProcess, child: BackendProcess, settings: Settings, tell: Tell
 ) -> None:
     """Start Label Studio while WordNet and the backbone are made ready, then the backend: a first start of each is slow."""
-    from backend.features import open_backbone
+    from backend.backbones import open_settings_backbone
     from backend.labels import ensure_wordnet
 
     # Left in this order at the end: the servers are stopped, which ends the waiting of the threads.
@@ -109,13 +109,7 @@ def _start_both(
     steps: dict[str, Future[Any]] = {
         "Label Studio": threads.submit(server.start),
         "WordNet": threads.submit(ensure_wordnet, settings.resolved_wordnet_dir),
-        "the backbone": threads.submit(
-            open_backbone,
-            settings.backbone,
-            models_dir=settings.resolved_weights_dir,
-            inception_weights=settings.inception_weights,
-            threads=settings.inference_threads,
-        ),
+        "the backbone": threads.submit(open_settings_backbone, settings),
     }
     _wait_for(("WordNet", "the backbone"), steps, tell)
     stack.callback(child.stop)

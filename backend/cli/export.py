@@ -9,7 +9,7 @@ import typer
 
 from backend.cli.console import messages, output
 from backend.cli.runtime import open_runtime
-from backend.errors import BackendError, NotFoundError
+from backend.errors import BackendError, NotFoundError, suggestion
 
 if TYPE_CHECKING:
     from backend.labels import LabelSpace
@@ -43,7 +43,7 @@ def export(
     from backend.service.versions.registry import describe_version
 
     if format_name not in FORMATS:
-        raise BackendError(f"--format {format_name}: unknown; known: {', '.join(FORMATS)}", reason="export_format")
+        raise BackendError(f"--format {format_name}: unknown{suggestion(format_name, FORMATS)}", reason="export_format")
     with open_runtime(project) as runtime, messages().status("reading the project …") as status:
         number, space = _control(runtime, project, control)
         found = portable_version(runtime, project, version, lambda part, said: status.update(f"{said} …"))

@@ -55,11 +55,11 @@ def label_image(
     from backend.cli.quiet import quiet_tensorflow
 
     quiet_tensorflow()
+    from backend.backbones import open_settings_backbone
     from backend.classifiers import GraphOptions, open_classifier
     from backend.classifiers.imagenet import imagenet_classifier
     from backend.classifiers.opening import best
     from backend.classifiers.photos import ask, photo_sources
-    from backend.folders.embedding import open_settings_backbone
 
     settings = load_settings()
     photos = photo_sources(image, settings)

@@ -100,16 +100,11 @@ def check_wordnet(settings: Settings) -> Check:
 
 def check_weights(settings: Settings) -> Check:
     """The backbone's weights are on disk; nothing is downloaded or compiled to find out."""
-    from backend.features import choose_backbone
+    from backend.backbones import chosen_backbone
 
     name = "Backbone"
     try:
-        choice = choose_backbone(
-            settings.backbone,
-            models_dir=settings.resolved_weights_dir,
-            inception_weights=settings.inception_weights,
-            download=False,
-        )
+        choice = chosen_backbone(settings, download=False)
     except SettingsError as error:
         return Check(name, Verdict.FAIL, str(error), "Correct BACKBONE.")
     except WeightsError as error:

@@ -16,7 +16,7 @@ def setup(
     ] = None,
 ) -> None:
     """Compile WordNet, fetch the weights of the backbone and compile it. What is there already is kept."""
-    from backend.features import open_backbone
+    from backend.backbones import open_settings_backbone
     from backend.labels import ensure_wordnet
 
     given = load_settings(**({"backbone": backbone} if backbone else {}))
@@ -27,11 +27,5 @@ def setup(
     with say.status(
         f"Backbone {given.backbone}: weights, then compiling and calibrating int8 (some minutes the first time) …"
     ):
-        opened = open_backbone(
-            given.backbone,
-            models_dir=given.resolved_weights_dir,
-            inception_weights=given.inception_weights,
-            precision=given.precision,
-            threads=given.inference_threads,
-        )
+        opened = open_settings_backbone(given)
     say.print(f"Backbone: {opened.id}, in {given.resolved_weights_dir}")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from backend.cli.console import output, table
-from backend.errors import NotFoundError
+from backend.errors import NotFoundError, suggestion
 
 
 def strategies(
@@ -21,7 +21,7 @@ def strategies(
     described = {"default": order_pool, **STRATEGIES}
     if name is not None:
         if name not in described:
-            raise NotFoundError(f"No query strategy is called {name!r}; known: {', '.join(described)}.")
+            raise NotFoundError(f"No query strategy is called {name!r}{suggestion(name, described)}")
         output().print(inspect.getdoc(described[name]) or "", markup=False)
         return
     rows = table("name", "what it asks for first")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from backend.errors import WeightsError
 from backend.features.compiled import CompiledFiles
 from backend.features.normalise import normalise_parts
 from backend.features.runner import Runner, Session
@@ -79,8 +80,19 @@ class Backbone:
         """
         return normalise_parts(embeddings, self.spec.widths) if self.spec.several else embeddings
 
+    @property
+    def has_imagenet_layer(self) -> bool:
+        """Whether it can say anything of photos before there are annotations."""
+        return self._kernel.shape[1] > 0
+
     def imagenet_logits(self, embeddings: npt.NDArray[np.floating]) -> Floats:
-        """Logits float32 [n, 1000] of the ImageNet classes from embeddings [n, d]."""
+        """Logits float32 [n, 1000] of the ImageNet classes from embeddings [n, d].
+
+        Raises:
+            WeightsError: the backbone has no ImageNet layer.
+        """
+        if not self.has_imagenet_layer:
+            raise WeightsError(f"{self.id} has no ImageNet layer: name another BACKBONE, or put its layer beside it.")
         logits: Floats = embeddings.astype(np.float32) @ self._kernel + self._bias
         return logits
 

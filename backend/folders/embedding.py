@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from backend.decoding import Decoder
 from backend.errors import ImageError, NotFoundError
-from backend.features import Backbone, embed_stream, open_backbone
+from backend.features import Backbone, embed_stream
 from backend.images import find_images
 from backend.progress import CountProgress
 from backend.settings import Settings
@@ -37,21 +37,6 @@ class EmbeddedPhotos:
     embeddings: NDArray[np.float16]
     unreadable: list[tuple[Path, ImageError]]
     computed: int
-
-
-def open_settings_backbone(settings: Settings) -> Backbone:
-    """The backbone that the settings name.
-
-    Raises:
-        SettingsError, WeightsError: there is none of this name, or its weights are missing or damaged.
-    """
-    return open_backbone(
-        settings.backbone,
-        models_dir=settings.resolved_weights_dir,
-        inception_weights=settings.inception_weights,
-        precision=settings.precision,
-        threads=settings.inference_threads,
-    )
 
 
 def decoder_of(settings: Settings) -> Decoder:

@@ -8,22 +8,20 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
+from backend.backbones import open_settings_backbone
 from backend.errors import ImageError, LabelConfigError, NotFoundError
-from backend.features import Backbone
-from backend.folders.embedding import EmbeddedPhotos, embed_photos, open_settings_backbone, photos_below
-from backend.labels import LabelConfig, LabelSpace, WordNet, ensure_wordnet, imagenet, relevance_mass
+from backend.folders.embedding import embed_photos, photos_below
+from backend.labels import LabelConfig, LabelSpace, WordNet, ensure_wordnet, imagenet
 from backend.learning.pool_model import PoolModel
 from backend.priority import Order, OrderOptions, PoolView, order_pool
-from backend.priority.unknown import unknown_score
 from backend.progress import CountProgress
 from backend.settings import Settings
 from backend.storage.feature_store import FeatureStore
 from backend.storage.opening import open_database
+from backend.zero_shot import zero_shot
 
 TOP = 5
-CHUNK = 8192
 
 
 @dataclass(frozen=True)
@@ -90,8 +88,8 @@ def order_folder(
         raise NotFoundError(
             f"None of the {len(paths)} photos below {directory} can be read; the first, {first}: {error}"
         )
-    beliefs = _Beliefs.of(embedded, backbone, space, settings.relevance, wordnet)
-    model = PoolModel(backbone.features(embedded.embeddings), beliefs.prior, seed=options.seed)
+    known = zero_shot(backbone, [space], embedded.embeddings, settings.relevance, wordnet, top=TOP)
+    model = PoolModel(backbone.features(embedded.embeddings), known.priors[0], seed=options.seed)
     tree = space.tree
     order = order_pool(
         PoolView(
@@ -102,8 +100,8 @@ def order_folder(
             membership=tree.membership,
             node_names=space.node_titles,
             label_names=tuple(label.title for label in control.labels),
-            relevance=beliefs.relevance,
-            unknown=beliefs.unknown,
+            relevance=known.relevance,
+            unknown=known.unknown,
             neighbours=model.neighbours,
             similarities=model.similarities,
             rng_seed=options.seed,
@@ -111,40 +109,8 @@ def order_folder(
         options,
     )
     labels = [label.value for label in control.labels]
-    places = _places(order, embedded.paths, model.prior, labels, beliefs.top)
+    places = _places(order, embedded.paths, model.prior, labels, known.top)
     return FolderOrder(places, len(embedded.paths), tuple(order.components), embedded.unreadable)
-
-
-@dataclass(frozen=True)
-class _Beliefs:
-    """What ImageNet and WordNet alone say of n photos."""
-
-    prior: NDArray[np.float32]  # [n, L]
-    unknown: NDArray[np.float32]  # [n]
-    relevance: NDArray[np.float32] | None  # [n]
-    top: NDArray[np.intp]  # [n, 5] ImageNet classes, likeliest first
-
-    @classmethod
-    def of(
-        cls, embedded: EmbeddedPhotos, backbone: Backbone, space: LabelSpace, roots: Sequence[str], wordnet: WordNet
-    ) -> _Beliefs:
-        prior, unknown, relevance, top = [], [], [], []
-        # In chunks: the logits of a million photos at once would take 4 GB.
-        for start in range(0, len(embedded.paths), CHUNK):
-            part = embedded.embeddings[start : start + CHUNK]
-            logits = backbone.imagenet_logits(part)
-            probabilities = softmax(logits, axis=1)
-            prior.append(space.prior(probabilities))
-            unknown.append(unknown_score(backbone.nearest_imagenet_class(part, logits), backbone.spec.cosine_dim))
-            top.append(np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP])
-            if roots:
-                relevance.append(relevance_mass(roots, probabilities, wordnet))
-        return cls(
-            np.concatenate(prior),
-            np.concatenate(unknown),
-            np.concatenate(relevance) if roots else None,
-            np.concatenate(top),
-        )
 
 
 def _wordnet_folder(settings: Settings) -> Path:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from backend.labels.association import Associations, Evidence
 from backend.labels.controls import Control
-from backend.labels.prior import blend_unexplained, class_posterior, explained_share
+from backend.labels.prior import blend_unexplained, class_posterior
 from backend.labels.senses import Meaning, label_meanings
 from backend.labels.tree import LabelTree, build_tree
 from backend.labels.wordnet import WordNet
@@ -76,17 +76,9 @@ class LabelSpace:
         """Work out now what would be at the first question: with thousands of labels that takes seconds."""
         _ = self.supported, self._posterior
 
-    def explained(self, imagenet_probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-        """How much of a photo's ImageNet mass speaks for any label.
-
-        Args:
-            imagenet_probabilities: [n, 1000], rows sum to 1.
-
-        Returns:
-            float32 [n], [0, 1], 1 = the prior of this photo rests on evidence, 0 = it is a guess.
-        """
-        mass = np.asarray(imagenet_probabilities, dtype=np.float32) @ explained_share(self.evidence)
-        return np.asarray(np.clip(mass, 0.0, 1.0), dtype=np.float32)
+    def flat_prior(self, n: int) -> npt.NDArray[np.float32]:
+        """The prior of n photos of which nothing is known: float32 [n, L], 1 / L everywhere."""
+        return np.full((n, self.n_labels), 1.0 / max(self.n_labels, 1), dtype=np.float32)
 
     def prior(self, imagenet_probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         """Label probabilities before any annotation, by ImageNet mass below the labels' synsets and links.

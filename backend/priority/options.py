@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any
 
-from backend.errors import SettingsError
+from backend.errors import SettingsError, suggestion
 
 COMPONENTS = ("uncertainty", "novelty", "unknown", "coverage", "typicality", "relevance")
 """The weighable components of the default order; each in [0, 1], 1 = label this sooner."""
@@ -45,7 +43,7 @@ class OrderOptions:
             raise SettingsError(f"weights: must map a component to a number, not {self.weights!r}")
         for name, weight in self.weights.items():
             if name not in COMPONENTS:
-                raise SettingsError(f"weights.{name}: unknown component{_hint(name, COMPONENTS)}")
+                raise SettingsError(f"weights.{name}: unknown component{suggestion(name, COMPONENTS)}")
             if not _is_number(weight) or not 0.0 <= weight <= 100.0:
                 raise SettingsError(f"weights.{name}: must be a number from 0 to 100, not {weight!r}")
 
@@ -53,25 +51,6 @@ class OrderOptions:
         """Factor of a component, 1 where nothing was set."""
         return float(self.weights.get(component, 1.0))
 
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any], *, base: OrderOptions | None = None) -> OrderOptions:
-        """Options from a project's extra params; what is missing comes from `base`.
-
-        Raises:
-            SettingsError: a key is unknown or its value is not allowed; the message names the key.
-        """
-        known = tuple(item.name for item in fields(cls))
-        for name in values:
-            if name not in known:
-                raise SettingsError(f"{name}: unknown option of the order{_hint(str(name), known)}")
-        start = base or cls()
-        return cls(**{name: values.get(name, getattr(start, name)) for name in known})
-
 
 def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and value == value
-
-
-def _hint(name: str, known: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f", did you mean {close[0]}?" if close else f"; known: {', '.join(known)}"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from backend.errors import SettingsError
+from backend.errors import SettingsError, suggestion
 from backend.priority import measures
 from backend.priority.candidates import in_digest_order, only_rows, usable_space
 from backend.priority.copies import copies, with_copies_last
@@ -125,8 +124,7 @@ def _rank_by_strategy(view: PoolView, candidates: BoolArray, options: OrderOptio
 def check_strategy(options: OrderOptions, strategies: Mapping[str, Strategy] = STRATEGIES) -> None:
     """Raises SettingsError where the strategy is neither `default` nor one of `strategies`."""
     if options.strategy != "default" and options.strategy not in strategies:
-        close = difflib.get_close_matches(options.strategy, ["default", *strategies], n=1)
-        hint = f", did you mean {close[0]}?" if close else f"; known: default, {', '.join(strategies)}"
+        hint = suggestion(options.strategy, ["default", *strategies])
         raise SettingsError(f"strategy: unknown query strategy {options.strategy!r}{hint}")
 
 

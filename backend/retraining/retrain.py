@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.backbones import open_settings_backbone
 from backend.errors import ImageError, NotFoundError
-from backend.features import Backbone, open_backbone
+from backend.features import Backbone
 from backend.features.normalise import normalise_parts
 from backend.folders.embedding import EmbeddedPhotos, decoder_of, embed_photos, read_photo
 from backend.learning.calibration import fit_temperature
@@ -119,13 +120,7 @@ def retrain(options: RetrainOptions, settings: Settings, listener: Listener | No
     folders = read_class_folders(options.image_dir)
     for warning in (*folders.warnings, *folders.few):
         listen.say(f"warning: {warning}")
-    backbone = open_backbone(
-        options.backbone,
-        models_dir=settings.resolved_weights_dir,
-        inception_weights=settings.inception_weights,
-        precision=settings.precision,
-        threads=settings.inference_threads,
-    )
+    backbone = open_settings_backbone(settings, name=options.backbone)
     with open_bottlenecks(settings, options.bottleneck_dir) as store:
         data = _embed(folders, backbone, store, options, settings, listen)
         features, labels = _training_rows(data, backbone, store, options, settings, listen)

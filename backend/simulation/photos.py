@@ -16,10 +16,9 @@ from backend.decoding import Decode
 from backend.errors import ImageError, NotFoundError
 from backend.features import Backbone, embed_stream
 from backend.images import find_images
-from backend.labels import LabelSpace, WordNet, parse_label_config, relevance_mass
-from backend.learning.linear import softmax_in_place
-from backend.priority.unknown import unknown_score
+from backend.labels import LabelSpace, WordNet, parse_label_config
 from backend.storage.feature_store import FeatureStore
+from backend.zero_shot import zero_shot
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +27,6 @@ IntArray = NDArray[np.intp]
 
 NOT_RELEVANT = "Not relevant"
 DISTRACTOR = -1
-
-_CHUNK = 8192
 
 
 @dataclass(frozen=True)
@@ -176,21 +173,13 @@ def readable(classes: Sequence[str]) -> tuple[str, ...]:
 
 def with_zero_shot(photos: Photos, backbone: Backbone, space: LabelSpace, relevance: Sequence[str]) -> Photos:
     """The photos as what learns sees them, with what ImageNet and WordNet say of them before any annotation."""
-    prior, unknown, relevant = [], [], []
-    for start in range(0, len(photos), _CHUNK):
-        part = photos.embeddings[start : start + _CHUNK]
-        logits = backbone.imagenet_logits(part)
-        unknown.append(unknown_score(backbone.nearest_imagenet_class(part, logits), backbone.spec.cosine_dim))
-        probabilities = softmax_in_place(logits)
-        prior.append(space.prior(probabilities))
-        if relevance:
-            relevant.append(relevance_mass(relevance, probabilities, space.wordnet))
+    known = zero_shot(backbone, [space], photos.embeddings, relevance, space.wordnet)
     return replace(
         photos,
         embeddings=backbone.features(photos.embeddings),
-        prior=np.concatenate(prior),
-        unknown=np.concatenate(unknown),
-        relevance=np.concatenate(relevant) if relevance else None,
+        prior=known.priors[0],
+        unknown=known.unknown,
+        relevance=known.relevance,
     )
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from backend.backbones import open_settings_backbone
 from backend.decoding import Decoder
-from backend.features import open_backbone
 from backend.labels import WordNet, ensure_wordnet
 from backend.priority import OrderOptions, check_strategy
 from backend.progress import Progress, silent
@@ -147,13 +147,7 @@ def _load(
     wordnet_dir = settings.resolved_wordnet_dir
     ensure_wordnet(wordnet_dir)
     space = label_space(folders, WordNet.open(wordnet_dir), distractors=distractors is not None)
-    backbone = open_backbone(
-        settings.backbone,
-        models_dir=settings.resolved_weights_dir,
-        inception_weights=settings.inception_weights,
-        precision=settings.precision,
-        threads=settings.inference_threads,
-    )
+    backbone = open_settings_backbone(settings)
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings.resolved_database_url)
     try:

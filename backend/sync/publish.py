@@ -23,7 +23,6 @@ logger = logging.getLogger(__name__)
 
 # Changed at once, before the new order counts as published: the places that annotators reach before the next order.
 URGENT_CHANGES = 20
-MAX_ROUNDS = 3
 
 
 @dataclass(frozen=True)

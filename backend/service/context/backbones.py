@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from backend.backbones import chosen_backbone, open_settings_backbone
 from backend.errors import WeightsError
 from backend.features import (
     BACKBONES,
@@ -20,8 +21,6 @@ from backend.features import (
     PrecisionSetting,
     backbone_id,
     build_tuned,
-    choose_backbone,
-    open_backbone,
     parse_backbone_id,
 )
 from backend.learning.export.classifier import ExportBackbone
@@ -104,15 +103,8 @@ class Backbones:
             return backbone
 
     def _open(self, name: str, tuned: Path | None, precision: PrecisionSetting) -> Backbone:
-        settings = self._settings
-        return open_backbone(
-            name,
-            models_dir=settings.resolved_weights_dir,
-            inception_weights=settings.inception_weights,
-            tuned=tuned,
-            precision=precision,
-            threads=settings.inference_threads,
-            latency=self._low_latency,
+        return open_settings_backbone(
+            self._settings, name=name, tuned=tuned, precision=precision, latency=self._low_latency
         )
 
 
@@ -140,9 +132,7 @@ def backbone_files(settings: Settings, wanted: str) -> BackboneFiles:
                 "put the file back, roll back to a version of another backbone, or fine-tune anew."
             )
         tuned = found[0]
-    weights = choose_backbone(
-        spec.name, models_dir=settings.resolved_weights_dir, inception_weights=settings.inception_weights
-    ).weights
+    weights = chosen_backbone(settings, spec.name).weights
     precisions: tuple[Precision, ...] = ("fp32",) if tuned else ("fp32", "int8")
     present = {backbone_id(spec, weights, tuned, precision): precision for precision in precisions}
     if wanted not in present:

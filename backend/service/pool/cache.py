@@ -9,14 +9,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 from sqlalchemy import select
 
-from backend.labels import LabelSpace, relevance_mass
+from backend.labels import LabelSpace
 from backend.learning.pool_model import PoolModel
 from backend.learning.projection import Projection
 from backend.learning.relevance import RelevanceHints
-from backend.priority.unknown import unknown_score
 from backend.service.context.context import Runtime
 from backend.service.context.label_cache import ProjectLabels
 from backend.service.pool.memory import ROW_BYTES, array_bytes
@@ -24,10 +22,10 @@ from backend.service.projects.labels import labels_of
 from backend.service.versions.artifacts import load_projection
 from backend.service.versions.registry import EmbeddingConfig, matches_backbone
 from backend.storage.schema import Project, Task
+from backend.zero_shot import zero_shot
 
 log = logging.getLogger(__name__)
 
-CHUNK = 8192
 REBUILD_SHARE = 0.2  # once so many rows are of deleted tasks, the arrays are made anew
 
 
@@ -174,26 +172,14 @@ def _load(
     )
     kept = [item for item, there in zip(rows, found, strict=True) if there]
     embeddings = embeddings[found]
-    priors: list[list[NDArray[np.float32]]] = [[] for _ in labels.spaces]
-    unknown: list[NDArray[np.float32]] = []
-    relevance: list[NDArray[np.float32]] = []
-    # In chunks: the logits of a million images at once would take 4 GB.
-    for start in range(0, max(len(kept), 1), CHUNK):
-        part = embeddings[start : start + CHUNK]
-        logits = backbone.imagenet_logits(part)
-        probabilities = softmax(logits, axis=1)
-        unknown.append(unknown_score(backbone.nearest_imagenet_class(part, logits), backbone.spec.cosine_dim))
-        for collected, space in zip(priors, labels.spaces, strict=True):
-            collected.append(space.prior(probabilities))
-        if roots:
-            relevance.append(relevance_mass(roots, probabilities, runtime.wordnet))
+    known = zero_shot(backbone, labels.spaces, embeddings, roots, runtime.wordnet if roots else None)
     return _Rows(
         task_ids=np.array([task for task, _ in kept], dtype=np.int64),
         digests=[digest for _, digest in kept],
         embeddings=backbone.features(embeddings),
-        priors=[np.concatenate(parts) for parts in priors],
-        unknown=np.concatenate(unknown),
-        relevance=np.concatenate(relevance) if roots else None,
+        priors=known.priors,
+        unknown=known.unknown,
+        relevance=known.relevance,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 from collections.abc import Mapping
 from functools import cache
@@ -12,10 +11,9 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
 from backend import extensions
-from backend.errors import SettingsError
+from backend.errors import SettingsError, suggestion
 from backend.learning.adaptation import AdaptationOptions
-from backend.priority import OrderOptions
-from backend.priority.strategies import STRATEGIES
+from backend.priority import OrderOptions, check_strategy
 from backend.service.projects.payloads import first_fault
 from backend.settings import Settings
 
@@ -45,16 +43,15 @@ class ProjectOptions(BaseModel):
         Raises:
             SettingsError: a weight or the strategy is unknown; the message names the key.
         """
-        if self.strategy != "default" and self.strategy not in STRATEGIES:
-            known = ", ".join(sorted({"default", *STRATEGIES}))
-            raise SettingsError(f"strategy: unknown query strategy {self.strategy!r}; known: {known}")
-        return OrderOptions(
+        options = OrderOptions(
             strategy=self.strategy,
             window=max(self.window_size, 1),
             weights=self.weights,
             evaluation_share=self.evaluation_share,
             seed=self.seed,
         )
+        check_strategy(options)
+        return options
 
 
 def adaptation_options(loss: str, given: Mapping[str, Any] | None) -> AdaptationOptions | None:
@@ -140,9 +137,5 @@ def project_options(settings: Settings, extra_params: Mapping[str, Any]) -> Proj
 def _fault(item: Any) -> str:
     key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
-        known = list(options_model().model_fields)
-        close = difflib.get_close_matches(key, known, n=1)
-        return f"extra params: {key}: unknown" + (
-            f", did you mean {close[0]}?" if close else f"; known: {', '.join(known)}"
-        )
+        return f"extra params: {key}: unknown{suggestion(key, options_model().model_fields)}"
     return f"extra params: {key}: {item['msg']}"

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 from sqlalchemy import select
 
 from backend import metrics
@@ -34,6 +33,7 @@ from backend.service.versions.artifacts import load_heads, snapshots_folder
 from backend.service.versions.registry import BUILT_IN, WORDNET
 from backend.storage.schema import Project, QueueItem, Task
 from backend.sync.version_names import model_of
+from backend.zero_shot import zero_shot
 
 log = logging.getLogger(__name__)
 
@@ -193,8 +193,8 @@ class Predictor:
             return
         ids = list(embeddings)
         matrix = np.stack([embeddings[task_id] for task_id in ids])
-        imagenet = softmax(backbone.imagenet_logits(matrix), axis=1)
-        predictions = _believe_outside(labels, served, backbone.features(matrix), imagenet)
+        priors = zero_shot(backbone, labels.spaces, matrix).priors
+        predictions = _predict_outside(served, backbone.features(matrix), priors)
         controls = [space.control for space in labels.spaces]
         for place, task_id in enumerate(ids):
             rows = [prediction[place] for prediction in predictions]
@@ -222,11 +222,8 @@ def _image_changed(labels: ProjectLabels, known: Task | None, task: Mapping[str,
         return known.failure is None
 
 
-def _believe_outside(
-    labels: ProjectLabels, served: Served, embeddings: Floats, imagenet: NDArray[np.float32]
-) -> list[NDArray[np.float32]]:
+def _predict_outside(served: Served, embeddings: Floats, priors: list[Floats]) -> list[Floats]:
     """Probabilities of photos that the snapshot does not hold, one array [m, L] for each control."""
-    priors = [space.prior(imagenet) for space in labels.spaces]
     if served.heads is not None:
         return [head.predict(embeddings, prior) for head, prior in zip(served.heads, priors, strict=True)]
     if served.snapshot is None or model_of(served.snapshot.version) == WORDNET:
