@@ -19,7 +19,7 @@ from backend.converting.files import PhotoFiles
 from backend.converting.format import EVERYTHING, Format, Holds, Names, bad_data
 from backend.converting.records import Box, Dataset, Observation, Photo
 from backend.converting.tables import Row, read_table, share, table_text, time_of
-from backend.retraining.outputs import write_text
+from backend.files import write_atomically
 
 DESCRIPTION = "datapackage.json"
 _STANDARD = "https://raw.githubusercontent.com/tdwg/camtrap-dp/1.0.1"
@@ -99,7 +99,7 @@ class CamtrapDP(Format):
         _write(path / "deployments.csv", _DEPLOYMENTS, deployments)
         _write(path / "media.csv", _MEDIA, media)
         _write(path / "observations.csv", _OBSERVATIONS, observations)
-        write_text(
+        write_atomically(
             path / DESCRIPTION, json.dumps(_description(dataset, names, times), indent=1, ensure_ascii=False) + "\n"
         )
         timeless = sum(not photo.taken for photo in dataset.photos)
@@ -187,4 +187,4 @@ def _description(dataset: Dataset, names: Names, times: dict[str, list[str]]) ->
 
 
 def _write(path: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    write_text(path, table_text(columns, rows))
+    write_atomically(path, table_text(columns, rows))

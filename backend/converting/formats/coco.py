@@ -12,7 +12,7 @@ from backend.converting.files import PhotoFiles
 from backend.converting.format import EVERYTHING, Format, Holds, Names, bad_data
 from backend.converting.records import Box, Dataset, Observation, Photo
 from backend.converting.tables import time_of
-from backend.retraining.outputs import write_text
+from backend.files import write_atomically
 
 _HEAD_BYTES = 4096
 
@@ -78,7 +78,7 @@ class Coco(Format):
         categories = [{"id": place, "name": label} for label, place in number.items()]
         info = {"description": names.title}
         document = {"info": info, "images": images, "categories": categories, "annotations": annotations}
-        write_text(path, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+        write_atomically(path, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
         return []
 
     def problem(self, photo: Photo) -> str | None:

@@ -14,7 +14,7 @@ from backend.converting.files import PhotoFiles
 from backend.converting.format import EVERYTHING, Format, Holds, Names, bad_data
 from backend.converting.records import Box, Dataset, Observation, Photo
 from backend.converting.tables import Row, header_of, read_table, share, table_text, time_of
-from backend.retraining.outputs import write_text
+from backend.files import write_atomically
 
 COLUMNS = (
     *("file", "label", "x", "y", "width", "height", "score"),
@@ -63,7 +63,7 @@ class CsvFile(Format):
             known = (photo.taken, *(photo.size or (None, None)), "true" if photo.left_out else "", photo.quality)
             for item in photo.observations or (Observation(""),):
                 rows.append((photo.path, item.label, *(item.box or (None,) * 4), item.score, *known))
-        write_text(path, table_text(COLUMNS, rows))
+        write_atomically(path, table_text(COLUMNS, rows))
         return []
 
 

@@ -14,8 +14,8 @@ from backend.converting.files import PhotoFiles
 from backend.converting.format import EVERYTHING, Format, Holds, Names, bad_data
 from backend.converting.records import Box, Dataset, Observation, Photo
 from backend.converting.tables import time_of
+from backend.files import write_atomically
 from backend.images.local_files import IMAGE_SUFFIXES
-from backend.retraining.outputs import write_text
 
 TAKEN, QUALITY, WIDTH, HEIGHT = "taken", "quality", "image_width", "image_height"
 BOXES_CONTROL = "box"
@@ -58,7 +58,7 @@ class LabelStudioJson(Format):
     def write(self, dataset: Dataset, path: Path, files: PhotoFiles, names: Names) -> list[str]:
         notes: list[str] = []
         tasks = [_task(photo, names, notes) for photo in dataset.photos]
-        write_text(path, json.dumps(tasks, ensure_ascii=False, indent=1) + "\n")
+        write_atomically(path, json.dumps(tasks, ensure_ascii=False, indent=1) + "\n")
         return notes
 
 

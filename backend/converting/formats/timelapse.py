@@ -10,7 +10,7 @@ from backend.converting.files import PhotoFiles
 from backend.converting.format import Format, Holds, Names, bad_data
 from backend.converting.records import Dataset, Observation, Photo
 from backend.converting.tables import header_of, share, time_of
-from backend.retraining.outputs import write_text
+from backend.files import write_atomically
 
 _NO_DATE = "1900-01-01"  # Timelapse's own for a picture without one
 
@@ -49,7 +49,7 @@ class Timelapse(Format):
 
     def write(self, dataset: Dataset, path: Path, files: PhotoFiles, names: Names) -> list[str]:
         rows = [_row(photo, names.title) for photo in dataset.photos]
-        write_text(path, write_rows(rows))
+        write_atomically(path, write_rows(rows))
         write_template(path.parent / TEMPLATE_FILE, dataset.classes)
         return [f"{path.parent / TEMPLATE_FILE} has the classes as choices"]
 
