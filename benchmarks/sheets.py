@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from backend.learning.pool_model import PoolModel
 from backend.priority import OrderOptions, PoolView, order_pool
-from backend.priority.sheets import AnswerTimes, best_sheet
-from backend.priority.sheets.choice import sheet_is_better
+from backend.priority.sheets import AnswerTimes, best_sheet, sheet_is_better
 
 Found = dict[int, list[tuple[float, int, float]]]
 MODES = ("single", "sheets", "auto")
@@ -66,7 +65,7 @@ def play(
         sheet = None
         if mode != "single":
             sheet = best_sheet(probabilities, session.model.space.__getitem__, ~labelled)
-        if sheet and (mode == "sheets" or sheet_is_better(sheet.value, probabilities[~labelled])):
+        if sheet and (mode == "sheets" or sheet_is_better(sheet, probabilities[~labelled])):
             odd = int((session.truth[sheet.rows] != sheet.label).sum())
             session.seconds += session.times.sheet(sheet.rows.size, odd)
             for row in sheet.rows:

@@ -18,6 +18,7 @@ from backend.api.body import BodyBudget, BodyError, BusyError
 from backend.api.contract import contract_blueprint
 from backend.api.describe import BODY_BUDGET, BODY_LIMIT
 from backend.api.errors import error_response, status_line
+from backend.api.insight import insight_blueprint
 from backend.api.monitoring import monitoring_blueprint
 from backend.api.openapi import openapi_blueprint
 from backend.api.projects import projects_blueprint
@@ -70,6 +71,7 @@ def create_app(runtime: Runtime, jobs: JobQueue) -> Flask:
         monitoring_blueprint(runtime, jobs, spool),
         openapi_blueprint(),
         sheets_blueprint(runtime),
+        insight_blueprint(runtime),
         dashboard_blueprint(runtime),
     ):
         app.register_blueprint(blueprint)

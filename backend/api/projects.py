@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, jsonify
+from flask import Blueprint, jsonify, request
 from sqlalchemy import select
 
 from backend.api.answers import (
@@ -24,12 +24,14 @@ from backend.api.answers import (
 )
 from backend.api.contract import describe_job
 from backend.api.describe import Answer, described
-from backend.api.requests import CompareQuery, DaysQuery, LimitQuery, TrainingOptions
+from backend.api.requests import CompareQuery, DaysQuery, LimitQuery, TrainingOptions, WishBody
+from backend.dashboard.person import refuse_other_sites
 from backend.jobs.queue import JobQueue
 from backend.service.context.context import Runtime
 from backend.service.projects.project import find_project, list_projects
 from backend.service.projects.suggestions import count_suggestions
 from backend.service.projects.tasks import count_all_tasks, count_tasks
+from backend.service.projects.wishes import wish
 from backend.service.queue.queue_window import current_window
 from backend.service.training.request import request_training
 from backend.service.versions.registry import (
@@ -88,6 +90,13 @@ def projects_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
                 ],
             }
         )
+
+    @blueprint.post("/<int:project_id>/queue/wishes")
+    @described("Pushes photos to the top of the queue, or away.", body=WishBody, answers={202: AcceptedAnswer})
+    def wishes(project_id: int, body: WishBody) -> Answer:
+        refuse_other_sites(request)
+        find_project(runtime, project_id)
+        return jsonify({"status": "accepted", "job": wish(runtime, project_id, body.tasks, body.wish)}), 202
 
     @blueprint.get("/<int:project_id>/suggestions")
     @described(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -62,6 +62,15 @@ class StartTrainingBody(_Body):
     """The old name of START_TRAINING."""
 
     project: ProjectName | None = None
+
+
+class WishBody(BaseModel):
+    """Photos that a person wants before all others, or after them."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    tasks: list[Annotated[int, Field(ge=0, lt=10**18)]] = Field(min_length=1, max_length=MAX_ROWS)
+    wish: Literal["first", "last", "none"] = Field(description="none: no wish any more.")
 
 
 class TrainingOptions(BaseModel):

@@ -11,7 +11,8 @@ from backend.api.describe import Answer, described
 from backend.dashboard.person import person, refuse_other_sites
 from backend.dashboard.thumbnails import thumbnail
 from backend.service.context.context import Runtime
-from backend.service.sheets.sheets import Kind, Outcome, answer_sheet, next_sheet, undo_sheet
+from backend.service.sheets.kinds import Kind
+from backend.service.sheets.sheets import Outcome, answer_sheet, next_sheet, undo_sheet
 
 TaskNumber = Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
 
@@ -21,8 +22,16 @@ class SheetBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    kind: Kind = Field("confirm", description="confirm: sure and alike; strangers: what seems not to belong.")
+    kind: Kind = Field(
+        "confirm",
+        description="confirm: sure and alike; auto: the same, where that beats single photos; clean: annotations that "
+        "look wrong; strangers: what seems not to belong; same: copies; chosen: `tasks`.",
+    )
     size: int = Field(24, ge=1, le=60, description="Most photos on it.")
+    tasks: list[Annotated[int, Field(ge=0, lt=10**18)]] = Field(
+        default_factory=list, max_length=1000, description="The photos, for `chosen`."
+    )
+    label: str = Field("", max_length=1000, description="What `chosen` photos are asked about; empty: as believed.")
 
 
 class AnswersBody(BaseModel):
@@ -46,6 +55,7 @@ class SheetAnswer(BaseModel):
     sheet: str
     kind: str
     label: str
+    given: str = Field(description="The label that its photos have already; empty: none.")
     expected_right: float
     tasks: list[SheetTask]
 
@@ -72,12 +82,15 @@ def sheets_blueprint(runtime: Runtime) -> Blueprint:
     @described("Take the best sheet now; what you held before goes back.", body=SheetBody, answers={200: SheetAnswer})
     def take(project_id: int, body: SheetBody) -> Answer:
         refuse_other_sites(request)
-        sheet = next_sheet(runtime, project_id, person(request), body.kind, body.size)
+        sheet = next_sheet(
+            runtime, project_id, person(request), body.kind, body.size, tasks=body.tasks, label=body.label
+        )
         return jsonify(
             {
                 "sheet": sheet.id,
                 "kind": sheet.kind,
                 "label": sheet.label,
+                "given": sheet.given,
                 "expected_right": round(sheet.expected_right, 4),
                 "tasks": [{"task": task, "confidence": round(confidence, 4)} for task, confidence in sheet.tasks],
             }

@@ -12,6 +12,7 @@ from backend.service.context.context import Runtime
 from backend.service.projects.labels import labels_of
 from backend.service.projects.suggestions import count_suggestions
 from backend.service.projects.tasks import count_tasks
+from backend.service.projects.wishes import wishes
 from backend.service.queue.queue_window import current_window
 from backend.service.versions.registry import describe_version, list_versions
 from backend.storage.schema import Annotation, Job, Project, Task, now
@@ -112,6 +113,7 @@ def _connection(runtime: Runtime, project: Project) -> str:
 def queue_rows(runtime: Runtime, project: Project) -> list[dict[str, Any]]:
     """The window in its order: suggestion, probability, reason and components of each photo."""
     controls = [space.control for space in labels_of(runtime, project).spaces]
+    wanted = wishes(runtime, project.id)
     rows = []
     for item in current_window(runtime, project):
         part = item.result[0] if item.result else {}
@@ -122,10 +124,12 @@ def queue_rows(runtime: Runtime, project: Project) -> list[dict[str, Any]]:
                 "suggestion": ", ".join(
                     controls[0].labels[index].title for index in controls[0].read(item.result) or ()
                 ),
+                "others": item.suggestion.partition(", else ")[2],
                 "probability": part.get("score"),
                 "reason": item.reason,
                 "evaluation": item.evaluation,
-                "components": item.components,
+                "wish": wanted.get(item.task_id, ""),
+                "components": {name: value for name, value in item.components.items() if name != "evaluation"},
             }
         )
     return rows

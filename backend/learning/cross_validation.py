@@ -13,23 +13,35 @@ Floats = NDArray[np.float32]
 FOLDS = 5
 
 
-def cross_validated(
+def held_out_beliefs(
     model: PoolModel, rows: NDArray[np.integer], targets: Floats, *, folds: int = FOLDS, seed: int = 0
-) -> tuple[Floats, Floats]:
-    """Probabilities [k, L] of k of the annotated `rows` [m], each from the annotations of the other folds, and their targets.
+) -> tuple[NDArray[np.bool_], Floats]:
+    """What would be believed of each annotated row, had its own annotation not been made.
 
     A photo that is the only one of its label is never held out: the order goes for new labels on purpose, so that single
     photos are far more common among what is annotated than unheard-of labels are among the rest. `model` does not change.
 
     Args:
+        rows: int [m], rows of the pool.
         targets: what was annotated, [m, L].
         folds: parts that the annotations are dealt into; each costs one propagation.
+
+    Returns: bool [m], which rows were held out; and float32 [m, L], their probabilities from the annotations of the
+    other folds, zeros for the others.
     """
     rows = np.asarray(rows, dtype=np.intp)
     fold = stratified_folds(targets, folds, np.random.default_rng(seed))
-    held_out = np.zeros(targets.shape, dtype=np.float32)
+    believed = np.zeros(targets.shape, dtype=np.float32)
     for part in range(folds):
         out = fold == part
         if out.any():
-            held_out[out] = model.fork().propagate(rows[~out], targets[~out])[rows[out]]
-    return held_out[fold >= 0], targets[fold >= 0]
+            believed[out] = model.fork().propagate(rows[~out], targets[~out])[rows[out]]
+    return fold >= 0, believed
+
+
+def cross_validated(
+    model: PoolModel, rows: NDArray[np.integer], targets: Floats, *, folds: int = FOLDS, seed: int = 0
+) -> tuple[Floats, Floats]:
+    """Probabilities [k, L] of those k of the annotated `rows` that can be held out, and their targets [k, L]."""
+    held, believed = held_out_beliefs(model, rows, targets, folds=folds, seed=seed)
+    return believed[held], targets[held]

@@ -185,6 +185,29 @@ class SheetPhoto(Base):
     answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class QueueWish(Base):
+    """A photo that a person wants before all others, or after them."""
+
+    __tablename__ = "queue_wish"
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
+    task_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    wish: Mapped[str] = mapped_column(String(8))  # first | last
+    at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class CurvePoint(Base):
+    """What was known of the accuracy when a project had so many answers: a point of its learning curve."""
+
+    __tablename__ = "curve_point"
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
+    annotations: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    version: Mapped[str] = mapped_column(String(100))  # what served then
+    accuracy: Mapped[float] = mapped_column(Float)  # [0, 1]
+    low: Mapped[float] = mapped_column(Float)  # 95 % interval
+    high: Mapped[float] = mapped_column(Float)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
 class ModelVersion(Base):
     """A version of what predicts for a project, with where it came from and how good it is."""
 

@@ -150,7 +150,7 @@ def test_the_pages_show_what_is_true(
     page.goto(f"{backend.url}/dashboard/{project_id}")
     expect(page.locator(".figure").first).to_have_text(str(len(LABELS)))
     page.get_by_role("link", name="Queue").click()
-    rows = page.locator("tbody tr")
+    rows = page.locator("li.place")
     queue: list[dict[str, Any]] = backend.queue(project_id)
     expect(rows).to_have_count(len(queue))
     for place in (0, 7, 19):

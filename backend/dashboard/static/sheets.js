@@ -1,9 +1,9 @@
 // One sheet at a time: photos that look alike, odd ones taken out, the rest confirmed at once.
-const project = document.getElementById("script").dataset.project;
+const { project, tasks: chosen, label: chosenLabel } = document.getElementById("script").dataset;
 const $ = (id) => document.getElementById(id);
 const known = new Set([...$("labels").options].map((option) => option.value));
 let sheet = null; // {sheet, label, tasks: [{task, confidence}]}
-let odd = new Map(); // task -> other label, "" = back to the queue
+let odd = new Map(); // task -> other label; "" = back to the queue, on a sheet of doubted answers: the label that it has
 let marked = null; // the task whose label is asked for
 let busy = false;
 
@@ -42,7 +42,13 @@ function draw() {
   const count = sheet ? sheet.tasks.length - odd.size : 0;
   $("confirm").disabled = !sheet || busy;
   $("confirm").firstChild.textContent = sheet ? `Confirm ${count} as ${sheet.label} ` : "Confirm ";
-  $("question").textContent = sheet ? `All ${sheet.label}, except …` : "Look-alikes, answered at once";
+  $("question").textContent = question();
+}
+
+function question() {
+  if (!sheet) return "Look-alikes, answered at once";
+  if (sheet.given) return `Answered ${sheet.given}, but all ${sheet.label}, except …`;
+  return `All ${sheet.label}, except …`;
 }
 
 function refresh(task) {
@@ -54,7 +60,7 @@ function refresh(task) {
 }
 
 function toggle(task) {
-  if (odd.has(task)) { odd.delete(task); hideLabel(); } else { odd.set(task, ""); askLabel(task, false); }
+  if (odd.has(task)) { odd.delete(task); hideLabel(); } else { odd.set(task, sheet.given); askLabel(task, false); }
   refresh(task);
 }
 
@@ -77,9 +83,12 @@ $("label").addEventListener("input", () => {
 async function take(prefix = "") {
   busy = true; odd = new Map(); hideLabel();
   try {
-    sheet = await call("/sheets", { kind: $("kind").value });
+    const kind = $("kind").value;
+    const wanted = kind === "chosen" ? { tasks: chosen.split(",").map(Number), label: chosenLabel } : {};
+    sheet = await call("/sheets", { kind, ...wanted });
     const right = Math.round(100 * sheet.expected_right);
-    say(`${prefix}${sheet.tasks.length} photos, about ${right} % of them expected to be ${sheet.label}.`);
+    const photos = sheet.tasks.length === 1 ? "1 photo" : `${sheet.tasks.length} photos`;
+    say(`${prefix}${photos}, about ${right} % expected to be ${sheet.label}.`);
   } catch (error) { sheet = null; say(prefix + error.message); }
   busy = false;
   draw();
@@ -126,7 +135,7 @@ document.addEventListener("keydown", (event) => {
   const typing = event.target.id === "label";
   const task = Number(document.activeElement?.dataset?.task ?? NaN);
   const keys = { ArrowRight: () => move(1), ArrowLeft: () => move(-1), ArrowDown: () => move(columns()), ArrowUp: () => move(-columns()),
-    u: undo, s: () => take(), l: () => { if (!Number.isNaN(task)) { if (!odd.has(task)) odd.set(task, ""); refresh(task); askLabel(task, true); } },
+    u: undo, s: () => take(), l: () => { if (!Number.isNaN(task)) { if (!odd.has(task)) odd.set(task, sheet.given); refresh(task); askLabel(task, true); } },
     Enter: confirm, Escape: () => $("sheet").querySelector("button")?.focus() };
   const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (typing && !["Enter", "Escape"].includes(name)) return;

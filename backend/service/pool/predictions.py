@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from backend.errors import BackendError
 from backend.learning.calibration import MINIMUM_PHOTOS, temperature_of, tempered
-from backend.learning.cross_validation import cross_validated
+from backend.learning.cross_validation import held_out_beliefs
 from backend.learning.evaluation import decide_labels
 from backend.learning.figures import Figures, measure
 from backend.learning.head import Head
@@ -202,8 +202,10 @@ def _calibration(control: ControlPool, propagated: Floats, targets: Targets, *, 
     held, held_values = targets.held_out
     judged, truth = propagated[held], held_values
     if not tuned:
-        crossed, crossed_values = cross_validated(control.model, rows, values)
-        judged, truth = np.concatenate([judged, crossed]), np.concatenate([truth, crossed_values])
-    found = Calibration(len(rows), temperature_of(judged, truth), known=len(judged) >= MINIMUM_PHOTOS)
+        out, crossed = held_out_beliefs(control.model, rows, values)
+        judged, truth = np.concatenate([judged, crossed[out]]), np.concatenate([truth, values[out]])
+        held = np.concatenate([held, rows[out]])
+    temperature = temperature_of(judged, truth)
+    found = Calibration(len(rows), temperature, len(judged) >= MINIMUM_PHOTOS, held.astype(np.intp), judged)
     control.calibration = found
     return found

@@ -18,6 +18,8 @@ from backend.priority.asked_first import ask_first
 from backend.service.context.context import Runtime
 from backend.service.ingest.embedding import ask_for_unseen
 from backend.service.pool.cache import PoolCache, ProjectPool
+from backend.service.pool.copies import keep_copies
+from backend.service.pool.looks import keep_looks
 from backend.service.pool.predictions import (
     Annotated,
     ControlPrediction,
@@ -26,6 +28,7 @@ from backend.service.pool.predictions import (
     predict_pool,
     read_annotations,
 )
+from backend.service.pool.review import keep_review
 from backend.service.pool.snapshot import Snapshot, SnapshotControl, remove_old_snapshots, write_snapshot
 from backend.service.projects.options import ProjectOptions, project_options
 from backend.service.projects.project import find_project
@@ -33,6 +36,7 @@ from backend.service.queue.publishing import Publishing, open_window
 from backend.service.queue.queue_window import current_window, queue_items, replace_window, same_window
 from backend.service.queue.suggestion import pre_annotation
 from backend.service.queue.task_texts import bring_texts
+from backend.service.queue.wished import as_wished
 from backend.service.versions.artifacts import snapshots_folder
 from backend.service.versions.comparisons import settle_comparison
 from backend.service.versions.registry import BUILT_IN, PROPAGATION, EmbeddingConfig, record_figures
@@ -129,10 +133,14 @@ def _rank(
     progress(0.3, f"{pool.n} photos in the pool")
     annotated = read_annotations(runtime, project.id, pool, options.evaluation_share)
     served, predictions = predict_pool(runtime, project.id, EmbeddingConfig.of(project), pool, annotated)
+    keep_review(runtime, project.id, pool, annotated)
+    keep_copies(runtime, project.id, pool)
+    keep_looks(runtime, project.id, pool)
     progress(0.5, f"{annotated.count} annotated tasks, served by {served}")
     order = order_pool(view_of(pool, annotated, predictions, options.seed), options.order_options())
     compared = settle_comparison(runtime, project, served, answers_of(pool, annotated))
     order = ask_first(order, [pool.row_of[task] for task in compared if task in pool.row_of], COMPARED)
+    order = as_wished(runtime, project.id, pool, order)
     progress(0.7, "ordered")
     items = queue_items(project.id, project.snapshot, pool, order, predictions, options.window_size)
     window = WindowName.parse(project.snapshot)

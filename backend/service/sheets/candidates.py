@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import select
 
-from backend.errors import BackendError
 from backend.features.normalise import normalise_parts
 from backend.labels import LabelSpace
 from backend.priority import evaluation_mask
 from backend.service.context.context import Runtime
-from backend.service.pool.snapshot import Snapshot, read_snapshot
+from backend.service.pool.current import current_snapshot
 from backend.service.projects.labels import labels_of
 from backend.service.projects.options import project_options
-from backend.service.versions.artifacts import project_folder
 from backend.storage.schema import Annotation, Project, SheetPhoto, Task, now
 
 
@@ -28,7 +26,9 @@ class Candidates:
     Attributes:
         task_ids: int64 [n].
         probabilities: float16 [n, L] of the first control.
-        eligible: bool [n]: not answered, on nobody's sheet, not kept for the evaluation sample.
+        answered: bool [n]: somebody answered or skipped it.
+        free: bool [n]: read, and on nobody's sheet.
+        evaluation: bool [n]: kept for the evaluation sample.
         digests: of the photos, by task.
         space: the labels of the first control.
         backbone: id of the backbone whose embeddings the probabilities were made from.
@@ -36,10 +36,25 @@ class Candidates:
 
     task_ids: NDArray[np.int64]
     probabilities: NDArray[np.float16]
-    eligible: NDArray[np.bool_]
+    answered: NDArray[np.bool_]
+    free: NDArray[np.bool_]
+    evaluation: NDArray[np.bool_]
     digests: dict[int, str]
     space: LabelSpace
     backbone: str
+
+    @property
+    def eligible(self) -> NDArray[np.bool_]:
+        """Photos that may be answered for the first time: bool [n]."""
+        return self.free & ~self.answered & ~self.evaluation
+
+    def rows_of(self, task_ids: NDArray[np.integer]) -> NDArray[np.intp]:
+        """The rows of some tasks, in their order; those that are not known here are left out."""
+        places = np.searchsorted(self.task_ids, task_ids)
+        inside = places < self.task_ids.size
+        places = places[inside]
+        found: NDArray[np.intp] = places[self.task_ids[places] == task_ids[inside]].astype(np.intp)
+        return found
 
     def relevance(self) -> NDArray[np.float32] | None:
         """P(belongs), float32 [n] in [0, 1]; None where the config has no `Not relevant`."""
@@ -54,16 +69,9 @@ def read_candidates(runtime: Runtime, project: Project) -> Candidates:
     """The candidates of a project now.
 
     Raises:
-        BackendError: nothing is predicted yet, or the labels changed since.
+        BackendError: `not_ready`, nothing is predicted yet for its labels.
     """
-    labels = labels_of(runtime, project)
-    snapshot = _snapshot(runtime, project)
-    if snapshot is None or snapshot.labels_key != labels.key:
-        raise BackendError(
-            f"Project {project.id} has no predictions for its labels yet: its photos are still being read. "
-            "Look again in a minute.",
-            reason="not_ready",
-        )
+    snapshot = current_snapshot(runtime, project)
     task_ids = np.asarray(snapshot.task_ids)
     with runtime.database.session() as session:
         found = session.execute(
@@ -75,23 +83,22 @@ def read_candidates(runtime: Runtime, project: Project) -> Candidates:
                 Annotation.project_id == project.id, Annotation.deleted.is_(False), Annotation.task_id.is_not(None)
             )
         )
-        taken = set(answered)
-        taken.update(
+        taken = {task for task in answered if task is not None}
+        held = set(
             session.scalars(
                 select(SheetPhoto.task_id).where(SheetPhoto.project_id == project.id, SheetPhoto.held_until > now())
             )
         )
     known = [digests.get(int(task)) for task in task_ids]
     share = project_options(runtime.settings, project.extra_params).evaluation_share
-    evaluation = evaluation_mask([digest or "" for digest in known], share)
-    eligible = np.array([digest is not None for digest in known], dtype=bool) & ~evaluation
-    eligible &= ~np.isin(task_ids, np.fromiter(taken, dtype=np.int64, count=len(taken)))
     return Candidates(
         task_ids=task_ids,
         probabilities=snapshot.controls[0].probabilities,
-        eligible=eligible,
+        answered=_among(task_ids, taken),
+        free=np.array([digest is not None for digest in known], dtype=bool) & ~_among(task_ids, held),
+        evaluation=evaluation_mask([digest or "" for digest in known], share),
         digests=digests,
-        space=labels.spaces[0],
+        space=labels_of(runtime, project).spaces[0],
         backbone=snapshot.backbone,
     )
 
@@ -104,11 +111,5 @@ def features_of(runtime: Runtime, candidates: Candidates, rows: NDArray[np.intp]
     return normalise_parts(embeddings.astype(np.float32), (backbone.spec.embedding_dim,))
 
 
-def _snapshot(runtime: Runtime, project: Project) -> Snapshot | None:
-    if not project.snapshot:
-        return None
-    folder: Path = project_folder(runtime, project.id) / "snapshots" / project.snapshot
-    try:
-        return read_snapshot(folder)
-    except FileNotFoundError:  # replaced by a newer one in this moment
-        return None
+def _among(task_ids: NDArray[np.integer], tasks: Collection[int]) -> NDArray[np.bool_]:
+    return np.isin(task_ids, np.fromiter(tasks, dtype=np.int64, count=len(tasks)))

@@ -1,0 +1,71 @@
+"""The routes of the pages: server-rendered, without any file from elsewhere, so that they work offline and under a strict policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from backend.dashboard.page import ProjectPage
+from backend.dashboard.person import mark_browser
+from backend.dashboard.registry import PAGES
+from backend.dashboard.views.projects import projects_overview
+from backend.service.context.context import Runtime
+from backend.service.projects.project import find_project, list_projects
+from backend.storage.schema import Project
+
+POLICY = (
+    "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def dashboard_blueprint(runtime: Runtime) -> Blueprint:
+    """The pages below /dashboard."""
+    blueprint = Blueprint(
+        "dashboard", __name__, url_prefix="/dashboard", template_folder="templates", static_folder="static"
+    )
+
+    @blueprint.get("/")
+    def projects() -> AnyResponse:
+        found = list_projects(runtime)
+        if len(found) == 1 and "all" not in request.args:
+            return redirect(url_for("dashboard.project", project_id=found[0].id))
+        return _page("projects.html", projects=projects_overview(runtime, found))
+
+    for page in PAGES:
+        path = f"/<int:project_id>/{page.name}" if page.name else "/<int:project_id>"
+        blueprint.add_url_rule(path, endpoint=page.name or "project", view_func=_view(runtime, page))
+
+    @blueprint.after_request
+    def guard(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = POLICY
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "same-origin"
+        return response
+
+    return blueprint
+
+
+def _view(runtime: Runtime, page: ProjectPage) -> Callable[[int], AnyResponse]:
+    def view(project_id: int) -> AnyResponse:
+        found = find_project(runtime, project_id)
+        values = page.values(runtime, found, request.args)
+        return _page(page.template, page=page, pages=PAGES, heading=_heading(runtime, found), **values)
+
+    return view
+
+
+def _heading(runtime: Runtime, project: Project) -> dict[str, object]:
+    """What every page of a project says above: cheap, whatever the size of the pool."""
+    url = runtime.settings.label_studio_url
+    return {
+        "id": project.id,
+        "title": project.title or f"Project {project.id}",
+        "label_studio": f"{url}/projects/{project.id}/data" if url else None,
+    }
+
+
+def _page(template: str, **values: object) -> Response:
+    return mark_browser(request, make_response(render_template(f"dashboard/{template}", **values)))

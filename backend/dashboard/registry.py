@@ -1,0 +1,15 @@
+"""The pages of a project, in the order of the menu."""
+
+from __future__ import annotations
+
+from backend.dashboard.page import ProjectPage
+from backend.dashboard.views import coverage, mistakes, progress, queue, search, sheets
+
+PAGES: tuple[ProjectPage, ...] = (
+    progress.PAGE,
+    queue.PAGE,
+    sheets.PAGE,
+    coverage.PAGE,
+    mistakes.PAGE,
+    search.PAGE,
+)

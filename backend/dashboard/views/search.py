@@ -1,0 +1,64 @@
+"""Search: photos by likeness, by label, by a word; the result opens as a sheet or in the Data Manager."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backend.dashboard.page import Arguments, ProjectPage
+from backend.dashboard.project_data import shown_labels
+from backend.errors import BackendError
+from backend.service.context.context import Runtime
+from backend.service.insight.search import (
+    Answered,
+    Found,
+    given_tasks,
+    search_label,
+    search_name,
+    search_node,
+    search_task,
+)
+from backend.storage.schema import Project
+
+SHOWN = 60
+SHEET = 24
+FILTERS: dict[Answered, str] = {"any": "all photos", "no": "without an answer", "yes": "answered"}
+
+
+def _values(runtime: Runtime, project: Project, arguments: Arguments) -> dict[str, Any]:
+    answered: Answered = next((name for name in FILTERS if name == arguments.get("answered")), "any")
+    found, fault = None, ""
+    try:
+        found = _find(runtime, project, arguments, answered)
+    except BackendError as error:
+        fault = str(error)
+    open_tasks = [item["task"] for item in found.photos if not item["answered"]][:SHEET] if found else []
+    return {
+        "found": found,
+        "fault": fault,
+        "titles": shown_labels(runtime, project),
+        "filters": FILTERS,
+        "answered": answered,
+        "word": arguments.get("name", ""),
+        "asked": {key: arguments[key] for key in ("task", "label", "node", "tasks") if key in arguments},
+        "open_tasks": open_tasks,
+    }
+
+
+def _find(runtime: Runtime, project: Project, arguments: Arguments, answered: Answered) -> Found | None:
+    if arguments.get("name", "").strip():
+        return search_name(runtime, project, arguments["name"][:200], SHOWN, answered)
+    if "tasks" in arguments:
+        tasks = [number for part in arguments["tasks"].split(",") if (number := _number(part)) is not None]
+        return given_tasks(runtime, project, tasks[:SHOWN])
+    for key, search in (("task", search_task), ("label", search_label), ("node", search_node)):
+        number = _number(arguments.get(key, ""))
+        if number is not None:
+            return search(runtime, project, number, SHOWN, answered)
+    return None
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else None
+
+
+PAGE = ProjectPage("search", "Search", "search.html", _values)

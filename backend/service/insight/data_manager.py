@@ -1,0 +1,42 @@
+"""Chosen tasks as a tab of Label Studio's Data Manager."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backend.errors import BackendError
+from backend.service.context.context import Runtime
+from backend.storage.schema import Project
+from backend.sync.client import TaskFilter
+
+PREFIX = "Label Order: "
+MOST = 200
+"""Most tasks of a tab: Label Studio keeps their ids in the tab's filter."""
+
+
+def open_tab(runtime: Runtime, project: Project, tasks: Sequence[int], title: str) -> str:
+    """The address of a tab that shows only these tasks, at most `MOST`; one tab of a project, made anew each time.
+
+    Raises:
+        BackendError: `no_label_studio`, no address and token are set.
+        LabelStudioError: it does not take the tab.
+    """
+    client = runtime.label_studio
+    if client is None:
+        raise BackendError(
+            "The Data Manager is Label Studio's: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY and start again.",
+            reason="no_label_studio",
+        )
+    chosen = TaskFilter("id", "in_list", "Number", sorted(set(tasks))[:MOST])
+    data = {
+        "title": f"{PREFIX}{title}"[:80],
+        "type": "list",
+        "target": "tasks",
+        "filters": {"conjunction": "and", "items": [chosen.as_item()]},
+    }
+    ours = next(
+        (view for view in client.views(project.id) if str(view.get("data", {}).get("title", "")).startswith(PREFIX)),
+        None,
+    )
+    view = client.save_view(project.id, data, int(ours["id"]) if ours else None)
+    return f"{runtime.settings.label_studio_url}/projects/{project.id}/data?tab={view['id']}"

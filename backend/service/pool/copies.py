@@ -1,0 +1,80 @@
+"""Photos that show the same: pairs that lie at nearly one place of the graph, kept for sheets to answer together."""
+
+from __future__ import annotations
+
+import logging
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from backend.service.context.context import Runtime
+from backend.service.pool.cache import ProjectPool
+from backend.service.versions.artifacts import project_folder
+
+log = logging.getLogger(__name__)
+
+NEARLY_SAME = 0.97
+"""Cosine in the graph's space from which two photos are taken for near-duplicates: cut, resized or a moment later."""
+
+
+def copy_groups(
+    neighbours: NDArray[np.integer], similarities: NDArray[np.floating], nearly: float = NEARLY_SAME
+) -> NDArray[np.int32]:
+    """The group of near-duplicates that each photo is in: int32 [n], -1 for a photo that is alone.
+
+    Args:
+        neighbours: int [n, j], rows of the nearest photos; -1 = none.
+        similarities: float [n, j], their cosines.
+        nearly: cosine from which two photos show the same.
+    """
+    n = neighbours.shape[0]
+    rows, slots = np.nonzero((similarities >= nearly) & (neighbours >= 0))
+    links = sparse.coo_matrix((np.ones(rows.size, dtype=bool), (rows, neighbours[rows, slots])), shape=(n, n))
+    _, group = connected_components(links, directed=False)
+    sizes = np.bincount(group, minlength=1)
+    return np.where(sizes[group] > 1, group, -1).astype(np.int32)
+
+
+def keep_copies(runtime: Runtime, project_id: int, pool: ProjectPool) -> None:
+    """Write down which photos show the same, if the pool is not that of the last time."""
+    kept = _read(runtime, project_id)
+    photos = len(pool.row_of)
+    if kept is not None and kept[0] == photos:
+        return
+    model = pool.controls[0].model
+    group = copy_groups(model.neighbours, model.similarities)
+    group[pool.gone] = -1
+    rows = np.flatnonzero(group >= 0)
+    path = _path(runtime, project_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}")
+    with temporary.open("wb") as file:
+        np.savez(file, photos=np.array(photos), task_ids=pool.task_ids[rows], groups=group[rows])
+    temporary.replace(path)
+
+
+def read_copies(runtime: Runtime, project_id: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Tasks that show what another one shows, and the group of each; empty where nothing was looked for yet."""
+    kept = _read(runtime, project_id)
+    if kept is None:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int32)
+    return kept[1], kept[2]
+
+
+def _path(runtime: Runtime, project_id: int) -> Path:
+    return project_folder(runtime, project_id) / "copies.npz"
+
+
+def _read(runtime: Runtime, project_id: int) -> tuple[int, NDArray[np.int64], NDArray[np.int32]] | None:
+    try:
+        with np.load(_path(runtime, project_id), allow_pickle=False) as arrays:
+            return int(arrays["photos"]), arrays["task_ids"], arrays["groups"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        log.warning("the copies of project %s are damaged and looked for anew: %s", project_id, error)
+        return None

@@ -1,0 +1,48 @@
+"""Doubts about annotations: planted errors come first, labels that are timid by nature are left alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from backend.learning.label_errors import label_doubts, rivals
+
+pytestmark = pytest.mark.unit
+
+
+def beliefs(rng: np.random.Generator, truth: np.ndarray, sure: np.ndarray, labels: int) -> np.ndarray:
+    """What a model may say: `sure` of the truth, the rest at random."""
+    rest = rng.dirichlet(np.ones(labels), size=truth.size) * (1.0 - sure)[:, None]
+    rest[np.arange(truth.size), truth] += sure
+    return rest.astype(np.float32)
+
+
+def test_planted_errors_come_first() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(5, size=400)
+    given = truth.copy()
+    wrong = rng.choice(400, 20, replace=False)
+    given[wrong] = (truth[wrong] + 1 + rng.integers(4, size=20)) % 5
+    doubts = label_doubts(beliefs(rng, truth, rng.uniform(0.5, 0.95, 400), 5), given)
+    assert set(np.argsort(-doubts)[:20]) == set(wrong)
+    assert (doubts[np.setdiff1d(np.arange(400), wrong)] == 0.0).mean() > 0.99
+    assert doubts.min() >= 0.0
+    assert doubts.max() <= 1.0
+
+
+def test_a_label_that_is_believed_of_everything_accuses_no_other() -> None:
+    # Label 1 is believed with 0.55 wherever label 0 was given, and with 0.9 of its own photos.
+    held_out = np.array([[0.45, 0.55]] * 6 + [[0.1, 0.9]] * 6, dtype=np.float32)
+    given = np.array([0] * 6 + [1] * 6)
+    assert not label_doubts(held_out, given).any()
+    held_out[0] = [0.05, 0.95]
+    assert np.flatnonzero(label_doubts(held_out, given)).tolist() == [0]
+
+
+def test_nothing_is_doubted_of_nothing() -> None:
+    assert label_doubts(np.zeros((0, 3), np.float32), np.zeros(0, np.int64)).shape == (0,)
+
+
+def test_the_rival_is_the_likeliest_other_label() -> None:
+    held_out = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]], dtype=np.float32)
+    assert rivals(held_out, np.array([0, 1])).tolist() == [1, 2]
