@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Annotated, Any
 
 from flask import Blueprint, jsonify, request
@@ -214,7 +213,7 @@ def insight_blueprint(runtime: Runtime) -> Blueprint:
         refuse_other_sites(request)
         try:
             data = base64.b64decode(body.image, validate=True)
-        except binascii.Error as error:
+        except ValueError as error:
             raise BackendError(f"`image` is no base64 ({error}).", reason="bad_request") from None
         return _found(search_photo(runtime, find_project(runtime, project_id), data, body.limit))
 
