@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     # Features
     backbone: str = Field(
         "auto",
-        description="auto, or a name of the backbone registry (`python -m backend backbones`). auto: efficientnet_lite012, three small networks side by side; inception_v3_lite012 where the weights of Inception v3 are on disk or can be downloaded.",
+        description="auto, a name of the backbone registry (`python -m backend backbones`), or the path of an ONNX file. auto: efficientnet_lite012, three small networks side by side; inception_v3_lite012 where the weights of Inception v3 are on disk or can be downloaded.",
     )
     precision: Literal["auto", "int8", "fp32"] = Field(
         "auto",

@@ -18,7 +18,7 @@ from backend.files import atomic_file
 from backend.settings import load_settings
 
 if TYPE_CHECKING:
-    from backend.folders.ranking import FolderOrder, Place
+    from backend.folders.ranking import Place, Ranking
 
 TOP = 5
 
@@ -37,16 +37,16 @@ def order(
     error. `path, position, priority`, a column for each component of the priority (all in [0, 1], 1 = label sooner), the
     label that WordNet and ImageNet suggest with its probability, the five likeliest ImageNet classes, and the reason.
     """
-    config = _read_config(labels)
-    from backend.folders.ranking import order_folder
+    from backend import rank
     from backend.labels import parse_label_config
     from backend.service.projects.options import project_options
 
     settings = load_settings(**({"strategy": strategy} if strategy else {}))
     options = project_options(settings, {"window_size": window, "seed": seed}).order_options()
+    config = parse_label_config(_read_config(labels))
     with _opened(output) as stream:  # before the photos are read: that may take hours
         with _progress() as progress:
-            ordered = order_folder(directory, parse_label_config(config), settings, options, progress)
+            ordered = rank(directory, classes=config, options=options, settings=settings, progress=progress)
         try:
             write_csv(stream, ordered)
             stream.flush()
@@ -77,20 +77,21 @@ def columns(components: Sequence[str]) -> list[str]:
     ]
 
 
-def write_csv(stream: TextIO, ordered: FolderOrder) -> None:
+def write_csv(stream: TextIO, ordered: Ranking[Path]) -> None:
     """Write the order as CSV, one row for each photo."""
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(columns(ordered.components))
-    for place in ordered.places:
+    for place in ordered:
         writer.writerow(_row(place, ordered.components))
 
 
-def _row(place: Place, components: Sequence[str]) -> Iterator[object]:
-    yield from (place.path, place.position, f"{place.priority:.6f}")
+def _row(place: Place[Path], components: Sequence[str]) -> Iterator[object]:
+    yield from (place.photo, place.position, f"{place.priority:.6f}")
     yield from (f"{place.components[name]:.6f}" for name in components)
     yield from (place.label, f"{place.probability:.6f}")
-    yield from (wnid for wnid, _ in place.top)
-    yield from (name for _, name in place.top)
+    top = [*place.top, *[("", "")] * (TOP - len(place.top))]  # a backbone may know nothing of ImageNet
+    yield from (wnid for wnid, _ in top)
+    yield from (name for _, name in top)
     yield place.reason
 
 

@@ -2,6 +2,7 @@
 
 from backend.features.backbone import Backbone
 from backend.features.compiled import backbone_id
+from backend.features.onnx_file import ENDING as ONNX_ENDING
 from backend.features.registry import BACKBONES
 from backend.features.selection import Choice, Engine, PrecisionSetting, choose_backbone, open_backbone
 from backend.features.spec import BackboneSpec, Precision
@@ -10,6 +11,7 @@ from backend.features.tuned import build_tuned, parse_backbone_id
 
 __all__ = [
     "BACKBONES",
+    "ONNX_ENDING",
     "Backbone",
     "BackboneSpec",
     "Choice",

@@ -23,7 +23,6 @@ from pathlib import Path
 
 import numpy as np
 
-import backend
 from backend.errors import QuantisationError, WeightsError
 from backend.features.spec import BackboneSpec, Floats, Precision
 from backend.files import atomic_folder
@@ -131,6 +130,8 @@ def compiled_files(
         WeightsError: the weights are damaged or of another architecture.
         QuantisationError: it cannot be had in int8 here, or not with the same embeddings.
     """
+    if spec.own is not None and precision == "int8":
+        raise QuantisationError(f"{spec.name} is an ONNX file and computes in fp32: set PRECISION to auto or fp32.")
     digest = model_digest(spec, weights, tuned, precision)
     directory = models_dir / _id(spec, digest, tuned)
     files = CompiledFiles(directory, digest)
@@ -176,7 +177,11 @@ def _convert(
 ) -> None:
     logger.info("Converting %s for OpenVINO in %s (once; a minute or two)", files.id, precision)
     with atomic_folder(files.directory) as output:
-        source_root = Path(backend.__file__).parents[1]
+        if spec.own is not None:
+            spec.own.write(output)
+            write_manifest(output, files.digest)
+            return
+        source_root = Path(__file__).resolve().parents[2]
         command = [sys.executable, "-m", "backend.features.build", spec.name, str(output)]
         command += [str(path.resolve()) for path in weights]
         command += ["--precision", precision]

@@ -10,6 +10,7 @@ from typing import Literal
 from backend.errors import QuantisationError, SettingsError, WeightsError
 from backend.features.backbone import Backbone
 from backend.features.compiled import CompiledFiles, backbone_id, compiled_files
+from backend.features.onnx_file import ENDING, onnx_backbone
 from backend.features.openvino_runner import OpenVinoRunner, computes_in_int8
 from backend.features.registry import BACKBONES
 from backend.features.runner import Runner
@@ -39,17 +40,24 @@ class Choice:
 def choose_backbone(
     name: str, *, models_dir: Path, inception_weights: Path | None = None, download: bool = True
 ) -> Choice:
-    """Settle what `name` means here, downloading weights if that is needed and possible.
+    """Settle what `name` (of the registry, or the path of an ONNX file) means here, downloading weights if that is needed and possible.
 
     `auto` is the three embedded EfficientNet-Lites side by side, joined by Inception v3 if its weights are on disk or
     can be downloaded; a download that failed is tried again after an hour, so that starts stay quick.
 
     Raises:
         SettingsError: the registry has no such backbone.
-        WeightsError: its weights are missing; for `auto`, only where the user names a file that does not exist.
+        WeightsError: its weights are missing, or an ONNX file cannot be used; for `auto`, only where the user names a file that does not exist.
     """
+    if name.endswith(ENDING):
+        spec = onnx_backbone(Path(name).expanduser())
+        return Choice(
+            spec, spec.locate_weights(WeightsSource(models_dir)), "an ONNX file, named by the setting BACKBONE"
+        )
     if name != AUTO and name not in BACKBONES:
-        raise SettingsError(f"BACKBONE: no backbone is called {name!r}; allowed: {AUTO}, {', '.join(BACKBONES)}")
+        raise SettingsError(
+            f"BACKBONE: no backbone is called {name!r}; allowed: {AUTO}, {', '.join(BACKBONES)}, the path of a file *{ENDING}"
+        )
     spec = BACKBONES[PREFERRED if name == AUTO else name]
     source = WeightsSource(
         weights_dir=models_dir / "weights",

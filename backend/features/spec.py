@@ -64,6 +64,19 @@ class NetworkSpec:
 
 
 @dataclass(frozen=True)
+class OwnFiles:
+    """A network in files of the user's, which nobody has to convert by TensorFlow.
+
+    Attributes:
+        files: all that decides an embedding, the network first.
+        write: writes graph and ImageNet layer into a folder, as `backend.features.build` does.
+    """
+
+    files: tuple[Path, ...]
+    write: Callable[[Path], None]
+
+
+@dataclass(frozen=True)
 class BackboneSpec:
     """An entry of the registry: a network, or several whose embeddings stand side by side.
 
@@ -75,6 +88,7 @@ class BackboneSpec:
     input_size: int  # pixels, both ways
     fit: Literal["squash", "center_crop"] = "center_crop"  # how an image becomes a square: `backend.images.decode_rgb`
     crop: float = 1.0  # share of the sides that center_crop keeps, (0, 1]
+    own: OwnFiles | None = None  # it is not of the registry: its files were named by the user
     int8: bool = False  # whether `auto` runs it in int8: measured to cost next to no quality (docs/backbones.md)
 
     @property
@@ -113,6 +127,8 @@ class BackboneSpec:
         Raises:
             WeightsError: one is missing.
         """
+        if self.own is not None:
+            return self.own.files
         unnamed = replace(source, given=None)
         return tuple(part.locate_weights(source if part.takes_given else unnamed) for part in self.networks)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backend.labels import imagenet
-from backend.labels.config import LabelConfig, parse_label_config
+from backend.labels.config import LabelConfig, flat_config, parse_label_config
 from backend.labels.controls import Control, Label
 from backend.labels.relevance import check_roots, relevance_mass
 from backend.labels.space import LabelSpace
@@ -20,6 +20,7 @@ __all__ = [
     "WordNet",
     "check_roots",
     "ensure_wordnet",
+    "flat_config",
     "imagenet",
     "parse_label_config",
     "relevance_mass",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 from xml.etree.ElementTree import Element, ParseError
+from xml.sax.saxutils import quoteattr
 
 from defusedxml import DefusedXmlException  # type: ignore[import-untyped]
 from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
@@ -67,6 +68,12 @@ class LabelConfig:
             for control in self.controls
         )
         return self if controls == self.controls else replace(self, controls=controls)
+
+
+def flat_config(labels: Sequence[str]) -> str:
+    """The XML of a config with one choice for each label, for those who have names only."""
+    choices = "".join(f"<Choice value={quoteattr(label)}/>" for label in labels)
+    return f'<View><Image name="image" value="$image"/><Choices name="class" toName="image">{choices}</Choices></View>'
 
 
 def parse_label_config(xml: str) -> LabelConfig:

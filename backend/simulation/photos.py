@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from backend.decoding import Decode
 from backend.errors import ImageError, NotFoundError
 from backend.features import Backbone, embed_stream
 from backend.images import find_images
-from backend.labels import LabelSpace, WordNet, parse_label_config
+from backend.labels import LabelSpace, WordNet, flat_config, parse_label_config
 from backend.storage.feature_store import FeatureStore
 from backend.zero_shot import zero_shot
 
@@ -159,11 +158,7 @@ def embed_folder(
 def label_space(classes: Sequence[str], wordnet: WordNet, *, distractors: bool) -> LabelSpace:
     """The label space of a flat config with one choice for each class, and `Not relevant` where there are distractors."""
     names = [*readable(classes), *([NOT_RELEVANT] if distractors else [])]
-    choices = "".join(f"<Choice value={quoteattr(name)}/>" for name in names)
-    config = parse_label_config(
-        f'<View><Image name="image" value="$image"/><Choices name="class" toName="image">{choices}</Choices></View>'
-    )
-    return LabelSpace(config.controls[0], wordnet)
+    return LabelSpace(parse_label_config(flat_config(names)).controls[0], wordnet)
 
 
 def readable(classes: Sequence[str]) -> tuple[str, ...]:

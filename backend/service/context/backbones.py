@@ -15,6 +15,7 @@ from backend.backbones import chosen_backbone, open_settings_backbone
 from backend.errors import WeightsError
 from backend.features import (
     BACKBONES,
+    ONNX_ENDING,
     Backbone,
     BackboneSpec,
     Precision,
@@ -120,7 +121,8 @@ def backbone_files(settings: Settings, wanted: str) -> BackboneFiles:
         WeightsError: they are gone, or no longer those that the id stands for.
     """
     parsed = parse_backbone_id(wanted)
-    spec = BACKBONES.get(parsed.name)
+    own = settings.backbone.endswith(ONNX_ENDING) and chosen_backbone(settings).spec
+    spec = own if own and own.name == parsed.name else BACKBONES.get(parsed.name)
     if spec is None:
         raise WeightsError(f"Backbone {wanted}: the registry has no {parsed.name}; it has: {', '.join(BACKBONES)}.")
     tuned = None
@@ -132,7 +134,7 @@ def backbone_files(settings: Settings, wanted: str) -> BackboneFiles:
                 "put the file back, roll back to a version of another backbone, or fine-tune anew."
             )
         tuned = found[0]
-    weights = chosen_backbone(settings, spec.name).weights
+    weights = spec.own.files if spec.own else chosen_backbone(settings, spec.name).weights
     precisions: tuple[Precision, ...] = ("fp32",) if tuned else ("fp32", "int8")
     present = {backbone_id(spec, weights, tuned, precision): precision for precision in precisions}
     if wanted not in present:
