@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backend.priority.pool_view import FloatArray
 
 SURE_MARGIN = 0.6  # a suggestion so far ahead of the next label is no toss-up, whatever else is unsure
+TIE = 1e-3  # relative; nothing speaks for one of two labels that are as probable as each other, and none is suggested
 FAINT = 1.5  # a best label below this multiple of an even spread over all labels says nothing
 
 
@@ -55,7 +58,15 @@ def reason(
         return "; ".join(text for _, text in grounds[:3])
     if shown.size == 0 or _says_nothing(shown):
         return "nothing known of it yet"
+    if shown.size > 1 and is_tied(shown):
+        return _as_likely(shown, label_names)
     return f"looks like {_name(int(np.argmax(shown)), label_names)}, to be confirmed"
+
+
+def is_tied(probabilities: NDArray[np.floating[Any]]) -> bool:
+    """Whether the first two of at least two labels [L] are as probable as each other."""
+    second, best = np.sort(probabilities)[-2:]
+    return bool(best - second <= TIE * best)
 
 
 def _doubt(shown: FloatArray, believed: FloatArray | None, label_names: tuple[str, ...]) -> str | None:
@@ -64,12 +75,20 @@ def _doubt(shown: FloatArray, believed: FloatArray | None, label_names: tuple[st
         return "unsure whether it holds"
     if _says_nothing(shown):
         return "nothing speaks for any label yet"
+    if is_tied(shown):
+        return _as_likely(shown, label_names)
     second, best = np.argsort(shown, kind="stable")[-2:]
     if believed is not None and (other := int(np.argmax(np.nan_to_num(believed)))) != best:
         return f"the model says {_name(int(best), label_names)}, photos like it {_name(other, label_names)}"
     if shown[best] - shown[second] >= SURE_MARGIN:
         return None
     return f"could be {_name(int(best), label_names)} or {_name(int(second), label_names)}"
+
+
+def _as_likely(shown: FloatArray, label_names: tuple[str, ...]) -> str:
+    """What people see of a tie: no label is suggested."""
+    first, second = np.argsort(-shown, kind="stable")[:2]
+    return f"as likely {_name(int(first), label_names)} as {_name(int(second), label_names)}"
 
 
 def _says_nothing(shown: FloatArray) -> bool:

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.labels import Control
+from backend.priority.reasons import is_tied
 
 Row = NDArray[np.floating[Any]]
 
 LIKELY = 0.5  # where several labels may hold, those from here on are suggested
 SHOWN = 3  # the suggestion and the next two candidates
 MENTIONED = 0.01  # less probable labels are not worth a word
-TIE = 1e-3  # relative; nothing speaks for one of labels that are as probable as each other
 
 
 def pre_annotation(controls: Sequence[Control], probabilities: Sequence[Row]) -> list[dict[str, Any]]:
@@ -58,8 +58,7 @@ def _chosen(control: Control, row: Row) -> list[int]:
         return [int(index) for index in np.flatnonzero(row >= LIKELY)]
     if row.size < 2:
         return [0] if row.size else []
-    second, best = np.argsort(row, kind="stable")[-2:]
-    return [] if row[best] - row[second] <= TIE * row[best] else [int(best)]
+    return [] if is_tied(row) else [int(np.argmax(row))]
 
 
 def _text(control: Control, row: Row, chosen: Sequence[int]) -> str:

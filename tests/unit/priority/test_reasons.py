@@ -51,6 +51,14 @@ def test_doubt_is_about_the_label_that_is_suggested() -> None:
     assert reason({"uncertainty": 0.9}, SURE, NAMES, believed=SURE) == "looks like rowing, to be confirmed"
 
 
+def test_of_two_labels_that_are_as_likely_as_each_other_neither_is_claimed() -> None:
+    tied = np.array([0.4, 0.4, 0.2], dtype=np.float32)
+    for believed in (None, tied, tied[[1, 0, 2]] + np.array([0.0, 0.1, 0.0], dtype=np.float32)):
+        said = reason({"uncertainty": 0.9}, tied, NAMES, believed=believed)
+        assert said == "as likely tennis as badminton"
+    assert reason({}, tied, NAMES) == "as likely tennis as badminton"
+
+
 def test_a_faint_best_of_many_labels_is_no_suggestion_to_doubt() -> None:
     faint = np.full(40, 1 / 40, np.float32)
     faint[3] = 0.03
