@@ -42,7 +42,8 @@ ENV PATH=/app/.venv/bin:$PATH \
     MPLCONFIGDIR=/tmp/matplotlib \
     HOST=0.0.0.0 \
     PORT=9090
-USER backend
+# By number, so that an orchestrator sees that it is not root.
+USER 10001
 VOLUME /data
 EXPOSE 9090
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=4 \

