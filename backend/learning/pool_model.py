@@ -27,6 +27,10 @@ WARM_FROM = 4_000_000
 """Beliefs (photos x labels) from which spreading starts from the last result; smaller pools start afresh, so that what is
 believed never depends on what was believed before."""
 
+PRIOR_BALANCE = 0.75
+"""How far the prior's labels are made equally common over the pool: 0 = left alone, 1 = wholly. Wholly names more photos
+rightly before any annotation, and fewer after ten (docs/ordering.md)."""
+
 SAME_PHOTO = 0.999
 """Cosine in the graph's space from which two photos are the same one, read or compressed another time."""
 
@@ -120,14 +124,16 @@ class PoolModel:
     def smoothed_prior(self) -> FloatArray:
         """The prior, evened out over the graph: float32 [n, L], rows sum to 1; what is believed with no annotation.
 
-        Neighbours share what they know, and columns are divided by the root of their mass, so that a few labels
-        that the prior sees everywhere do not swallow the others.
+        Neighbours share what they know, and columns are divided by a power of their mass (`PRIOR_BALANCE`), so that a few
+        labels that the prior sees everywhere do not swallow the others.
         """
         if self._smoothed is None and (self.prior == self.prior[:1]).all():
             self._smoothed = self.prior
         if self._smoothed is None:
             mass = self.graph.spread(self.prior, alpha=self.options.prior_alpha, iterations=15)
-            self._smoothed = rows_to_one(mass / np.sqrt(np.maximum(mass.sum(axis=0), 1e-6)), otherwise=self.prior)
+            self._smoothed = rows_to_one(
+                mass / np.maximum(mass.sum(axis=0), 1e-6) ** PRIOR_BALANCE, otherwise=self.prior
+            )
         return self._smoothed
 
     def fork(self) -> PoolModel:
