@@ -18,9 +18,11 @@ from backend.api.body import BodyBudget, BodyError, BusyError
 from backend.api.contract import contract_blueprint
 from backend.api.describe import BODY_BUDGET, BODY_LIMIT
 from backend.api.errors import error_response, status_line
+from backend.api.events import events_blueprint
 from backend.api.insight import insight_blueprint
 from backend.api.monitoring import monitoring_blueprint
 from backend.api.openapi import openapi_blueprint
+from backend.api.options import options_blueprint
 from backend.api.projects import projects_blueprint
 from backend.api.sheets import sheets_blueprint
 from backend.api.throttle import Throttle
@@ -72,6 +74,8 @@ def create_app(runtime: Runtime, jobs: JobQueue) -> Flask:
         openapi_blueprint(),
         sheets_blueprint(runtime),
         insight_blueprint(runtime),
+        events_blueprint(runtime),
+        options_blueprint(runtime),
         dashboard_blueprint(runtime),
     ):
         app.register_blueprint(blueprint)

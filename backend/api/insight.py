@@ -16,6 +16,7 @@ from backend.service.context.context import Runtime
 from backend.service.insight.coverage import coverage_of
 from backend.service.insight.data_manager import open_tab
 from backend.service.insight.mistakes import mistakes_of, photos_of_cell
+from backend.service.insight.outlook import outlook_of
 from backend.service.insight.search import (
     Answered,
     Found,
@@ -42,6 +43,22 @@ class OverviewAnswer(_Answer):
     accuracy: dict[str, Any] | None
     jobs: list[dict[str, Any]]
     faults: list[dict[str, Any]]
+
+
+class RateQuery(BaseModel):
+    """What an hour costs."""
+
+    rate: float | None = Field(None, gt=0.0, le=100_000.0, description="Price of an hour, in any currency.")
+
+
+class OutlookAnswer(_Answer):
+    """How the accuracy grew and will grow; `targets` say how many more labels (`labels`, `low`, `high`; null: never)."""
+
+    points: list[dict[str, Any]]
+    forecast: list[dict[str, Any]]
+    targets: list[dict[str, Any]]
+    seconds_per_label: float | None
+    advice: str
 
 
 class LabelFigures(_Answer):
@@ -176,6 +193,11 @@ def insight_blueprint(runtime: Runtime) -> Blueprint:
     @described("Where a project stands.", answers={200: OverviewAnswer})
     def overview(project_id: int) -> Answer:
         return jsonify(project_overview(runtime, find_project(runtime, project_id)))
+
+    @blueprint.get("/outlook")
+    @described("What further labels will bring, and cost.", query=RateQuery, answers={200: OutlookAnswer})
+    def outlook(project_id: int, query: RateQuery) -> Answer:
+        return jsonify(outlook_of(runtime, find_project(runtime, project_id), query.rate))
 
     @blueprint.get("/mistakes")
     @described("Confusions, answers that look wrong, agreement of annotators.", answers={200: MistakesAnswer})

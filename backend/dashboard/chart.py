@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-WIDTH, HEIGHT = 640, 240
-LEFT, RIGHT, TOP, BOTTOM = 48, 16, 16, 32
-
-
-@dataclass(frozen=True)
-class Point:
-    """A version: its labels, its accuracy and the ends of its interval, all of them in [0, 1] but the labels."""
-
-    name: str
-    labels: int
-    accuracy: float
-    low: float
-    high: float
+SIZES = (("wide", 1160, 320), ("narrow", 340, 260))
+LEFT, RIGHT, TOP, BOTTOM = 48, 16, 16, 40
+TICKS = 5
 
 
 @dataclass(frozen=True)
 class Mark:
     """Where a point is drawn: pixels from the upper left corner."""
 
-    name: str
     x: float
     y: float
     top: float
@@ -32,28 +23,79 @@ class Mark:
     text: str
 
 
-def marks(points: Sequence[Point]) -> list[Mark]:
-    """Where each point and its interval go; the axis of labels starts at 0, that of accuracy is [0, 1]."""
-    most = max((point.labels for point in points), default=0) or 1
-    across, down = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+@dataclass(frozen=True)
+class Chart:
+    """A picture of `width` x `height` pixels.
 
-    def height(value: float) -> float:
-        return round(TOP + (1.0 - value) * down, 1)
+    Attributes:
+        name: `wide` or `narrow`: the style sheet shows the one that fits.
+        marks: what is known.
+        band, line: points of the polygons of what is projected; empty: nothing is.
+        across: text and place of the lines of the accuracy axis.
+        along: text and place of the ticks of the axis of labels.
+    """
 
-    return [
-        Mark(
-            name=point.name,
-            x=round(LEFT + across * point.labels / most, 1),
-            y=height(point.accuracy),
-            top=height(point.high),
-            bottom=height(point.low),
-            text=f"{point.name}: {point.accuracy:.3f} ({point.low:.3f} to {point.high:.3f}) at {point.labels} labels",
-        )
-        for point in sorted(points, key=lambda point: point.labels)
-    ]
+    name: str
+    width: int
+    height: int
+    marks: list[Mark]
+    band: str
+    line: str
+    across: list[tuple[str, float]]
+    along: list[tuple[str, float]]
 
 
-def gridlines() -> list[tuple[str, float]]:
-    """Text and height of the lines of the accuracy axis."""
-    down = HEIGHT - TOP - BOTTOM
-    return [(f"{value:.2f}", round(TOP + (1.0 - value) * down, 1)) for value in (0.0, 0.25, 0.5, 0.75, 1.0)]
+def charts(points: Sequence[Mapping[str, Any]], forecast: Sequence[Mapping[str, Any]], most: int) -> list[Chart]:
+    """The curve in each size; the axis of labels is [0, most], that of accuracy starts where the lowest interval does."""
+    shown = [item for item in forecast if item["labels"] <= most]
+    lowest = min((item["low"] for item in (*points, *shown)), default=0.0)
+    floor = min(math.floor(lowest * 10) / 10, 0.9)
+    return [_chart(name, width, height, points, shown, most, floor) for name, width, height in SIZES]
+
+
+def _chart(
+    name: str,
+    width: int,
+    height: int,
+    points: Sequence[Mapping[str, Any]],
+    forecast: Sequence[Mapping[str, Any]],
+    most: int,
+    floor: float,
+) -> Chart:
+    across, down = width - LEFT - RIGHT, height - TOP - BOTTOM
+
+    def x(labels: float) -> float:
+        return round(LEFT + across * labels / most, 1)
+
+    def y(accuracy: float) -> float:
+        return round(TOP + (1.0 - accuracy) / (1.0 - floor) * down, 1)
+
+    upper = [f"{x(item['labels'])},{y(item['high'])}" for item in forecast]
+    lower = [f"{x(item['labels'])},{y(item['low'])}" for item in forecast]
+    step = _step(most, TICKS if name == "wide" else 3)
+    return Chart(
+        name,
+        width,
+        height,
+        [
+            Mark(
+                x(item["labels"]),
+                y(item["accuracy"]),
+                y(item["high"]),
+                y(item["low"]),
+                f"{item['accuracy']:.3f} ({item['low']:.3f} to {item['high']:.3f}) at {item['labels']:,} labels, {item['version']}",
+            )
+            for item in points
+        ],
+        " ".join([*upper, *reversed(lower)]),
+        " ".join(f"{x(item['labels'])},{y(item['accuracy'])}" for item in forecast),
+        [(f"{value:.2f}", y(value)) for value in (floor + (1.0 - floor) * part / 4 for part in range(5))],
+        [(f"{value:,}", x(value)) for value in range(0, most + 1, step)],
+    )
+
+
+def _step(most: int, ticks: int) -> int:
+    """A round distance of ticks: 1, 2 or 5 times a power of ten."""
+    rough = max(most / ticks, 1.0)
+    unit = 10 ** math.floor(math.log10(rough))
+    return int(next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= rough))

@@ -37,13 +37,6 @@ def project_overview(runtime: Runtime, project: Project) -> dict[str, Any]:
         suggested = count_suggestions(session, project.id, today)
         accepted = sum(count.accepted for count in suggested)
         answered = accepted + sum(count.corrected for count in suggested)
-        running = list(
-            session.scalars(
-                select(Job)
-                .where(Job.project_id == project.id, Job.status.in_((JobStatus.RUNNING, JobStatus.QUEUED)))
-                .order_by(Job.created_at)
-            )
-        )
         faults = list(
             session.scalars(
                 select(Job)
@@ -74,16 +67,7 @@ def project_overview(runtime: Runtime, project: Project) -> dict[str, Any]:
         "tasks": counts,
         "labelled": labelled or 0,
         "labelled_today": labelled_today or 0,
-        "jobs": [
-            {
-                "id": job.id,
-                "kind": job.kind,
-                "status": job.status,
-                "percent": round(100 * job.progress),
-                "message": job.message,
-            }
-            for job in running
-        ],
+        "jobs": jobs_under_way(runtime, project.id),
         "faults": [{"kind": job.kind, "message": job.message, "at": job.finished_at} for job in faults],
         "unread": [{"task": task.task_id, "message": task.failure_detail or task.failure} for task in unread],
         "serving": serving["version"] if serving else None,
@@ -96,6 +80,26 @@ def project_overview(runtime: Runtime, project: Project) -> dict[str, Any]:
         if runtime.settings.label_studio_url
         else None,
     }
+
+
+def jobs_under_way(runtime: Runtime, project_id: int) -> list[dict[str, Any]]:
+    """Jobs that run or wait, oldest first; `percent` in [0, 100]."""
+    query = (
+        select(Job)
+        .where(Job.project_id == project_id, Job.status.in_((JobStatus.RUNNING, JobStatus.QUEUED)))
+        .order_by(Job.created_at)
+    )
+    with runtime.database.session() as session:
+        return [
+            {
+                "id": job.id,
+                "kind": job.kind,
+                "status": job.status,
+                "percent": round(100 * job.progress),
+                "message": job.message,
+            }
+            for job in session.scalars(query)
+        ]
 
 
 def _connection(runtime: Runtime, project: Project) -> str:

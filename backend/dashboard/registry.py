@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backend.dashboard.page import ProjectPage
-from backend.dashboard.views import coverage, mistakes, progress, queue, search, sheets
+from backend.dashboard.views import coverage, mistakes, progress, queue, search, settings, sheets
 
 PAGES: tuple[ProjectPage, ...] = (
     progress.PAGE,
@@ -12,4 +12,5 @@ PAGES: tuple[ProjectPage, ...] = (
     coverage.PAGE,
     mistakes.PAGE,
     search.PAGE,
+    settings.PAGE,
 )

@@ -36,6 +36,8 @@ class JobKind(StrEnum):
     """Reads the photos that have no embedding yet; asks for `refresh`."""
     REFRESH = "refresh"
     """Predicts and orders the pool anew and publishes the queue window; asks for `train` when one is due."""
+    PREVIEW = "preview"
+    """Orders the pool with other options, for a look; changes nothing."""
     TRAIN = "train"
     """Trains candidate models and promotes the best; asks for `refresh`."""
     FINE_TUNE = "fine_tune"
@@ -44,7 +46,7 @@ class JobKind(StrEnum):
     """Embeds all photos with a fine-tuned backbone and moves the project to it if it predicts better."""
 
 
-QUICK_KINDS = frozenset({JobKind.SYNC, JobKind.REFRESH})
+QUICK_KINDS = frozenset({JobKind.SYNC, JobKind.REFRESH, JobKind.PREVIEW})
 
 
 def lane_of(kind: str) -> Lane:

@@ -240,7 +240,7 @@ class Job(Base):
     __tablename__ = "job"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     project_id: Mapped[int] = mapped_column(Integer, index=True)
-    kind: Mapped[str] = mapped_column(String(32))  # sync | embed | refresh | train | fine_tune | reembed
+    kind: Mapped[str] = mapped_column(String(32))  # sync | embed | refresh | preview | train | fine_tune | reembed
     status: Mapped[str] = mapped_column(String(16), index=True)  # queued | running | done | failed
     progress: Mapped[float] = mapped_column(Float, default=0.0)  # [0, 1]
     message: Mapped[str] = mapped_column(Text, default="")

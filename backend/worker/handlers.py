@@ -19,6 +19,7 @@ from backend.service.ingest.embedding import embed_pending
 from backend.service.ingest.polling import sync_project
 from backend.service.ingest.suggestions import look_up_suggestions
 from backend.service.pool.cache import PoolCache
+from backend.service.queue.preview import preview_order
 from backend.service.queue.refresh import refresh_project
 from backend.service.queue.superseded import clean_now_and_then
 from backend.service.training.fine_tune import fine_tune_project
@@ -53,6 +54,9 @@ def job_handlers(runtime: Runtime) -> dict[str, Handler]:
         _tidy_up(look_up_suggestions, runtime, job.project_id)
         return outcome
 
+    def preview(job: Job, progress: Progress) -> Mapping[str, Any]:
+        return preview_order(runtime, pools, job.project_id, job.payload.get("extra_params") or {}, progress)
+
     def train(job: Job, progress: Progress) -> Mapping[str, Any]:
         return train_project(runtime, pools, job.project_id, progress, adaptation=job.payload.get("adaptation"))
 
@@ -66,6 +70,7 @@ def job_handlers(runtime: Runtime) -> dict[str, Handler]:
         JobKind.SYNC: sync,
         JobKind.EMBED: embed,
         JobKind.REFRESH: refresh,
+        JobKind.PREVIEW: preview,
         JobKind.TRAIN: train,
         JobKind.FINE_TUNE: fine_tune,
         JobKind.REEMBED: reembed,

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from sqlalchemy import update
 
 from backend.jobs.kinds import JobKind
+from backend.learning.accuracy import AccuracyEstimate
+from backend.learning.figures import Figures
 from backend.priority import Order, PoolView, order_pool
 from backend.priority.asked_first import ask_first
 from backend.service.context.context import Runtime
@@ -39,6 +41,7 @@ from backend.service.queue.task_texts import bring_texts
 from backend.service.queue.wished import as_wished
 from backend.service.versions.artifacts import snapshots_folder
 from backend.service.versions.comparisons import settle_comparison
+from backend.service.versions.curve import record_point
 from backend.service.versions.registry import BUILT_IN, PROPAGATION, EmbeddingConfig, record_figures
 from backend.storage.schema import Project, QueueItem, now
 from backend.sync.publish import WindowItem
@@ -65,6 +68,7 @@ class Ranking:
         unlabelled: tasks in the queue, inside the window and beyond.
         annotated: tasks with an answer.
         versions: what was measured of the versions that need no training, by name.
+        accuracy: the headline of what serves; None: not known yet.
     """
 
     window: WindowName
@@ -76,6 +80,7 @@ class Ranking:
     unlabelled: int
     annotated: int
     versions: Mapping[str, Mapping[str, Any]]
+    accuracy: AccuracyEstimate | None
 
 
 def refresh_project(
@@ -168,6 +173,7 @@ def _rank(
         unlabelled=int(order.rows.size),
         annotated=annotated.count,
         versions=_measured(runtime, project, served, predictions, annotated.count),
+        accuracy=Figures.from_json(predictions[0].evaluation.get(served, {})).accuracy,
     )
 
 
@@ -232,6 +238,8 @@ def _conclude(runtime: Runtime, project_id: int, ranking: Ranking, version: str)
             replace_window(session, project_id, ranking.items)
         session.execute(update(Project).where(Project.id == project_id).values(**known))
         record_figures(session, runtime, project_id, ranking.versions)
+        if ranking.accuracy is not None:
+            record_point(session, runtime, project_id, ranking.window.model, ranking.annotated, ranking.accuracy)
 
 
 def _snapshot_of(

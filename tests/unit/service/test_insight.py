@@ -7,16 +7,18 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from backend.errors import NotFoundError
+from backend.errors import NotFoundError, SettingsError
 from backend.service.insight.coverage import coverage_of
 from backend.service.insight.mistakes import mistakes_of, photos_of_cell
+from backend.service.insight.outlook import outlook_of
 from backend.service.insight.search import given_tasks, search_label, search_name, search_photo, search_task
 from backend.service.pool.copies import copy_groups
+from backend.service.projects.options_change import change_options, options_of
 from backend.service.projects.wishes import wish
 from backend.service.queue.queue_window import current_window
 from backend.service.sheets.candidates import read_candidates
 from backend.service.sheets.kinds import Kind, Proposal, Request, propose
-from backend.storage.schema import Annotation
+from backend.storage.schema import Annotation, CurvePoint
 from tests.unit.service.photo_project import PHOTOS, PhotoProject
 
 pytestmark = pytest.mark.unit
@@ -157,3 +159,42 @@ def test_copies_are_grouped() -> None:
     assert groups[4] == groups[5] >= 0
     assert groups[0] != groups[4]
     assert (groups[[2, 3]] == -1).all()
+
+
+def test_the_preview_is_the_order_that_results(project: PhotoProject) -> None:
+    before = [item.task_id for item in current_window(project.runtime, project.row)]
+    changed = {"evaluation_share": 0.0, "strategy": "margin", "window_size": 12}
+    seen = project.run("preview", {"extra_params": changed})
+    assert [place["task"] for place in seen["now"]] == before[:20]
+    assert [item.task_id for item in current_window(project.runtime, project.row)] == before
+    change_options(project.runtime, 1, changed)
+    project.run_waiting()
+    after = [item.task_id for item in current_window(project.runtime, project.row)]
+    assert [place["task"] for place in seen["then"]] == after
+    assert after != before[:12]
+    values = {option["name"]: option for option in options_of(project.runtime, 1)}
+    assert (values["strategy"]["value"], values["strategy"]["own"]) == ("margin", True)
+    assert not values["retrain_every"]["own"]
+    with pytest.raises(SettingsError, match="strategie"):
+        change_options(project.runtime, 1, {"strategie": "margin"})
+
+
+def test_the_outlook_waits_for_points_and_then_tells_what_labels_bring(project: PhotoProject) -> None:
+    assert outlook_of(project.runtime, project.row)["forecast"] == []
+    with project.database.session() as session:
+        for labels, accuracy in ((3, 0.5), (6, 0.6), (12, 0.7), (24, 0.78)):
+            session.merge(
+                CurvePoint(
+                    project_id=1,
+                    annotations=labels,
+                    version="propagation",
+                    accuracy=accuracy,
+                    low=accuracy - 0.05,
+                    high=accuracy + 0.05,
+                )
+            )
+    found = outlook_of(project.runtime, project.row, rate=60.0)
+    assert [point["labels"] for point in found["points"]] == [3, 6, 12, 24]
+    assert found["forecast"][-1]["labels"] == EACH * len(SPORTS)
+    assert found["advice"].startswith("Go on: the next 24 labels bring about")
+    assert [target["accuracy"] for target in found["targets"]] == [0.9, 0.95, 0.97, 0.99]
