@@ -49,7 +49,9 @@ def charts(points: Sequence[Mapping[str, Any]], forecast: Sequence[Mapping[str, 
     """The curve in each size; the axis of labels is [0, most], that of accuracy starts where the lowest interval does."""
     shown = [item for item in forecast if item["labels"] <= most]
     lowest = min((item["low"] for item in (*points, *shown)), default=0.0)
-    floor = min(math.floor(lowest * 10) / 10, 0.9)
+    floor = min(math.floor(lowest * 10), 9) / 10
+    if floor < 0.5:
+        floor = math.floor(floor * 5) / 5  # lines at every fifth then
     return [_chart(name, width, height, points, shown, most, floor) for name, width, height in SIZES]
 
 
@@ -89,9 +91,15 @@ def _chart(
         ],
         " ".join([*upper, *reversed(lower)]),
         " ".join(f"{x(item['labels'])},{y(item['accuracy'])}" for item in forecast),
-        [(f"{value:.2f}", y(value)) for value in (floor + (1.0 - floor) * part / 4 for part in range(5))],
+        [(f"{value:.2f}", y(value)) for value in _lines(floor)],
         [(f"{value:,}", x(value)) for value in range(0, most + 1, step)],
     )
+
+
+def _lines(floor: float) -> list[float]:
+    """Accuracies at which a line is drawn: round ones, four to seven."""
+    step = 0.05 if floor > 0.75 else 0.1 if floor >= 0.5 else 0.2
+    return [round(floor + step * line, 2) for line in range(round((1.0 - floor) / step) + 1)]
 
 
 def _step(most: int, ticks: int) -> int:

@@ -33,6 +33,10 @@ def _values(runtime: Runtime, project: Project, arguments: Arguments) -> dict[st
     if chosen != ROOT and nodes[chosen]["label"] is not None:
         chosen = nodes[chosen]["parent"]
     children = _children(nodes)
+    while (
+        len(only := [child for child in children.get(chosen, ()) if child["photos"]]) == 1 and only[0]["label"] is None
+    ):
+        chosen = only[0]["node"]  # a level with one branch tells nothing
     path: list[Node] = []
     above = chosen
     while above != ROOT:

@@ -129,7 +129,8 @@ def _advice(forecast: Forecast, now: int, then: int) -> str:
     place = int(np.searchsorted(forecast.labels, then))
     gain = forecast.draws[:, place] - forecast.draws[:, 0]
     low, middle, high = (100.0 * float(value) for value in np.quantile(gain, [0.025, 0.5, 0.975]))
-    brings = f"the next {then - now} labels bring about {middle:.1f} points of accuracy ({low:.1f} to {high:.1f})"
+    points = [f"{value:.1f}".replace("-", "\N{MINUS SIGN}") for value in (middle, low, high)]
+    brings = f"the next {then - now} labels bring about {points[0]} points of accuracy ({points[1]} to {points[2]})"
     if high < 100.0 * WORTHWHILE:
         return f"You can stop: {brings}."
     if middle < 100.0 * WORTHWHILE:

@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import select
 
 from backend.labels import Control
-from backend.learning.label_errors import label_doubts, rivals
+from backend.learning.label_errors import DOUBTED, label_doubts, rivals
 from backend.service.context.context import Runtime
 from backend.service.pool.review import Review, read_review
 from backend.service.projects.annotations import agreed_target
@@ -45,7 +45,7 @@ def suspects_of(runtime: Runtime, project: Project, review: Review) -> list[Susp
     doubts = label_doubts(held_out, review.given)
     believed = rivals(held_out, review.given)
     order = np.argsort(-doubts, kind="stable")
-    order = order[doubts[order] > 0.0][:CHECKED]
+    order = order[doubts[order] >= DOUBTED][:CHECKED]
     control = labels_of(runtime, project).spaces[0].control
     open_tasks = _unsettled(
         runtime, project.id, control, {int(review.task_ids[row]): int(review.given[row]) for row in order}
