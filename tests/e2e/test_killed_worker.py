@@ -1,6 +1,6 @@
 """The worker is killed again and again while it trains: nothing is lost, and nothing half-written is ever served.
 
-`WORKER_KILLS` says how often: 12 in the suite.
+`WORKER_KILLS` says how often: 10 in the suite.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from backend.storage.schema import ModelVersion
 
 pytestmark = pytest.mark.e2e
 
-KILLS = int(os.environ.get("WORKER_KILLS", "12"))
+KILLS = int(os.environ.get("WORKER_KILLS", "10"))
 KILLS_WHILE_WRITING = KILLS // 4  # what is written and promoted in a fraction of a second would hardly be hit else
 WRITING_SECONDS = 0.3
 FIRST_ANNOTATIONS = 420  # half of them for evaluation: so many that nothing is cross-validated, which would take long
