@@ -28,7 +28,14 @@ from backend.simulation.engine import Run, Setting, play, pool_model_of
 from backend.simulation.photos import Photos, split_by_class
 from backend.simulation.report import summarise, table_rows, write_curves
 from benchmarks.photos import from_folder, from_npz
-from benchmarks.scikit_activeml import ADAPTERS
+
+try:
+    from benchmarks.scikit_activeml import ADAPTERS
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] != "skactiveml":
+        raise
+    print("Without scikit-activeml's strategies: `uv sync --group bench` installs it.", file=sys.stderr)
+    ADAPTERS = {}
 
 OURS = "default"
 KNOWN: Mapping[str, Strategy] = {**STRATEGIES, **ADAPTERS}
