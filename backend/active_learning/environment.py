@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,7 @@ class ActiveLearning:
         strategy: str = "default",
         hierarchy: Hierarchy | None = None,
         adaptation: AdaptationOptions | None = None,
+        adaptation_epochs: int | None = None,
         seed: int = 0,
     ) -> None:
         """Open a pool.
@@ -48,6 +50,7 @@ class ActiveLearning:
             strategy: name of a query strategy (`python -m backend strategies`).
             hierarchy: above the classes, where there is one.
             adaptation: also learn a projection of the embeddings, in which the graph then lives.
+            adaptation_epochs: how often that sees each answer, instead of a fixed number of steps.
 
         Raises:
             SettingsError: the strategy is not known.
@@ -60,6 +63,7 @@ class ActiveLearning:
         self._strategy = strategy
         self._hierarchy = hierarchy or Hierarchy()
         self._adaptation = adaptation
+        self._adaptation_epochs = adaptation_epochs
         self._seed = seed
         self._prior = _prior_of(pool, len(self.classes))
         self._model = PoolModel(pool.embeddings, self._prior, seed=seed)
@@ -146,7 +150,11 @@ class ActiveLearning:
         if self._adaptation is None or (counts >= 2).sum() < 2:
             return
         base = fit_whitening(self.pool.embeddings, seed=self._seed)
-        projection = train_projection(self.pool.embeddings[rows], self.answers[rows], base, self._adaptation)
+        options = self._adaptation
+        if self._adaptation_epochs is not None:
+            batch = options.labels_per_batch * options.photos_per_label
+            options = replace(options, steps=self._adaptation_epochs * -(-len(rows) // batch))
+        projection = train_projection(self.pool.embeddings[rows], self.answers[rows], base, options)
         self._model = PoolModel(
             self.pool.embeddings, self._prior, seed=self._seed, projection=projection.as_projection()
         )

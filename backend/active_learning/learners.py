@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
@@ -18,6 +19,7 @@ Embeddings = NDArray[np.floating]
 Classes = NDArray[np.intp]
 Batches = Literal["balanced", "simple"]
 
+WITH_EPOCHS = ("linear", "mlp")
 GRAPH = "graph"  # no learner: labels spread over the pool's graph, as the server does
 
 
@@ -34,10 +36,12 @@ class Learner(Protocol):
 class HeadLearner:
     """The server's trained head, linear or with a hidden layer."""
 
-    def __init__(self, kind: Literal["linear", "mlp"], batches: Batches, seed: int) -> None:
+    def __init__(self, kind: Literal["linear", "mlp"], batches: Batches, seed: int, epochs: int | None = None) -> None:
+        """`epochs`: at most so many; None: as the server trains."""
         from backend.learning.head_options import HeadOptions
 
-        self._options = HeadOptions(kind=kind, batches=batches, seed=seed)
+        options = HeadOptions(kind=kind, batches=batches, seed=seed)
+        self._options = options if epochs is None else replace(options, epochs=epochs)
         self._head: Any = None
 
     def fit(self, embeddings: Embeddings, labels: Classes, n_classes: int) -> None:
@@ -87,47 +91,51 @@ def _unit(embeddings: Embeddings) -> Floats:
     return unit_rows(embeddings.astype(np.float32))
 
 
-def _knn(seed: int, batches: Batches) -> Learner:
+def _knn(seed: int, batches: Batches, epochs: int | None) -> Learner:
     from sklearn.neighbors import KNeighborsClassifier
 
     return SklearnLearner(lambda count: KNeighborsClassifier(min(5, count), weights="distance"))
 
 
-def _svm(seed: int, batches: Batches) -> Learner:
+def _svm(seed: int, batches: Batches, epochs: int | None) -> Learner:
     from sklearn.svm import LinearSVC
 
     weight = "balanced" if batches == "balanced" else None
     return SklearnLearner(lambda count: LinearSVC(C=1.0, class_weight=weight, random_state=seed))
 
 
-def _random_forest(seed: int, batches: Batches) -> Learner:
+def _random_forest(seed: int, batches: Batches, epochs: int | None) -> Learner:
     from sklearn.ensemble import RandomForestClassifier
 
     weight = "balanced" if batches == "balanced" else None
     return SklearnLearner(lambda count: RandomForestClassifier(300, class_weight=weight, random_state=seed))
 
 
-def _linear(seed: int, batches: Batches) -> Learner:
-    return HeadLearner("linear", batches, seed)
+def _linear(seed: int, batches: Batches, epochs: int | None) -> Learner:
+    return HeadLearner("linear", batches, seed, epochs)
 
 
-def _mlp(seed: int, batches: Batches) -> Learner:
-    return HeadLearner("mlp", batches, seed)
+def _mlp(seed: int, batches: Batches, epochs: int | None) -> Learner:
+    return HeadLearner("mlp", batches, seed, epochs)
 
 
-LEARNERS: Mapping[str, Callable[[int, Batches], Learner]] = MappingProxyType(
+LEARNERS: Mapping[str, Callable[[int, Batches, int | None], Learner]] = MappingProxyType(
     {"linear": _linear, "mlp": _mlp, "knn": _knn, "svm": _svm, "random-forest": _random_forest}
 )
 
 
-def make_learner(name: str, *, seed: int = 0, batches: Batches = "balanced") -> Learner | None:
-    """A fresh learner by name; None for `graph`.
+def make_learner(
+    name: str, *, seed: int = 0, batches: Batches = "balanced", epochs: int | None = None
+) -> Learner | None:
+    """A fresh learner by name; None for `graph`. `epochs` is for those that learn step by step: `linear` and `mlp`.
 
     Raises:
-        SettingsError: there is none of this name.
+        SettingsError: there is none of this name, or it has no epochs.
     """
-    if name == GRAPH:
-        return None
-    if name not in LEARNERS:
+    if name != GRAPH and name not in LEARNERS:
         raise SettingsError(f"--classifier {name}: unknown; known: {GRAPH}, {', '.join(LEARNERS)}.")
-    return LEARNERS[name](seed, batches)
+    if epochs is not None and name not in WITH_EPOCHS:
+        raise SettingsError(
+            f"--epochs is for --classifier {' and '.join(WITH_EPOCHS)}; {name} does not learn in epochs."
+        )
+    return None if name == GRAPH else LEARNERS[name](seed, batches, epochs)

@@ -49,7 +49,7 @@ def run_loop(options: LoopOptions, settings: Settings, listener: LoopListener | 
     listen = listener or LoopListener()
     if options.batch < 1:
         raise SettingsError(f"--batch {options.batch}: must be 1 or more.")
-    learner = make_learner(options.classifier, seed=options.seed, batches=options.batches)
+    learner = make_learner(options.classifier, seed=options.seed, batches=options.batches, epochs=options.epochs)
     given = None if options.detections is None else read_detections(options.detections, options.confidence)
     folders = {
         name: read_class_folders(path, f"--{name}")
@@ -80,7 +80,11 @@ def run_loop(options: LoopOptions, settings: Settings, listener: LoopListener | 
     adaptation = None
     if options.loss != "off":
         adaptation = AdaptationOptions(
-            loss=options.loss, margin=options.margin, steps=options.adaptation_steps, seed=options.seed
+            loss=options.loss,
+            margin=options.margin,
+            triplets=options.triplets,
+            steps=options.adaptation_steps,
+            seed=options.seed,
         )
     pool = unlabelled.photos if train is None else unlabelled.photos.and_also(train.photos)
     learning = ActiveLearning(
@@ -90,6 +94,7 @@ def run_loop(options: LoopOptions, settings: Settings, listener: LoopListener | 
         strategy=options.strategy,
         hierarchy=reading.hierarchy,
         adaptation=adaptation,
+        adaptation_epochs=options.finetune_epochs,
         seed=options.seed,
     )
     if train is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from backend.active_learning.learners import Batches
+from backend.learning.triplets import Triplets
 
 FOLDERS = "folders"
 """The answers that the class folders of the photos give."""
@@ -29,7 +30,10 @@ class LoopOptions:
     batches: Batches = "balanced"
     loss: Literal["triplet", "softmax", "off"] = "off"
     margin: float = 0.3
+    triplets: Triplets = "hard"
     adaptation_steps: int = 300
+    finetune_epochs: int | None = None
+    epochs: int | None = None
     detections: Path | None = None
     confidence: float = 0.2
     pictures: bool = True

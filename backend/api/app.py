@@ -13,6 +13,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from backend import metrics
+from backend.api.attribution import attribution_blueprint
 from backend.api.auth import require_credentials
 from backend.api.body import BodyBudget, BodyError, BusyError
 from backend.api.contract import contract_blueprint
@@ -76,6 +77,7 @@ def create_app(runtime: Runtime, jobs: JobQueue) -> Flask:
         insight_blueprint(runtime),
         events_blueprint(runtime),
         options_blueprint(runtime),
+        attribution_blueprint(runtime),
         dashboard_blueprint(runtime),
     ):
         app.register_blueprint(blueprint)

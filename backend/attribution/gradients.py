@@ -19,6 +19,7 @@ BATCH = 16
 STEPS = 32
 MOST_STEPS = 1024
 TOLERANCE = 0.05
+LEAST_DIFFERENCE = 0.1  # of probability; where photo and baseline are nearer, the error is a share of this
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,12 @@ class AttributedModel:
 
     Attributes:
         probabilities: normalised pixels, a tensor [n, h, w, 3], to a tensor of probabilities [n, L].
-        split: the same in two: pixels to the last convolutional features [n, y, x, c], and these to probabilities; None
-            where the network has no such layer.
+        split: the same in two: pixels to the last convolutional features, a list of [n, y, x, c] (one for each network,
+            where several stand side by side), and these to probabilities; None where a network has no such layer.
     """
 
     probabilities: Callable[[Any], Any]
-    split: tuple[Callable[[Any], Any], Callable[[Any], Any]] | None = None
+    split: tuple[Callable[[Any], list[Any]], Callable[[list[Any]], Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class IntegratedGradients:
     Attributes:
         values: float32 [h, w, 3]; they sum to about `difference`.
         difference: probability of the photo minus that of the baseline.
-        error: completeness error, |sum of values - difference| / |difference|, at least 0.
+        error: completeness error, |sum of values - difference| / |difference|, at least 0; of 0.1 where that is more.
         steps: points of the path that were looked at.
     """
 
@@ -76,28 +77,37 @@ def integrated_gradients(
             gradients = _gradients(model, baseline + along * (pixels - baseline), label)
             total += np.tensordot(weights[start : start + BATCH] / 2, gradients, axes=1)
         values = ((pixels - baseline) * total).astype(np.float32)
-        error = abs(float(values.sum(dtype=np.float64)) - difference) / max(abs(difference), 1e-6)
+        error = abs(float(values.sum(dtype=np.float64)) - difference) / max(abs(difference), LEAST_DIFFERENCE)
         if error <= tolerance or 2 * steps > MOST_STEPS:
             return IntegratedGradients(values, difference, error, steps)
         steps *= 2
 
 
 def grad_cam(model: AttributedModel, pixels: Floats, label: int) -> Floats | None:
-    """Where the last convolutional features speak for the label: float32 [y, x] in [0, 1], 1 = most; None: no such layer."""
+    """Where the last convolutional features speak for the label: float32 [y, x] in [0, 1], 1 = most; None: no such layer.
+
+    The maps of several networks side by side are added at the size of the finest.
+    """
     if model.split is None:
         return None
     import tensorflow as tf
 
     before, after = model.split
-    features = tf.convert_to_tensor(before(tf.constant(pixels[None])))
+    features = [tf.convert_to_tensor(part) for part in before(tf.constant(pixels[None]))]
     with tf.GradientTape() as tape:
         tape.watch(features)
         probabilities = after(features)
         # The logarithm keeps the gradient of a label that is nearly certain.
         value = tf.math.log(probabilities[:, label] + 1e-12)
-    gradient = tape.gradient(value, features)
-    weights = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
-    found = np.maximum(np.asarray(tf.reduce_sum(weights * features, axis=-1))[0], 0)
+    gradients = tape.gradient(value, features)
+    size = max((int(part.shape[1]), int(part.shape[2])) for part in features)
+    total: NDArray[np.float64] = np.zeros(size)
+    for part, gradient in zip(features, gradients, strict=True):
+        # Summed, not averaged: the pool divides by the number of places, and grids of any size then weigh alike.
+        weights = tf.reduce_sum(gradient, axis=(1, 2), keepdims=True)
+        map_of = tf.reduce_sum(weights * part, axis=-1, keepdims=True)
+        total += np.asarray(tf.image.resize(map_of, size))[0, :, :, 0]
+    found = np.maximum(total, 0)
     return np.asarray(found / max(float(found.max()), 1e-12), dtype=np.float32)
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.attribution.gradients import IntegratedGradients
+from backend.attribution.explained import Explanation
 
 Rgb = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 _CLIP = 99.5  # percentile of a map that gets its strongest colour
 
@@ -27,21 +26,17 @@ class Neighbour:
     photo: Rgb
 
 
-def write_picture(
-    path: Path,
-    photo: Rgb,
-    label: str,
-    probability: float,
-    gradients: IntegratedGradients,
-    cam: Floats | None,
-    neighbours: Sequence[Neighbour] = (),
-) -> None:
-    """Write the picture as PNG; `photo` is uint8 [h, w, 3], `cam` float32 [y, x] in [0, 1]."""
+def picture_png(
+    photo: Rgb, label: str, explanation: Explanation, neighbours: Sequence[Neighbour] = (), subtitle: str = ""
+) -> bytes:
+    """The picture as PNG; `photo` is uint8 [h, w, 3]."""
     from matplotlib.figure import Figure
 
     rows = 2 if neighbours else 1
     figure = Figure(figsize=(12, 4.3 * rows), dpi=110, layout="constrained")
-    figure.suptitle(f"{label}  {probability:.3f}", fontsize=15, fontweight="bold")
+    title = f"{_plain(label)}  {explanation.probability:.3f}" + (f"   ({_plain(subtitle)})" if subtitle else "")
+    figure.suptitle(title, fontsize=15, fontweight="bold")
+    gradients, cam = explanation.gradients, explanation.cam
     panels = figure.subfigures(rows, 1, squeeze=False)
     top = panels[0][0].subplots(1, 3)
     grey = np.repeat(photo.mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8)
@@ -68,9 +63,15 @@ def write_picture(
         panels[1][0].suptitle("annotated photos that are most like it", fontsize=11)
         for axes, item in zip(below, neighbours, strict=True):
             axes.imshow(item.photo)
-            axes.set_title(f"{item.label}\n{item.similarity:.2f}  {item.name}", fontsize=9)
+            axes.set_title(f"{_plain(item.label)}\n{item.similarity:.2f}  {_plain(item.name)}", fontsize=9)
     for axes in figure.axes:
         if axes.get_images() and axes.get_label() != "<colorbar>":
             axes.set_axis_off()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _plain(text: str) -> str:
+    """Text as it is: matplotlib takes what stands between two dollars for a formula."""
+    return text.replace("$", r"\$")

@@ -55,7 +55,19 @@ def run(
         typer.Option(help="Also learn a projection of the embeddings, with this loss."),
     ] = "off",
     margin: Annotated[float, typer.Option(help="triplet: how much farther another class must be, in [0, 2].")] = 0.3,
+    triplets: Annotated[
+        Literal["hard", "semi-hard", "all"],
+        typer.Option("--strategy-triplets", help="triplet: which triplets of a batch count."),
+    ] = "hard",
     adaptation_steps: Annotated[int, typer.Option(min=1, help="Gradient steps of the projection.")] = 300,
+    finetune_epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Instead of --adaptation-steps: how often the projection sees each answer."),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, max=10_000, help="linear, mlp: how often they see each answer at most. Default: 60."),
+    ] = None,
     architecture: Annotated[
         str | None, typer.Option(help="Network (`python -m backend backbones`). Default: BACKBONE.")
     ] = None,
@@ -94,7 +106,10 @@ def run(
         batches="balanced" if balanced else "simple",
         loss=loss,
         margin=margin,
+        triplets=triplets,
         adaptation_steps=adaptation_steps,
+        finetune_epochs=finetune_epochs,
+        epochs=epochs,
         detections=detections,
         confidence=confidence,
         pictures=pictures,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -55,6 +55,10 @@ def train(
             show_default="0.3", help="triplet: how much farther another label's photo must be, distances lie in [0, 2]."
         ),
     ] = None,
+    triplets: Annotated[
+        Literal["hard", "semi-hard", "all"] | None,
+        typer.Option(show_default="hard", help="triplet: which triplets of a batch count."),
+    ] = None,
     scale: Annotated[
         float | None,
         typer.Option(show_default="16.0", help="softmax: logit of a cosine of 1; larger pulls harder on hard photos."),
@@ -89,6 +93,7 @@ def train(
         "labels_per_batch": labels_per_batch,
         "photos_per_label": photos_per_label,
         "margin": margin,
+        "triplets": triplets,
         "scale": scale,
         "learning_rate": learning_rate,
         "anchoring": anchoring,

@@ -4,20 +4,21 @@ A linear map on top of the whitened embeddings, trained on the annotations with 
 al., "A deep active learning system for species identification and counting in camera trap images" (2021):
 
 - softmax: cross-entropy of the cosines between a photo and one learnt prototype per label (NormFace, 2017);
-- triplet: batch-hard triplet loss (Hermans et al., "In defense of the triplet loss", 2017).
+- triplet: a photo of the same label is to be nearer than one of another (see `triplets`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.errors import BackendError
 from backend.learning.transform import FeatureTransform, Floats
+from backend.learning.triplets import Triplets, triplet_loss
 from backend.progress import Progress
 
 
@@ -34,6 +35,7 @@ class AdaptationOptions:
         photos_per_label: photos of each label in a batch, drawn with replacement; triplet needs at least 2.
         margin: triplet only: by how much another label's photo must be farther than one of the same label; distances
             between unit vectors lie in [0, 2].
+        triplets: triplet only: which triplets of a batch count, see `triplets.triplet_loss`.
         scale: softmax only: logit of a cosine of 1; larger pulls harder on hard photos.
         learning_rate: of Adam.
         anchoring: penalty on the squared difference from the map the training starts at, so that few annotations
@@ -47,6 +49,7 @@ class AdaptationOptions:
     labels_per_batch: int = 16
     photos_per_label: int = 4
     margin: float = 0.3
+    triplets: Triplets = "hard"
     scale: float = 16.0
     learning_rate: float = 1e-3
     anchoring: float = 1e-2
@@ -56,6 +59,8 @@ class AdaptationOptions:
         """Raise ValueError, naming the option, when a value makes no sense."""
         if self.loss not in ("softmax", "triplet"):
             raise ValueError(f"loss must be softmax or triplet, got {self.loss!r}")
+        if self.triplets not in get_args(Triplets):
+            raise ValueError(f"triplets must be one of {', '.join(get_args(Triplets))}, got {self.triplets!r}")
         for name in ("dimensions", "steps", "margin", "scale", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be more than 0, got {getattr(self, name)!r}")
@@ -112,7 +117,7 @@ def train_projection(
         outputs = keras.layers.Rescaling(options.scale)(prototypes(outputs))
         loss: Any = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     else:
-        loss = _batch_hard_triplet(options.margin)
+        loss = triplet_loss(options.triplets, options.margin)
     network = keras.Model(inputs, outputs)
     projection.set_weights([start])
     epochs = min(10, options.steps)
@@ -158,19 +163,3 @@ def _anchored(start: Floats, strength: float) -> Any:
 
     anchor = keras.ops.convert_to_tensor(start)
     return lambda kernel: strength * keras.ops.sum(keras.ops.square(kernel - anchor))
-
-
-def _batch_hard_triplet(margin: float) -> Any:
-    """Loss on unit rows: farthest photo of the same label against the nearest of another, hinged at `margin`."""
-    from keras import ops
-
-    def loss(labels: Any, rows: Any) -> Any:
-        labels = ops.reshape(labels, (-1,))
-        cosines = ops.matmul(rows, ops.transpose(rows))
-        distances = ops.sqrt(ops.maximum(2.0 - 2.0 * cosines, 1e-6))
-        same = ops.equal(labels[:, None], labels[None, :])
-        farthest_same = ops.max(ops.where(same, distances, -1.0), axis=1)
-        nearest_other = ops.min(ops.where(same, 3.0, distances), axis=1)
-        return ops.relu(farthest_same - nearest_other + margin)
-
-    return loss

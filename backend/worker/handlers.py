@@ -15,6 +15,7 @@ from backend.errors import LabelStudioError
 from backend.jobs.kinds import JobKind
 from backend.progress import Progress
 from backend.service.context.context import Runtime
+from backend.service.explanation.attribution import Attributions
 from backend.service.ingest.embedding import embed_pending
 from backend.service.ingest.polling import sync_project
 from backend.service.ingest.suggestions import look_up_suggestions
@@ -38,6 +39,7 @@ CAREFUL_AFTER = 2  # workers that died with a job; one may have been stopped by 
 def job_handlers(runtime: Runtime) -> dict[str, Handler]:
     """The handler of each kind of job; they share the pools that this process keeps in memory."""
     pools = PoolCache(runtime)
+    attributions = Attributions(runtime, pools)
 
     def sync(job: Job, progress: Progress) -> Mapping[str, Any]:
         outcome = sync_project(runtime, job.project_id, progress, poll=bool(job.payload.get("poll")))
@@ -66,6 +68,13 @@ def job_handlers(runtime: Runtime) -> dict[str, Handler]:
     def reembed(job: Job, progress: Progress) -> Mapping[str, Any]:
         return reembed_project(runtime, pools, job.project_id, str(job.payload.get("backbone")), progress)
 
+    def attribute(job: Job, progress: Progress) -> Mapping[str, Any]:
+        tasks = sorted(int(task) for task in job.payload)
+        for place, task in enumerate(tasks):
+            progress(place / len(tasks), f"task {task}")
+            attributions.keep(job.project_id, task)
+        return {"message": f"{len(tasks)} pictures", "tasks": tasks}
+
     built_in: dict[str, Handler] = {
         JobKind.SYNC: sync,
         JobKind.EMBED: embed,
@@ -74,6 +83,7 @@ def job_handlers(runtime: Runtime) -> dict[str, Handler]:
         JobKind.TRAIN: train,
         JobKind.FINE_TUNE: fine_tune,
         JobKind.REEMBED: reembed,
+        JobKind.ATTRIBUTE: attribute,
     }
     added = extensions.extensions(extensions.JOBS, built_in.keys())
     return {**built_in, **{kind: _of_extension(runtime, function) for kind, function in added.items()}}

@@ -29,7 +29,9 @@ class PortableVersion:
     distilled: bool
 
 
-def portable_version(runtime: Runtime, project_id: int, name: str | None, progress: Progress) -> PortableVersion:
+def portable_version(
+    runtime: Runtime, project_id: int, name: str | None, progress: Progress, pools: PoolCache | None = None
+) -> PortableVersion:
     """A version as heads.
 
     A trained version has them. What the graph says needs the whole pool: heads are distilled from what it believes of
@@ -37,6 +39,7 @@ def portable_version(runtime: Runtime, project_id: int, name: str | None, progre
 
     Args:
         name: of the version; None: the one that serves.
+        pools: those of this process, the project's locked; None: it has none.
 
     Raises:
         NotFoundError: the project is not set up, or has no such version.
@@ -55,7 +58,7 @@ def portable_version(runtime: Runtime, project_id: int, name: str | None, progre
                 reason="artifact_missing",
             )
     options = project_options(runtime.settings, project.extra_params)
-    pool = PoolCache(runtime).current(project, options.relevance, options.seed)
+    pool = (pools or PoolCache(runtime)).current(project, options.relevance, options.seed)
     if not pool.row_of:
         raise BackendError(
             f"No photo of project {project_id} is embedded yet: nothing can be exported.", reason="no_photos"

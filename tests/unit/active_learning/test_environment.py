@@ -58,7 +58,7 @@ def test_one_class_so_far_rows_set_aside_and_an_empty_pool() -> None:
 
 def test_a_projection_may_be_learnt_as_well() -> None:
     pool = clusters()
-    learning = ActiveLearning(pool, CLASSES, adaptation=AdaptationOptions(loss="triplet", steps=20))
+    learning = ActiveLearning(pool, CLASSES, adaptation=AdaptationOptions(triplets="semi-hard"), adaptation_epochs=20)
     learning.answer(range(40), pool.labels[:40].tolist())
     learning.fit()
     assert (learning.beliefs.argmax(axis=1) == pool.labels).mean() > 0.9
@@ -67,6 +67,8 @@ def test_a_projection_may_be_learnt_as_well() -> None:
 def test_unknown_names_are_named() -> None:
     with pytest.raises(SettingsError, match="--classifier forest: unknown; known: graph, linear"):
         make_learner("forest")
+    with pytest.raises(SettingsError, match="--epochs is for --classifier linear and mlp; knn does not"):
+        make_learner("knn", epochs=5)
     with pytest.raises(SettingsError, match="guess"):
         ActiveLearning(clusters(10), CLASSES, strategy="guess")
 

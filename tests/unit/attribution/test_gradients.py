@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.attribution import AttributedModel, grad_cam, integrated_gradients
+from backend.attribution import AttributedModel, explain, grad_cam, integrated_gradients
+from backend.attribution.explained import split_at_pools
 from backend.attribution.gradients import deletion_curve
-from backend.attribution.opening import open_keras_classifier
-from backend.attribution.picture import Neighbour, write_picture
+from backend.attribution.picture import Neighbour, picture_png
+from backend.classifiers.explaining import open_keras_classifier
 from backend.errors import BackendError
 from backend.learning.export import ExportBackbone
 from backend.retraining.outputs import Classifier, with_normalised_output, write_graph
@@ -34,7 +35,9 @@ def red_patch_model() -> AttributedModel:
         strength = tf.reduce_mean(features, axis=(1, 2)) * 40
         return tf.nn.softmax(tf.concat([tf.ones_like(strength) * 2, strength], axis=1))
 
-    return AttributedModel(lambda pixels: after(before(pixels)), (before, after))
+    return AttributedModel(
+        lambda pixels: after(before(pixels)), (lambda pixels: [before(pixels)], lambda parts: after(parts[0]))
+    )
 
 
 def picture() -> np.ndarray:
@@ -107,14 +110,37 @@ def test_a_written_classifier_is_taken_apart(tmp_path: Path, backbone: ExportBac
     assert explained.model.split is not None
     before, after = explained.model.split
     np.testing.assert_allclose(np.asarray(after(before(pixels[None])))[0], probabilities, atol=1e-5)
-    label = int(probabilities.argmax())
-    found = integrated_gradients(explained.model, pixels, label, np.full_like(pixels, -127 / 128), steps=8)
-    assert np.isfinite(found.values).all()
-    cam = grad_cam(explained.model, pixels, label)
-    assert cam is not None
-    assert cam.shape == (16, 16)
-    write_picture(tmp_path / "why.png", rgb, "a < b", 0.5, found, cam, [Neighbour("x.jpg", "a", 0.9, rgb)])
-    assert (tmp_path / "why.png").stat().st_size > 10_000
+    explanation = explain(explained, rgb, steps=8)
+    assert explanation.label == probabilities.argmax()
+    assert np.isfinite(explanation.gradients.values).all()
+    assert explanation.cam is not None
+    assert explanation.cam.shape == (16, 16)
+    picture = picture_png(rgb, "a < b $x$", explanation, [Neighbour("x.jpg", "a$", 0.9, rgb)], "head-1")
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) > 10_000
     write_graph(tmp_path / "m.pb", Classifier(backbone, some_head("mlp"), LABELS), {})
     with pytest.raises(BackendError, match=r"--output-graph x\.keras"):
         open_keras_classifier(tmp_path / "m.pb")
+
+
+def test_networks_side_by_side_are_taken_apart() -> None:
+    import keras
+
+    def network(side: int, filters: int) -> Any:
+        picture = keras.Input((side, side, 3))
+        features = keras.layers.Conv2D(filters, 3, strides=2, padding="same", activation="relu")(picture)
+        return keras.Model(picture, keras.layers.GlobalAveragePooling2D()(features))
+
+    image = keras.Input((16, 16, 3))
+    parts = [network(16, 4), network(8, 3)]
+    small = keras.layers.Resizing(8, 8)(image)
+    body = keras.Model(image, keras.layers.Concatenate()([parts[0](image), parts[1](small)]))
+    head = keras.Sequential([keras.Input((7,)), keras.layers.Dense(2, activation="softmax")])
+    split = split_at_pools(body, head)
+    pixels = np.random.default_rng(0).random((1, 16, 16, 3)).astype(np.float32)
+    before, after = split
+    assert [tuple(part.shape) for part in before(pixels)] == [(1, 8, 8, 4), (1, 4, 4, 3)]
+    np.testing.assert_allclose(np.asarray(after(before(pixels))), np.asarray(head(body(pixels))), atol=1e-6)
+    cam = grad_cam(AttributedModel(lambda given: head(body(given)), split), pixels[0], 1)
+    assert cam is not None
+    assert cam.shape == (8, 8)

@@ -6,6 +6,7 @@ import pytest
 from backend.errors import BackendError
 from backend.learning.adaptation import AdaptationOptions, train_projection
 from backend.learning.transform import FeatureTransform, fit_whitening
+from backend.learning.triplets import Triplets, triplet_loss
 
 pytestmark = pytest.mark.unit
 
@@ -29,15 +30,17 @@ def nearest_is_right(
     return float((known[1][nearest] == held_out[1]).mean())
 
 
-@pytest.mark.parametrize("loss", ["softmax", "triplet"])
-def test_neighbours_agree_more_after_adaptation(loss: str) -> None:
+@pytest.mark.parametrize(
+    ("loss", "triplets"), [("softmax", "hard"), ("triplet", "hard"), ("triplet", "semi-hard"), ("triplet", "all")]
+)
+def test_neighbours_agree_more_after_adaptation(loss: str, triplets: str) -> None:
     known, held_out = noisy(150, 0), noisy(150, 1)
     base = fit_whitening(known[0], components=24, whitening=0.0)
     seen: list[float] = []
     adapted = train_projection(
         *known,
         base,
-        AdaptationOptions(loss=loss, dimensions=24, learning_rate=0.01),  # type: ignore[arg-type]
+        AdaptationOptions(loss=loss, triplets=triplets, dimensions=24, learning_rate=0.01),  # type: ignore[arg-type]
         progress=lambda part, message: seen.append(part),
     )
     before = nearest_is_right(base, known, held_out)
@@ -61,3 +64,29 @@ def test_needs_two_photos_of_two_labels() -> None:
     with pytest.raises(BackendError, match="two labels with two annotated photos") as few:
         train_projection(embeddings, np.array([0, 0, 1, 2]), base)
     assert few.value.reason == "too_few_annotations"
+
+
+@pytest.mark.parametrize("triplets", ["hard", "semi-hard", "all"])
+def test_the_losses_are_those_of_a_plain_count(triplets: Triplets) -> None:
+    rng = np.random.default_rng(3)
+    rows = rng.normal(size=(9, 5)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    labels = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2])
+    distances = np.linalg.norm(rows[:, None] - rows[None], axis=2)
+    expected = []
+    for anchor in range(9):
+        positives = [other for other in range(9) if labels[other] == labels[anchor] and other != anchor]
+        negatives = [distances[anchor, other] for other in range(9) if labels[other] != labels[anchor]]
+        losses = []
+        for positive in distances[anchor, positives]:
+            if triplets == "all":
+                losses += [loss for other in negatives if (loss := positive - other + 0.3) > 0]
+                continue
+            farther = [other for other in negatives if other > positive]
+            nearest = min(farther) if farther else max(negatives)
+            losses.append(max(0.0, positive - nearest + 0.3))
+        if triplets == "hard":
+            losses = [max(0.0, distances[anchor, positives].max() - min(negatives) + 0.3)]
+        expected.append(np.mean(losses) if losses else 0.0)
+    found = np.asarray(triplet_loss(triplets, 0.3)(labels, rows))
+    np.testing.assert_allclose(found, expected, atol=1e-3)

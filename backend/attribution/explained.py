@@ -1,0 +1,153 @@
+"""A classifier with what is needed to explain it, taken out of its Keras model; and the explanation of a photo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.attribution.gradients import STEPS, AttributedModel, IntegratedGradients, grad_cam, integrated_gradients
+from backend.decoding import Fit
+from backend.errors import BackendError
+
+Baseline = Literal["black", "grey", "white"]
+LEVELS = {"black": 0.0, "grey": 127.5, "white": 255.0}
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A classifier with what is needed to explain it; pixels go in as (pixel - mean) / std."""
+
+    name: str
+    labels: tuple[str, ...]
+    size: int
+    fit: Fit
+    crop: float
+    mean: float
+    std: float
+    model: AttributedModel
+    backbone: str | None  # id, where it is known
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a photo gets a label.
+
+    Attributes:
+        label: index of the label.
+        probability: in [0, 1].
+        gradients: what each pixel adds to it.
+        cam: Grad-CAM float32 [y, x] in [0, 1]; None where the network has no last convolutional layer.
+    """
+
+    label: int
+    probability: float
+    gradients: IntegratedGradients
+    cam: NDArray[np.float32] | None
+
+
+def explain(
+    explained: Explained,
+    rgb: NDArray[np.uint8],
+    label: int | None = None,
+    *,
+    steps: int = STEPS,
+    baseline: Baseline = "black",
+) -> Explanation:
+    """Explain a label of a photo, uint8 [size, size, 3]; None: its likeliest one."""
+    pixels = (rgb.astype(np.float32) - np.float32(explained.mean)) / np.float32(explained.std)
+    probabilities = np.asarray(explained.model.probabilities(pixels[None]))[0]
+    chosen = int(probabilities.argmax()) if label is None else label
+    empty = np.full_like(pixels, (LEVELS[baseline] - explained.mean) / explained.std)
+    gradients = integrated_gradients(explained.model, pixels, chosen, empty, steps=steps)
+    cam = grad_cam(explained.model, pixels, chosen)
+    return Explanation(chosen, float(probabilities[chosen]), gradients, cam)
+
+
+def explained_classifier(
+    whole: Any, name: str, labels: Sequence[str], *, size: int, fit: Fit, crop: float, backbone: str | None
+) -> Explained:
+    """Take apart a Keras classifier as `build_classifier` makes it.
+
+    Raises:
+        BackendError: it was made elsewhere.
+    """
+    import keras
+
+    if "normalise" not in [layer.name for layer in whole.layers]:
+        raise BackendError(f"{name} was not made by this product: it has no layer `normalise`.", reason="bad_graph")
+    normalise = whole.get_layer("normalise")
+    std = 1 / float(normalise.scale)
+    rest = keras.Model(normalise.output, whole.output)
+    body = next((layer for layer in whole.layers if isinstance(layer, keras.Model)), None)
+    split = None
+    if body is not None:
+        split = split_at_pools(body, keras.Model(_output_of(whole, body), whole.output))
+    return Explained(
+        name,
+        tuple(labels),
+        size,
+        fit,
+        crop,
+        -float(normalise.offset) * std,
+        std,
+        AttributedModel(lambda pixels: rest(pixels, training=False), split),
+        backbone,
+    )
+
+
+def split_at_pools(body: Any, head: Any) -> Any:
+    """A network, or several side by side, before their global pools, and what follows; None: there are no such pools."""
+    import keras
+
+    parts = [layer for layer in body.layers if isinstance(layer, keras.Model)]
+    halves = [_halves(part) for part in parts or [body]]
+    if any(half is None for half in halves):
+        return None
+    befores, afters = zip(*(half for half in halves if half is not None), strict=True)
+    inputs = keras.Model(body.input, [_input_of(body, part) for part in parts]) if parts else None
+
+    def before(pixels: Any) -> list[Any]:
+        pictures = [pixels] if inputs is None else inputs(pixels, training=False)
+        return [half(picture, training=False) for half, picture in zip(befores, pictures, strict=True)]
+
+    def after(features: Sequence[Any]) -> Any:
+        found = [half(feature, training=False) for half, feature in zip(afters, features, strict=True)]
+        return head(keras.ops.concatenate(found, axis=1) if len(found) > 1 else found[0])
+
+    return before, after
+
+
+def _halves(network: Any) -> tuple[Any, Any] | None:
+    """A network up to its global pool, and from there on; None: it has no such pool, or several."""
+    import keras
+
+    pools = [layer for layer in network.layers if isinstance(layer, keras.layers.GlobalAveragePooling2D)]
+    if len(pools) != 1:
+        return None
+    return keras.Model(network.input, pools[0].input), keras.Model(pools[0].input, network.output)
+
+
+def _input_of(whole: Any, part: Any) -> Any:
+    """The tensor that `part` takes inside `whole`: it may have been called elsewhere too."""
+    own = {id(operation) for operation in whole.operations}
+    for node in reversed(part._inbound_nodes):
+        tensor = node.input_tensors[0]
+        if id(tensor._keras_history.operation) in own:
+            return tensor
+    raise ValueError(f"{part.name} takes nothing inside {whole.name}")
+
+
+def _output_of(whole: Any, body: Any) -> Any:
+    """The tensor that `body` gives inside `whole`: a model may have been called more than once."""
+    for operation in whole.operations:  # also those that are no layers, as the square root of the features
+        if operation is body:
+            continue
+        for node in operation._inbound_nodes:
+            for tensor in node.input_tensors:
+                if tensor._keras_history.operation is body:
+                    return tensor
+    return whole.output

@@ -1,0 +1,1 @@
+"""Why a project's model gives a photo its label."""
