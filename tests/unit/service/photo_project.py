@@ -1,4 +1,4 @@
-"""A project of the real photos of sports30, and the means to run its jobs here and now."""
+"""A project of real photos, those that every clone has unless others are named, and the means to run its jobs here and now."""
 
 from __future__ import annotations
 
@@ -16,31 +16,36 @@ from backend.storage.database import Database
 from backend.storage.schema import Annotation, Job, Project, Task
 from backend.worker.handlers import job_handlers
 from backend.worker.runner import Runner
+from tests.photographs import photographs
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 MODELS = REPOSITORY / ".cache" / "models"  # compiled once, shared by all tests
-PHOTOS = REPOSITORY / ".." / "shared" / "images" / "sports30"
+SHARED = REPOSITORY / ".." / "shared" / "images" / "sports30"  # harder photos, which a clone need not have
 
 
 class PhotoProject:
-    """Project 1 over the first photos of some sports; the label of a task is known.
+    """Project 1 over the first photos of some classes; the label of a task is known.
 
     Attributes:
-        sports: the labels.
+        classes: the labels.
         truth: the label of each task.
     """
 
-    def __init__(self, folder: Path, sports: Sequence[str], photos_each: int, **overrides: Any) -> None:
-        if not PHOTOS.is_dir():
+    def __init__(
+        self, folder: Path, classes: Sequence[str], photos_each: int, *, photos: Path | None = None, **overrides: Any
+    ) -> None:
+        """`photos`: a folder with a folder for each class; those of `tests.photographs` unless given."""
+        given = photos or photographs()
+        if not given.is_dir():
             pytest.skip("the shared photographs are not here")
-        self.sports = tuple(sports)
+        self.classes = tuple(classes)
         self.settings = Settings(
             **{
                 "_env_file": None,
                 "state_dir": folder / "state",
                 "weights_dir": MODELS,
                 "wordnet_dir": REPOSITORY / ".state" / "wordnet",
-                "local_roots": (str(PHOTOS.resolve()),),
+                "local_roots": (str(given.resolve()),),
                 "retrain_every": 1000,
                 "backbone": "efficientnet_lite2",
                 **overrides,
@@ -49,15 +54,15 @@ class PhotoProject:
         self.database = Database(self.settings.resolved_database_url)
         self.database.migrate()
         self.open()
-        choices = "".join(f'<Choice value="{sport}"/>' for sport in sports)
+        choices = "".join(f'<Choice value="{name}"/>' for name in classes)
         config = f'<View><Image name="i" value="$i"/><Choices name="c" toName="i">{choices}</Choices></View>'
-        set_up_project(self.runtime, 1, label_config=config, title="Sports")
+        set_up_project(self.runtime, 1, label_config=config, title="Photos")
         self.truth: dict[int, str] = {}
         with self.database.session() as session:
-            for number in range(photos_each * len(sports)):
-                sport = sports[number % len(sports)]
-                path = str(sorted((PHOTOS / sport).resolve().glob("*.jpg"))[number // len(sports)])
-                self.truth[number] = sport
+            for number in range(photos_each * len(classes)):
+                name = classes[number % len(classes)]
+                path = str(sorted((given / name).resolve().glob("*.jpg"))[number // len(classes)])
+                self.truth[number] = name
                 session.add(Task(project_id=1, task_id=number, data={"i": path}, image=path))
 
     def open(self, **overrides: Any) -> None:

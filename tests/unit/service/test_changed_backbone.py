@@ -22,14 +22,14 @@ from tests.unit.service.photo_project import PhotoProject
 
 pytestmark = pytest.mark.unit
 
-SPORTS = ("tennis", "golf", "surfing")
+CLASSES = ("cat", "coffee", "rocket")
 BEFORE, AFTER = "efficientnet_lite0", "efficientnet_lite2"
 
 
 @pytest.fixture(scope="module")
 def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhotoProject]:
     """A project that was ordered with one backbone, opened again with another."""
-    project = PhotoProject(tmp_path_factory.mktemp("changed"), SPORTS, 4, backbone=BEFORE)
+    project = PhotoProject(tmp_path_factory.mktemp("changed"), CLASSES, 4, backbone=BEFORE)
     project.run("embed")
     serve_a_head(project)
     project.run("refresh")
@@ -44,7 +44,7 @@ def serve_a_head(project: PhotoProject) -> None:
     """Let a head serve that was made with the present backbone."""
     backbone = project.runtime.backbone
     transform = FeatureTransform(np.zeros(backbone.spec.embedding_dim, np.float32))
-    labels = len(SPORTS)
+    labels = len(CLASSES)
     bias = np.zeros(labels, np.float32)
     bias[0] = 1.0  # labels that lead equally would be no suggestion
     layers = HeadLayers(np.zeros((backbone.spec.embedding_dim, labels), np.float32), bias)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.unit
 
 @pytest.fixture
 def project(tmp_path: Path) -> PhotoProject:
-    made = PhotoProject(tmp_path, ("archery", "bowling"), 4)
+    made = PhotoProject(tmp_path, ("coffee", "rocket"), 4)
     made.run("embed")
     return made
 

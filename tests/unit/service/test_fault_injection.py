@@ -83,7 +83,7 @@ def test_webhook_while_neither_database_nor_files_take_it(make_app: MakeApp) -> 
 
 @pytest.fixture
 def project(tmp_path: Path) -> PhotoProject:
-    made = PhotoProject(tmp_path, ("archery", "bowling"), 4)
+    made = PhotoProject(tmp_path, ("coffee", "rocket"), 4)
     made.run("embed")
     return made
 

@@ -27,11 +27,12 @@ from backend.service.training.fine_tune import MINIMUM_PHOTOS, fine_tune_options
 from backend.service.versions.artifacts import load_heads, project_folder
 from backend.service.versions.registry import list_versions, promote, rollback
 from backend.storage.schema import Feature, ModelVersion, Task
-from tests.unit.service.photo_project import MODELS, PHOTOS, PhotoProject
+from tests.photographs import photographs
+from tests.unit.service.photo_project import MODELS, PhotoProject
 
 pytestmark = pytest.mark.unit
 
-SPORTS = ("tennis", "table_tennis", "hockey", "lacrosse")
+CLASSES = ("cat", "coffee", "motorcycle", "astronaut")
 EACH = 22
 UNREADABLE = 3  # its file is gone by the time of the fine-tuning
 
@@ -44,7 +45,7 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhotoProject]:
     models = folder / "models"  # of its own: what is fine-tuned here is of no use to other runs
     shutil.copytree(MODELS / base.id, models / base.id)
     project = PhotoProject(
-        folder, SPORTS, EACH, backbone="efficientnet_lite0", evaluation_share=0.3, weights_dir=models
+        folder, CLASSES, EACH, backbone="efficientnet_lite0", evaluation_share=0.3, weights_dir=models
     )
     project.run("embed")
     project.annotate(range(6))
@@ -136,11 +137,11 @@ def test_promoted_it_predicts_through_its_own_backbone_and_a_rollback_restores_t
     assert tuned.row.backbone == version.backbone
     assert snapshot_backbone(tuned) == version.backbone
     assert tuned.row.published_version.startswith("fine-tuned-1.")
-    new = sorted((PHOTOS / "tennis").resolve().glob("*.jpg"))[EACH + 1]
+    new = sorted((photographs() / "cat").resolve().glob("*.jpg"))[EACH + 1]
     seen = seen_by(tuned, version.backbone), seen_by(tuned, base)
     answer = predict(tuned, 500, new)
     assert answer["model_version"] == tuned.row.published_version
-    assert answer["result"][0]["value"]["choices"][0] in SPORTS
+    assert answer["result"][0]["value"]["choices"][0] in CLASSES
     assert (seen_by(tuned, version.backbone), seen_by(tuned, base)) == (seen[0] + 1, seen[1])
     tuned.run("refresh")
     with tuned.database.session() as session:  # the photo that the new backbone could not see is not lost in silence
@@ -172,7 +173,7 @@ def test_exported_it_says_what_the_server_says(
     entry = FORMATS["openvino"]
     spec = tuned.runtime.backbone.spec
     size = (spec.input_size, spec.input_size)
-    paths = [sorted((PHOTOS / sport).glob("*.jpg"))[EACH] for sport in SPORTS]
+    paths = [sorted((photographs() / name).glob("*.jpg"))[EACH] for name in CLASSES]
     images = np.stack([decode_rgb(path.read_bytes(), size, fit=spec.fit, crop=spec.crop) for path in paths])
     found = entry.load(tmp_path / "model" / entry.file_name)(images)
     (head,) = load_heads(tuned.runtime, 1, version.version) or []
@@ -209,7 +210,7 @@ def test_without_its_weights_what_was_predicted_is_still_answered(tuned: PhotoPr
     tuned.open()
     with tuned.database.session() as session:
         known = session.get_one(Task, (1, 0)).image
-    new = str(sorted((PHOTOS / "hockey").resolve().glob("*.jpg"))[EACH + 2])
+    new = str(sorted((photographs() / "motorcycle").resolve().glob("*.jpg"))[EACH + 2])
     tasks = [{"id": 0, "data": {"i": known}}, {"id": 600, "data": {"i": new}}]
     answers = Predictor(tuned.runtime).predict(1, tasks, 60)
     assert answers[0]["model_version"].startswith("fine-tuned-1.")

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.unit
 
 def project_with(folder: Path, pictures: dict[str, bytes], **settings: Any) -> PhotoProject:
     """Two good photos, and tasks 100, 101, … with these pictures."""
-    project = PhotoProject(folder, ("archery", "bowling"), 1, **settings)
+    project = PhotoProject(folder, ("coffee", "rocket"), 1, **settings)
     roots = (*project.settings.local_roots, str(folder))
     project.open(local_roots=roots)
     with project.database.session() as session:

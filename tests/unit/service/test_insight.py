@@ -19,7 +19,7 @@ from backend.service.queue.queue_window import current_window
 from backend.service.sheets.candidates import read_candidates
 from backend.service.sheets.kinds import Kind, Proposal, Request, propose
 from backend.storage.schema import Annotation, CurvePoint
-from tests.unit.service.photo_project import PHOTOS, PhotoProject
+from tests.unit.service.photo_project import SHARED, PhotoProject
 
 pytestmark = pytest.mark.unit
 
@@ -31,10 +31,10 @@ WRONG = {0: "surfing", 4: "billiards"}  # a billiards photo and a sumo photo, an
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> PhotoProject:
-    sports = [sport for sport in SPORTS if (PHOTOS / sport).is_dir()]
+    sports = [sport for sport in SPORTS if (SHARED / sport).is_dir()]
     if len(sports) < len(SPORTS):
-        pytest.skip("these sports are not among the shared photographs")
-    made = PhotoProject(tmp_path_factory.mktemp("insight"), sports, EACH, evaluation_share=0.0)
+        pytest.skip("the shared photographs are not here")
+    made = PhotoProject(tmp_path_factory.mktemp("insight"), sports, EACH, photos=SHARED, evaluation_share=0.0)
     made.run("embed")
     answered = range(ANSWERED * len(SPORTS))
     made.annotate([task for task in answered if task not in WRONG])
@@ -95,7 +95,7 @@ def test_what_looks_alike_is_found(project: PhotoProject) -> None:
         assert found.photos[0]["task"] == task
         assert found.photos[0]["score"] == pytest.approx(1.0, abs=2e-3)
         assert Counter(project.truth[item["task"]] for item in found.photos).most_common(1)[0][0] == project.truth[task]
-        image = sorted((PHOTOS / project.truth[task]).resolve().glob("*.jpg"))[task // len(SPORTS)]
+        image = sorted((SHARED / project.truth[task]).resolve().glob("*.jpg"))[task // len(SPORTS)]
         same = search_photo(project.runtime, project.row, image.read_bytes(), 5)
         assert same.photos[0]["task"] == task
     with pytest.raises(NotFoundError):
