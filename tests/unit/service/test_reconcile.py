@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,41 +11,39 @@ from backend.jobs.queue import JobQueue
 from backend.service.context.context import Runtime
 from backend.service.ingest.polling import lost_its_window, poll_projects, sync_project
 from backend.service.projects.project import find_project, set_up_project
-from backend.settings import Settings
-from backend.storage.database import Database
 from backend.storage.schema import Annotation, Project, now
+from tests.application import AppFactory
 from tests.unit.service.samples import CONFIG
 from tests.unit.sync.scripted_server import Answer, ScriptedServer
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.both_databases]
 
 TOKEN = "0" * 40
 
 
-def runtime_for(url: str, folder: Path) -> tuple[Runtime, JobQueue]:
-    settings = Settings(_env_file=None, state_dir=folder, label_studio_url=url, label_studio_api_key=TOKEN)
-    database = Database(settings.resolved_database_url)
-    database.migrate()
-    jobs = JobQueue(settings, database)
-    with database.session() as session:
-        session.add(Project(id=7, label_config=CONFIG, title="Sports"))
-    return Runtime(settings, database, jobs), jobs
+def runtime_for(app_factory: AppFactory, url: str, **project: Any) -> tuple[Runtime, JobQueue]:
+    app = app_factory(label_studio_url=url, label_studio_api_key=TOKEN if url else "")
+    with app.database.session() as session:
+        session.add(Project(id=7, label_config=CONFIG, title="Sports", **project))
+    return app.runtime, app.jobs
 
 
 def silent(_fraction: float, _message: str) -> None:
     """No progress is shown."""
 
 
-def test_a_poll_of_a_silent_label_studio_leaves_no_failed_job_while_a_person_gets_the_error(tmp_path: Path) -> None:
-    runtime, _ = runtime_for("http://127.0.0.1:1", tmp_path)
+def test_a_poll_of_a_silent_label_studio_leaves_no_failed_job_while_a_person_gets_the_error(
+    app_factory: AppFactory,
+) -> None:
+    runtime, _ = runtime_for(app_factory, "http://127.0.0.1:1")
     assert sync_project(runtime, 7, silent, poll=True)["transient"] is True
     with pytest.raises(LabelStudioError, match=r"127\.0\.0\.1:1"):
         sync_project(runtime, 7, silent)
 
 
-def test_a_project_that_label_studio_deleted_is_polled_no_more_until_it_calls_again(tmp_path: Path) -> None:
+def test_a_project_that_label_studio_deleted_is_polled_no_more_until_it_calls_again(app_factory: AppFactory) -> None:
     with ScriptedServer(Answer(404, {"detail": "Not found."})) as server:
-        runtime, jobs = runtime_for(server.url, tmp_path)
+        runtime, jobs = runtime_for(app_factory, server.url)
         assert "left alone" in sync_project(runtime, 7, silent, poll=True)["message"]
     assert find_project(runtime, 7).missing_since is not None
     poll_projects(runtime)
@@ -55,25 +53,19 @@ def test_a_project_that_label_studio_deleted_is_polled_no_more_until_it_calls_ag
     assert [jobs.ledger.get(job).kind for job in jobs.ledger.waiting(7)] == ["sync"]
 
 
-def test_an_annotation_that_no_order_has_seen_asks_for_a_refresh(tmp_path: Path) -> None:
-    settings = Settings(_env_file=None, state_dir=tmp_path)
-    database = Database(settings.resolved_database_url)
-    database.migrate()
-    jobs = JobQueue(settings, database)
-    runtime = Runtime(settings, database, jobs)
-    with database.session() as session:
-        session.add(Project(id=7, label_config=CONFIG, ordered_at=now()))
+def test_an_annotation_that_no_order_has_seen_asks_for_a_refresh(app_factory: AppFactory) -> None:
+    runtime, jobs = runtime_for(app_factory, "", ordered_at=now())
     sync_project(runtime, 7, silent)
     assert [jobs.ledger.get(job).kind for job in jobs.ledger.waiting(7)] == ["embed"]
-    with database.session() as session:
+    with runtime.database.session() as session:
         session.add(Annotation(project_id=7, annotation_id=1, task_id=1))
     sync_project(runtime, 7, silent)
     assert sorted(jobs.ledger.get(job).kind for job in jobs.ledger.waiting(7)) == ["embed", "refresh"]
 
 
-def test_a_window_counts_as_lost_only_while_no_refresh_is_about_to_publish(tmp_path: Path) -> None:
+def test_a_window_counts_as_lost_only_while_no_refresh_is_about_to_publish(app_factory: AppFactory) -> None:
     with ScriptedServer(Answer(200, {"id": 7, "model_version": "head-1.1"})) as server:
-        runtime, jobs = runtime_for(server.url, tmp_path)
+        runtime, jobs = runtime_for(app_factory, server.url)
         assert runtime.label_studio is not None
         outcomes = []
         for published in ("", "head-1.1", "head-1.2"):

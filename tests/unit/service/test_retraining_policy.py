@@ -22,7 +22,7 @@ from tests.application import AppFactory, Application
 
 from .samples import CONFIG, choice
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.both_databases]
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 ME = WorkerName("here", 1, "aaaa")
