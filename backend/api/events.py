@@ -11,7 +11,7 @@ from flask import Blueprint, Response
 
 from backend.api.body import BusyError
 from backend.api.describe import Answer, described
-from backend.dashboard.project_data import jobs_under_way
+from backend.dashboard.project_data import unfinished_jobs
 from backend.jobs.kinds import JobStatus
 from backend.service.context.context import Runtime
 from backend.service.projects.project import find_project
@@ -69,7 +69,7 @@ def _stream(runtime: Runtime, project_id: int) -> Iterator[str]:
     said = None
     yield f"retry: {IDLE_MILLISECONDS}\n\n"
     while True:
-        jobs = jobs_under_way(runtime, project_id)
+        jobs = unfinished_jobs(runtime, project_id)
         told = json.dumps(jobs)
         if told != said:
             said = told

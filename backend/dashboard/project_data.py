@@ -67,7 +67,7 @@ def project_overview(runtime: Runtime, project: Project) -> dict[str, Any]:
         "tasks": counts,
         "labelled": labelled or 0,
         "labelled_today": labelled_today or 0,
-        "jobs": jobs_under_way(runtime, project.id),
+        "jobs": unfinished_jobs(runtime, project.id),
         "faults": [{"kind": job.kind, "message": job.message, "at": job.finished_at} for job in faults],
         "unread": [{"task": task.task_id, "message": task.failure_detail or task.failure} for task in unread],
         "serving": serving["version"] if serving else None,
@@ -82,7 +82,7 @@ def project_overview(runtime: Runtime, project: Project) -> dict[str, Any]:
     }
 
 
-def jobs_under_way(runtime: Runtime, project_id: int) -> list[dict[str, Any]]:
+def unfinished_jobs(runtime: Runtime, project_id: int) -> list[dict[str, Any]]:
     """Jobs that run or wait, oldest first; `percent` in [0, 100]."""
     query = (
         select(Job)

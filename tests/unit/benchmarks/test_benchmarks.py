@@ -93,7 +93,7 @@ def test_a_folder_without_classes_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["default", "random", "scikit-activeml CoreSet"])
-def test_every_contestant_spends_the_budget_and_learns(name: str) -> None:
+def test_every_entrant_spends_the_budget_and_learns(name: str) -> None:
     pool, test = split_by_class(photos(), 0)
     run = play(Setting(pool, test, tuple("abcd"), budget=25), entrants(name)[0], 0, strategies=KNOWN)
     assert [point.labels for point in run.points] == [10, 20, 25]
