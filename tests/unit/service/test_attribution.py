@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from backend.api.app import create_app
+from backend.cli.app import build_app
 from backend.service.explanation.attribution import Attributions
 from backend.service.pool.cache import PoolCache
 from tests.unit.service.photo_project import PhotoProject
@@ -58,3 +61,19 @@ def test_the_picture_comes_from_a_job_and_is_kept(project: PhotoProject) -> None
     missing = client.get(address.format(999))
     assert missing.status_code == 404
     assert missing.get_json()["error"]["message"] == "Project 1 has no task 999."
+
+
+def test_the_command_explains_a_task(project: PhotoProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("state_dir", "weights_dir", "wordnet_dir", "backbone"):
+        monkeypatch.setenv(name.upper(), str(getattr(project.settings, name)))
+    monkeypatch.setenv("LOCAL_ROOTS", ",".join(map(str, project.settings.local_roots)))
+    arguments = ["attribute", "--project", "1", "--task", "9", "--output", str(tmp_path / "why.png"), "--steps", "8"]
+    other = next(sport for sport in SPORTS if sport != project.truth[9])
+    result = CliRunner().invoke(build_app(), [*arguments, "--label", other])
+    assert result.exit_code == 0, result.output
+    assert f"{other}: 0." in result.stdout
+    assert "distilled into a head: the same label on" in result.stdout
+    assert (tmp_path / "why.png").stat().st_size > 50_000
+    refused = CliRunner().invoke(build_app(), [*arguments, "--image", "x.jpg"])
+    assert refused.exit_code == 2
+    assert "Give --image, or --project and --task." in refused.stderr
