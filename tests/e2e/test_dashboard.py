@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from axe_playwright_python.sync_playwright import Axe
 from backend_process import BackendProcess
 from playwright.sync_api import Page, expect
 
@@ -158,6 +159,28 @@ def test_the_pages_show_what_is_true(
         expect(rows.nth(place)).to_contain_text(queue[place]["result"][0]["value"]["choices"][0])
     for place in range(5):  # pictures, not broken links
         expect(page.locator("img.thumb").nth(place)).to_have_js_property("naturalWidth", 256)
+    nodes = backend.get(f"/projects/{project_id}/coverage")["nodes"]
+    most = max((node for node in nodes if node["label"] is not None), key=lambda node: node["photos"])
+    page.get_by_role("link", name="Coverage").click()
+    if most["parent"] != -1:  # its branch is opened, so that its own tile is shown
+        page.goto(f"{page.url}?node={most['parent']}")
+    said = f"{most['title']}: {most['photos']} photos, {most['answered']} answered"
+    tiles = page.locator("svg.treemap.wide a")
+    tile = tiles.nth([item.get_attribute("aria-label") for item in tiles.all()].index(said))
+    tile.click()
+    expect(page).to_have_url(re.compile(r"/search\?label="))
+    found = backend.get(f"/projects/{project_id}/search?label={most['label']}")["photos"]
+    expect(page.locator(".grid li")).to_have_count(len(found))
+    expect(page.locator(".grid img").first).to_have_attribute("alt", f"Task {found[0]['task']}")
+    page.get_by_role("link", name=re.compile("as a sheet")).click()
+    expect(page.locator("#question")).to_have_text(f"All {most['title']}, except …")
+    for name in ("", "/queue", "/sheets", "/coverage", "/mistakes", "/search?name=cat", "/settings"):
+        for width in (1280, 400):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.goto(f"{backend.url}/dashboard/{project_id}{name}")
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, width)
+        broken = Axe().run(page).response["violations"]
+        assert not broken, [(name, item["id"], item["nodes"][0]["html"]) for item in broken]
     assert not faults
     # Programs still get JSON at the root.
     assert backend.get("/")["status"] == "UP"
