@@ -93,6 +93,7 @@ bench: setup ## Benchmarks, printed as ratios: make bench [BENCH=name]
 .PHONY: screenshots
 screenshots: setup label-studio chromium ## The pictures in docs/, taken from a demo started for them
 	@$(RUN) docs/screenshots.py
+	@$(RUN) docs/dashboard_screenshots.py
 
 .PHONY: docs
 docs: $(VENV_STAMP) ## docs/settings.md, from the settings themselves

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from backend.priority.sheets import AnswerTimes, SheetOptions, best_sheet, strangers_sheet
-from backend.priority.sheets.choice import sheet_is_better
+from backend.priority.sheets import AnswerTimes, Sheet, SheetOptions, best_sheet, sheet_is_better, strangers_sheet
 
 pytestmark = pytest.mark.unit
 
@@ -104,10 +103,14 @@ def test_seconds_of_a_sheet() -> None:
     assert AnswerTimes().sheet(24, 3) == pytest.approx(24 * 0.7 + 3 * 4.0)
 
 
-def test_single_photos_come_first_while_little_is_known() -> None:
-    unsure = np.full((10, 4), 0.25, dtype=np.float32)
-    sure = np.tile(np.array([0.91, 0.03, 0.03, 0.03], dtype=np.float32), (10, 1))
-    assert not sheet_is_better(0.1, unsure)
-    assert sheet_is_better(0.1, sure)
-    assert not sheet_is_better(0.0, sure)
-    assert not sheet_is_better(0.1, np.zeros((0, 4), dtype=np.float32))
+def test_a_sheet_waits_until_single_photos_teach_less() -> None:
+    sheet = Sheet(0, np.arange(24), 0.96, 0.1)  # 0.1 a second; a single photo of doubt d teaches (d + 0.05) / 4
+    unsure = np.full((100, 4), 0.25, dtype=np.float32)
+    sure = np.tile(np.array([0.97, 0.01, 0.01, 0.01], dtype=np.float32), (100, 1))
+    assert not sheet_is_better(sheet, unsure)
+    assert sheet_is_better(sheet, sure)
+    few = sure.copy()
+    few[:24] = 0.25  # a few hard photos are worth more than the sheet, however sure the rest is
+    assert not sheet_is_better(sheet, few)
+    assert not sheet_is_better(Sheet(0, np.arange(24), 0.96, 0.0), sure)
+    assert not sheet_is_better(sheet, np.zeros((0, 4), dtype=np.float32))

@@ -1,0 +1,119 @@
+"""Takes the pictures of the lead's pages in this folder, from photos of installed packages: no Label Studio is needed.
+
+python docs/dashboard_screenshots.py [--photos 96]
+
+A person is played who answers in the order of the queue and slips now and then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import random
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from PIL import Image
+from werkzeug.serving import make_server
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from backend.api.app import create_app  # noqa: E402
+from backend.demo.sample_photos import write_sample_photos  # noqa: E402
+from backend.service.projects.project import find_project, set_up_project  # noqa: E402
+from backend.service.queue.queue_window import current_window  # noqa: E402
+from backend.storage.schema import Annotation, Task  # noqa: E402
+from tests.application import Application, installation_settings  # noqa: E402
+from tests.chromium import browser_of, find_chromium  # noqa: E402
+
+PAGES = {
+    "progress": "",
+    "queue": "queue",
+    "sheets": "sheets?kind=confirm",
+    "coverage": "coverage",
+    "mistakes": "mistakes",
+    "settings": "settings",
+}
+PROJECT = 1
+STEPS = (6, 6, 6, 6, 8, 8)
+SLIPS = 0.06
+MOST_BYTES = 400_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=int, default=96)
+    arguments = parser.parse_args()
+    chromium = find_chromium()
+    if chromium is None:
+        raise SystemExit("Chromium is not installed: run scripts/install-chromium.sh")
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    with tempfile.TemporaryDirectory() as folder:
+        application = labelled_project(Path(folder), arguments.photos)
+        server = make_server("127.0.0.1", 0, create_app(application.runtime, application.jobs), threaded=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with browser_of(chromium) as browser:
+            for scheme, width in (("light", 1280), ("dark", 400)):
+                context = browser.new_context(viewport={"width": width, "height": 860}, color_scheme=scheme)
+                page = context.new_page()
+                for name, path in PAGES.items():
+                    page.goto(f"http://127.0.0.1:{server.server_port}/dashboard/{PROJECT}/{path}".rstrip("/"))
+                    page.wait_for_load_state("networkidle")
+                    page.wait_for_timeout(1000)
+                    if scheme == "light" or name in ("progress", "sheets"):
+                        file = ROOT / "docs" / f"page-{name}{'' if scheme == 'light' else '-small'}.png"
+                        page.screenshot(path=file)
+                        shrink(file)
+        server.shutdown()
+        application.close()
+
+
+def labelled_project(folder: Path, count: int) -> Application:
+    """A project over sample photos, partly answered in the order of its queue."""
+    photos = write_sample_photos(folder / "photos", count)
+    settings = installation_settings(
+        folder, local_roots=(str(folder),), backbone="efficientnet_lite2", retrain_every=1000
+    )
+    application = Application(settings)
+    truth = {number: photo.stem.rsplit("_", 1)[0].replace("_", " ") for number, photo in enumerate(photos)}
+    labels = sorted(set(truth.values()))
+    choices = "".join(f'<Choice value="{label}"/>' for label in labels)
+    config = f'<View><Image name="i" value="$i"/><Choices name="c" toName="i">{choices}</Choices></View>'
+    set_up_project(application.runtime, PROJECT, label_config=config, title="Sample photos")
+    with application.database.session() as session:
+        for number, photo in enumerate(photos):
+            session.add(Task(project_id=PROJECT, task_id=number, data={"i": str(photo)}, image=str(photo)))
+    application.run("embed", PROJECT)
+    draw = random.Random(0)
+    answers = 0
+    for step in STEPS:
+        window = current_window(application.runtime, find_project(application.runtime, PROJECT))[:step]
+        with application.database.session() as session:
+            for item in window:
+                answers += 1
+                label = truth[item.task_id] if draw.random() > SLIPS else draw.choice(labels)
+                result = [{"from_name": "c", "to_name": "i", "type": "choices", "value": {"choices": [label]}}]
+                session.add(
+                    Annotation(
+                        project_id=PROJECT, annotation_id=answers, task_id=item.task_id, result=result, completed_by=1
+                    )
+                )
+        application.run("refresh", PROJECT)
+    return application
+
+
+def shrink(path: Path) -> None:
+    """A PNG of few colours, small enough for a repository."""
+    with Image.open(path) as picture:
+        picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise SystemExit(f"{path.name} has {size} bytes, more than {MOST_BYTES}: show fewer photos.")
+    print(f"docs/{path.name}: {size} bytes")
+
+
+if __name__ == "__main__":
+    main()
