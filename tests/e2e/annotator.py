@@ -61,11 +61,11 @@ class Annotator:
         assert found is not None
         return int(found[0])
 
-    def submit(self, label: str | None = None) -> Answer:
-        """Submit what is chosen, or another label."""
+    def submit(self, label: str | None = None, *, look: bool = True) -> Answer:
+        """Submit what is chosen, or another label; then look at the next photo, which has to have a suggestion."""
         if label is not None:
             self.page.get_by_role("checkbox", name=re.compile(rf"^{label}\b")).click()
-        return self._send("Submit", label or self.suggested)
+        return self._send("Submit", label or self.suggested, look=look)
 
     def skip(self) -> Answer:
         """Leave this photo to others."""
@@ -83,7 +83,7 @@ class Annotator:
         self._look()
         return answer
 
-    def _send(self, button: str, chosen: str | None) -> Answer:
+    def _send(self, button: str, chosen: str | None, *, look: bool = True) -> Answer:
         task = self.task
         suggested = next((answer.suggested for answer in self.answers if answer.task == task), self.suggested)
         with self.page.expect_response(_is_annotation) as waited:
@@ -94,7 +94,7 @@ class Annotator:
         self.answers.append(answer)
         # The page keeps a refused photo open: going on with it would only hide which one it was.
         assert response.ok, f"{button} of photo {task} was refused: {response.status} {body}"
-        if button != "Update":
+        if button != "Update" and look:
             self._wait_until(lambda shown: shown != task)
             self._look()
         return answer

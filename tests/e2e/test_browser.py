@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from annotator import Annotator
 from backend_process import BackendProcess
 from playwright.sync_api import Page, expect
 
@@ -81,3 +82,35 @@ def test_the_labelling_screen_shows_the_first_of_the_queue_with_its_pre_annotati
     guess = first["result"][0]["value"]["choices"][0]
     expect(page.get_by_role("checkbox", name=re.compile(rf"^{guess}\b"))).to_be_checked()
     assert page.get_by_role("checkbox", checked=True).count() == 1
+
+
+def test_a_photo_that_is_open_is_saved_while_the_labels_change_and_is_back_once_its_annotation_is_deleted(
+    page: Page, label_studio: LabelStudioProcess, backend: BackendProcess, client: LabelStudioClient, project: int
+) -> None:
+    annotator = Annotator(page, label_studio.url, project)
+    annotator.open_stream()
+    removed = annotator.suggested
+    kept = next(label for label in ("cat", "rocket", "cup", "flower") if label != removed)
+    changed = CONFIG.replace(f'<Choice value="{removed}"/>', '<Choice value="temple"/>')
+    client.update_project(project, label_config=changed)
+    answer = annotator.submit(kept, look=False)  # the next photo was handed out before: its label may be none any more
+    assert answer.status == 201
+
+    def suggested() -> set[str]:
+        return {part["value"]["choices"][0] for item in backend.queue(project) for part in item["result"]}
+
+    backend.wait_for(lambda: removed not in suggested(), "suggestions of the new labels")
+    backend.wait_until_idle(project)
+    waiting = _tasks(backend, project)
+    published = [row for row in client.predictions(project, backend.version(project)) if row["task"] in waiting]
+    assert published
+    assert all(part["value"]["choices"] != [removed] for row in published for part in row["result"])
+
+    # Label Studio tells nobody of a single deletion: polling finds it.
+    backend.wait_for(lambda: answer.task not in _tasks(backend, project), "the photo to leave the queue")
+    client.transport.call("DELETE", f"/api/annotations/{answer.annotation['id']}/")
+    backend.wait_for(lambda: answer.task in _tasks(backend, project), "the photo to be back")
+
+
+def _tasks(backend: BackendProcess, project: int) -> list[int]:
+    return [item["task"] for item in backend.queue(project)]
