@@ -63,20 +63,27 @@ def keep_looks(runtime: Runtime, project_id: int, pool: ProjectPool) -> None:
     found = hashlib.blake2b(pool.task_ids[ascending].tobytes(), digest_size=16)
     found.update(pool.backbone.encode() + model.projection.mean.tobytes())
     found.update(np.ascontiguousarray(model.projection.matrix[:, :axes]).tobytes())
-    path, key = _path(runtime, project_id), found.hexdigest()
-    if _key(path) == key:
-        return
+    key = found.hexdigest()
+    if _key(_path(runtime, project_id)) != key:
+        vectors = unit_rows(model.space[ascending, :axes]).astype(np.float16)
+        projection = Projection(model.projection.mean, model.projection.matrix[:, :axes])
+        write_looks(runtime, project_id, Looks(key, pool.backbone, pool.task_ids[ascending], vectors, projection))
+
+
+def write_looks(runtime: Runtime, project_id: int, looks: Looks) -> None:
+    """Write the looks of a project, whole or not at all."""
+    path = _path(runtime, project_id)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}")
     with temporary.open("wb") as file:
         np.savez(
             file,
-            key=np.array(key),
-            backbone=np.array(pool.backbone),
-            task_ids=pool.task_ids[ascending],
-            vectors=unit_rows(model.space[ascending, :axes]).astype(np.float16),
-            mean=model.projection.mean,
-            matrix=model.projection.matrix[:, :axes],
+            key=np.array(looks.key),
+            backbone=np.array(looks.backbone),
+            task_ids=looks.task_ids,
+            vectors=looks.vectors,
+            mean=looks.projection.mean,
+            matrix=looks.projection.matrix,
         )
     temporary.replace(path)
 
