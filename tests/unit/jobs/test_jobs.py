@@ -250,7 +250,7 @@ def test_a_job_is_sent_to_the_lane_of_its_kind(settings: Settings, ledger: JobLe
     queue = JobQueue(settings, ledger.database)
     sent = {kind: queue.enqueue(kind, 1) for kind in (*JobKind, "of_an_extension")}
     found = {lane: {task.args[0] for task in queue.lanes[lane].pending()} for lane in Lane}
-    assert found[Lane.QUICK] == {sent[JobKind.SYNC], sent[JobKind.REFRESH]}
+    assert found[Lane.QUICK] == {sent[JobKind.SYNC], sent[JobKind.REFRESH], sent[JobKind.PREVIEW]}
     assert found[Lane.LONG] == set(sent.values()) - found[Lane.QUICK]
 
 
