@@ -16,13 +16,13 @@ from tests.unit.service.photo_project import PhotoProject
 
 pytestmark = pytest.mark.unit
 
-SPORTS = ("tennis", "surfing")
+CLASSES = ("coffee", "rocket")
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> PhotoProject:
     """Twelve photos, embedded by one small network, eight of them annotated."""
-    made = PhotoProject(tmp_path_factory.mktemp("attribution"), SPORTS, 6, backbone="efficientnet_lite0")
+    made = PhotoProject(tmp_path_factory.mktemp("attribution"), CLASSES, 6, backbone="efficientnet_lite0")
     made.run("embed")
     made.annotate(range(8))
     made.run("refresh")
@@ -68,7 +68,7 @@ def test_the_command_explains_a_task(project: PhotoProject, tmp_path: Path, monk
         monkeypatch.setenv(name.upper(), str(getattr(project.settings, name)))
     monkeypatch.setenv("LOCAL_ROOTS", ",".join(map(str, project.settings.local_roots)))
     arguments = ["attribute", "--project", "1", "--task", "9", "--output", str(tmp_path / "why.png"), "--steps", "8"]
-    other = next(sport for sport in SPORTS if sport != project.truth[9])
+    other = next(name for name in CLASSES if name != project.truth[9])
     result = CliRunner().invoke(build_app(), [*arguments, "--label", other])
     assert result.exit_code == 0, result.output
     assert f"{other}: 0." in result.stdout
