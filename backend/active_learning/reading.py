@@ -53,15 +53,7 @@ class Reading:
     ) -> PictureSet:
         """The pictures to label: whole photos, or the crops that the detections mark."""
         paths = photos_below(root, "--unlabelled")
-        collected = collect(
-            root,
-            paths,
-            self._backbone,
-            self._store,
-            self._settings,
-            partial(self._listen.embedding, "Photos to label"),
-            detections=detections,
-        )
+        collected = self._collect(root, paths, "Photos to label", detections)
         if detections is not None:
             text = f"{len(collected.items)} crops of {len(paths)} photos; {len(collected.empty)} photos are empty"
             self._listen.say(text)
@@ -76,16 +68,19 @@ class Reading:
         number = {name: place for place, name in enumerate(self._classes)}
         label_of = dict(zip(folders.paths, folders.labels, strict=True))
         paths = [path for path in folders.paths if folders.classes[label_of[path]] in number]
-        collected = collect(
-            root,
-            paths,
-            self._backbone,
-            self._store,
-            self._settings,
-            partial(self._listen.embedding, f"Photos for {option}"),
-        )
+        collected = self._collect(root, paths, f"Photos for {option}")
         labels = np.array([number[folders.classes[label_of[item.path]]] for item in collected.items], dtype=np.intp)
         return self._set(collected, labels, root)
+
+    def _collect(
+        self,
+        root: Path,
+        paths: Sequence[Path],
+        title: str,
+        detections: dict[str, list[tuple[float, float, float, float]]] | None = None,
+    ) -> Collected:
+        progress = partial(self._listen.embedding, title)
+        return collect(root, paths, self._backbone, self._store, self._settings, progress, detections=detections)
 
     def _set(self, collected: Collected, labels: NDArray[np.intp], root: Path) -> PictureSet:
         for path, error in collected.unreadable:

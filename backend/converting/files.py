@@ -12,6 +12,16 @@ from backend.decoding.decode import opened
 from backend.errors import ImageError
 from backend.folders.embedding import read_photo
 
+HEAD_BYTES = 4096
+
+
+def is_json_of(path: Path, bracket: bytes) -> bool:
+    """Whether it is a JSON file whose document begins with this bracket, a byte order mark and blanks apart."""
+    if path.suffix.lower() != ".json" or not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return stream.read(HEAD_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(bracket)
+
 
 @dataclass(frozen=True)
 class PhotoFiles:

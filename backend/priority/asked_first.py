@@ -21,8 +21,7 @@ def ask_first(order: Order, rows: Sequence[int] | NDArray[np.integer], reason: s
         rows: rows of the pool, the most wanted first.
         reason: the sentence that stands beside each.
     """
-    places = {int(row): place for place, row in enumerate(order.rows)}
-    wanted = [places[int(row)] for row in rows if int(row) in places]
+    wanted = _places(order, rows)
     if not wanted:
         return order
     return _placed(order, _mixed(order, wanted), dict.fromkeys(wanted, reason))
@@ -35,8 +34,7 @@ def put_first(order: Order, rows: Sequence[int] | NDArray[np.integer], reason: s
         rows: rows of the pool, the most wanted first.
         reason: the sentence that stands beside each.
     """
-    places = {int(row): place for place, row in enumerate(order.rows)}
-    wanted = [places[int(row)] for row in rows if int(row) in places]
+    wanted = _places(order, rows)
     if not wanted:
         return order
     first = set(wanted)
@@ -50,6 +48,12 @@ def put_last(order: Order, rows: Sequence[int] | NDArray[np.integer]) -> Order:
     if not away.any():
         return order
     return _placed(order, [*np.flatnonzero(~away).tolist(), *np.flatnonzero(away).tolist()], {})
+
+
+def _places(order: Order, rows: Sequence[int] | NDArray[np.integer]) -> list[int]:
+    """Places in the order of those of the rows that it holds."""
+    places = {int(row): place for place, row in enumerate(order.rows)}
+    return [places[int(row)] for row in rows if int(row) in places]
 
 
 def _mixed(order: Order, wanted: Sequence[int]) -> list[int]:

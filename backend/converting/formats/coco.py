@@ -8,13 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from backend.converting.files import PhotoFiles
+from backend.converting.files import PhotoFiles, is_json_of
 from backend.converting.format import EVERYTHING, Format, Holds, Names, bad_data
 from backend.converting.records import Box, Dataset, Observation, Photo
 from backend.converting.tables import time_of
 from backend.files import write_atomically
-
-_HEAD_BYTES = 4096
 
 
 class Coco(Format):
@@ -25,10 +23,7 @@ class Coco(Format):
     needs_sizes_of_boxes = True
 
     def recognises(self, path: Path) -> bool:
-        if path.suffix.lower() != ".json" or not path.is_file():
-            return False
-        with path.open("rb") as stream:
-            return stream.read(_HEAD_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+        return is_json_of(path, b"{")
 
     def read(self, path: Path, files: PhotoFiles, names: Names) -> Dataset:
         document = _document(path)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
-from backend.converting.files import PhotoFiles
+from backend.converting.files import PhotoFiles, is_json_of
 from backend.converting.format import EVERYTHING, Format, Holds, Names, bad_data
 from backend.converting.records import Box, Dataset, Observation, Photo
 from backend.converting.tables import time_of
@@ -20,7 +20,6 @@ from backend.images.local_files import IMAGE_SUFFIXES
 TAKEN, QUALITY, WIDTH, HEIGHT = "taken", "quality", "image_width", "image_height"
 BOXES_CONTROL = "box"
 _LOCAL_FILES = "/data/local-files/"
-_HEAD_BYTES = 4096
 
 
 class LabelStudioJson(Format):
@@ -30,10 +29,7 @@ class LabelStudioJson(Format):
     holds = EVERYTHING - {Holds.SCORES, Holds.EMPTY_CLASSES}
 
     def recognises(self, path: Path) -> bool:
-        if path.suffix.lower() != ".json" or not path.is_file():
-            return False
-        with path.open("rb") as stream:
-            return stream.read(_HEAD_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+        return is_json_of(path, b"[")
 
     def read(self, path: Path, files: PhotoFiles, names: Names) -> Dataset:
         beyond: Counter[str] = Counter()

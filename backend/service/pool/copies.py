@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +10,14 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from backend.service.context.context import Runtime
+from backend.service.pool.arrays import read_arrays, write_arrays
 from backend.service.pool.cache import ProjectPool
 from backend.service.versions.artifacts import project_folder
 
-log = logging.getLogger(__name__)
-
 NEARLY_SAME = 0.97
 """Cosine in the graph's space from which two photos are taken for near-duplicates: cut, resized or a moment later."""
+
+NAMES = ("photos", "task_ids", "groups")  # of the arrays in the file
 
 
 def copy_groups(
@@ -41,40 +40,25 @@ def copy_groups(
 
 def keep_copies(runtime: Runtime, project_id: int, pool: ProjectPool) -> None:
     """Write down which photos show the same, if the pool is not that of the last time."""
-    kept = _read(runtime, project_id)
+    path = _path(runtime, project_id)
+    kept = read_arrays(path, *NAMES)
     photos = len(pool.row_of)
-    if kept is not None and kept[0] == photos:
+    if kept is not None and int(kept["photos"]) == photos:
         return
     model = pool.controls[0].model
     group = copy_groups(model.neighbours, model.similarities)
     group[pool.gone] = -1
     rows = np.flatnonzero(group >= 0)
-    path = _path(runtime, project_id)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    with temporary.open("wb") as file:
-        np.savez(file, photos=np.array(photos), task_ids=pool.task_ids[rows], groups=group[rows])
-    temporary.replace(path)
+    write_arrays(path, photos=photos, task_ids=pool.task_ids[rows], groups=group[rows])
 
 
 def read_copies(runtime: Runtime, project_id: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Tasks that show what another one shows, and the group of each; empty where nothing was looked for yet."""
-    kept = _read(runtime, project_id)
+    kept = read_arrays(_path(runtime, project_id), *NAMES)
     if kept is None:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int32)
-    return kept[1], kept[2]
+    return kept["task_ids"], kept["groups"]
 
 
 def _path(runtime: Runtime, project_id: int) -> Path:
     return project_folder(runtime, project_id) / "copies.npz"
-
-
-def _read(runtime: Runtime, project_id: int) -> tuple[int, NDArray[np.int64], NDArray[np.int32]] | None:
-    try:
-        with np.load(_path(runtime, project_id), allow_pickle=False) as arrays:
-            return int(arrays["photos"]), arrays["task_ids"], arrays["groups"]
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        log.warning("the copies of project %s are damaged and looked for anew: %s", project_id, error)
-        return None

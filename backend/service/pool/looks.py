@@ -6,8 +6,6 @@ They are the leading axes of the projection that the graph lives in, so that "al
 from __future__ import annotations
 
 import hashlib
-import logging
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +14,9 @@ from numpy.typing import NDArray
 
 from backend.learning.projection import Projection, unit_rows
 from backend.service.context.context import Runtime
+from backend.service.pool.arrays import read_arrays, write_arrays
 from backend.service.pool.cache import ProjectPool
 from backend.service.versions.artifacts import project_folder
-
-log = logging.getLogger(__name__)
 
 AXES = 128
 """Leading axes kept: 25 MB for 100,000 photos; the order of the nearest hardly changes beyond."""
@@ -64,7 +61,8 @@ def keep_looks(runtime: Runtime, project_id: int, pool: ProjectPool) -> None:
     found.update(pool.backbone.encode() + model.projection.mean.tobytes())
     found.update(np.ascontiguousarray(model.projection.matrix[:, :axes]).tobytes())
     key = found.hexdigest()
-    if _key(_path(runtime, project_id)) != key:
+    kept = read_arrays(_path(runtime, project_id), "key")
+    if kept is None or str(kept["key"]) != key:
         vectors = unit_rows(model.space[ascending, :axes]).astype(np.float16)
         projection = Projection(model.projection.mean, model.projection.matrix[:, :axes])
         write_looks(runtime, project_id, Looks(key, pool.backbone, pool.task_ids[ascending], vectors, projection))
@@ -72,42 +70,25 @@ def keep_looks(runtime: Runtime, project_id: int, pool: ProjectPool) -> None:
 
 def write_looks(runtime: Runtime, project_id: int, looks: Looks) -> None:
     """Write the looks of a project, whole or not at all."""
-    path = _path(runtime, project_id)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    with temporary.open("wb") as file:
-        np.savez(
-            file,
-            key=np.array(looks.key),
-            backbone=np.array(looks.backbone),
-            task_ids=looks.task_ids,
-            vectors=looks.vectors,
-            mean=looks.projection.mean,
-            matrix=looks.projection.matrix,
-        )
-    temporary.replace(path)
+    write_arrays(
+        _path(runtime, project_id),
+        key=looks.key,
+        backbone=looks.backbone,
+        task_ids=looks.task_ids,
+        vectors=looks.vectors,
+        mean=looks.projection.mean,
+        matrix=looks.projection.matrix,
+    )
 
 
 def read_looks(runtime: Runtime, project_id: int) -> Looks | None:
     """The looks of a project; None where there are none yet, or they are damaged (the next refresh writes them anew)."""
-    try:
-        with np.load(_path(runtime, project_id), allow_pickle=False) as arrays:
-            projection = Projection(arrays["mean"], arrays["matrix"])
-            return Looks(str(arrays["key"]), str(arrays["backbone"]), arrays["task_ids"], arrays["vectors"], projection)
-    except FileNotFoundError:
+    kept = read_arrays(_path(runtime, project_id), "key", "backbone", "task_ids", "vectors", "mean", "matrix")
+    if kept is None:
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        log.warning("the looks of project %s are damaged: %s", project_id, error)
-        return None
+    projection = Projection(kept["mean"], kept["matrix"])
+    return Looks(str(kept["key"]), str(kept["backbone"]), kept["task_ids"], kept["vectors"], projection)
 
 
 def _path(runtime: Runtime, project_id: int) -> Path:
     return project_folder(runtime, project_id) / "looks.npz"
-
-
-def _key(path: Path) -> str | None:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return str(arrays["key"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None

@@ -5,8 +5,6 @@ It comes from the cross-validation that calibrates what serves, so that it costs
 
 from __future__ import annotations
 
-import logging
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +13,10 @@ from numpy.typing import NDArray
 
 from backend.learning.calibration import tempered
 from backend.service.context.context import Runtime
+from backend.service.pool.arrays import read_arrays, write_arrays
 from backend.service.pool.cache import ProjectPool
 from backend.service.pool.predictions import Annotated
 from backend.service.versions.artifacts import project_folder
-
-log = logging.getLogger(__name__)
 
 CERTAIN = 0.999  # an answer that is spread over the leaves of an inner choice names no label
 
@@ -57,50 +54,23 @@ def keep_review(runtime: Runtime, project_id: int, pool: ProjectPool, annotated:
     values = targets.values[[place[int(row)] for row in rows]] if rows.size else targets.values[:0]
     named = values.max(axis=1, initial=0.0) >= CERTAIN
     believed = tempered(calibration.held_out[known][named], calibration.temperature)
-    _write(
+    write_arrays(
         _path(runtime, project_id),
-        Review(
-            pool.labels.key,
-            calibration.annotations,
-            pool.task_ids[rows[named]],
-            values[named].argmax(axis=1).astype(np.int64),
-            believed.astype(np.float16),
-        ),
+        labels_key=pool.labels.key,
+        annotations=calibration.annotations,
+        task_ids=pool.task_ids[rows[named]],
+        given=values[named].argmax(axis=1).astype(np.int64),
+        held_out=believed.astype(np.float16),
     )
 
 
 def read_review(runtime: Runtime, project_id: int) -> Review | None:
     """The last review; None where there is none yet, or it is damaged (the next one replaces it)."""
-    try:
-        with np.load(_path(runtime, project_id), allow_pickle=False) as arrays:
-            return Review(
-                str(arrays["labels_key"]),
-                int(arrays["annotations"]),
-                arrays["task_ids"],
-                arrays["given"],
-                arrays["held_out"],
-            )
-    except FileNotFoundError:
+    kept = read_arrays(_path(runtime, project_id), "labels_key", "annotations", "task_ids", "given", "held_out")
+    if kept is None:
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        log.warning("the review of project %s is damaged: %s", project_id, error)
-        return None
+    return Review(str(kept["labels_key"]), int(kept["annotations"]), kept["task_ids"], kept["given"], kept["held_out"])
 
 
 def _path(runtime: Runtime, project_id: int) -> Path:
     return project_folder(runtime, project_id) / "review.npz"
-
-
-def _write(path: Path, review: Review) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    with temporary.open("wb") as file:
-        np.savez(
-            file,
-            labels_key=np.array(review.labels_key),
-            annotations=np.array(review.annotations),
-            task_ids=review.task_ids,
-            given=review.given,
-            held_out=review.held_out,
-        )
-    temporary.replace(path)
