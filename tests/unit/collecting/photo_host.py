@@ -45,43 +45,43 @@ class _Answers(BaseHTTPRequestHandler):
             host.asked[self.path] += 1
             host.at_once[name] += 1
             host.most_at_once[name] = max(host.most_at_once[name], host.at_once[name])
-        try:
-            self.answer(*self.path.strip("/").split("/"))
-        finally:
-            with host.lock:
-                host.at_once[name] -= 1
+        status, body = self.answer(*self.path.strip("/").split("/"))
+        # Before the last byte: with it in hand, the client may ask again sooner than this thread runs on.
+        with host.lock:
+            host.at_once[name] -= 1
+        if status is None:
+            self.close_connection = True
+        elif status >= 400:
+            self.send_error(status)
+        else:
+            self.send_response(status)
+            self.send_header(*(("Location", body.decode()) if status == 302 else ("Content-Length", str(len(body)))))
+            self.end_headers()
+            if status == 200:
+                self.wfile.write(body)
 
-    def answer(self, kind: str, number: str = "0") -> None:
+    def answer(self, kind: str, number: str = "0") -> tuple[int | None, bytes]:
+        """The status, None for a connection that closes without a word, and the body or the new address."""
         number = number.partition("?")[0]
         with self.server.lock:
             busy = self.server.busy > 0
             self.server.busy -= busy
         if busy:
-            self.send_error(503)
-        elif kind == "gone":
-            self.send_error(404)
-        elif kind == "broken":
-            self.send_error(500)
-        elif kind == "moved":
-            self.send_response(302)
-            self.send_header("Location", f"/photo/{number}")
-            self.end_headers()
-        elif kind == "away":
-            self.close_connection = True  # without a word
-        else:
-            if kind == "slow":
-                threading.Event().wait(0.3)
-            bodies = {
-                "page": b"<html>no photo</html>",
-                "dot": photo(99, 20, 20),
-                "cut": photo(98)[:400],
-                "placeholder": photo(97),
-            }
-            body = bodies.get(kind) or photo(int(number))
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            return 503, b""
+        if kind == "moved":
+            return 302, f"/photo/{number}".encode()
+        without_photo = {"gone": 404, "broken": 500, "away": None}
+        if kind in without_photo:
+            return without_photo[kind], b""
+        if kind == "slow":
+            threading.Event().wait(0.3)
+        bodies = {
+            "page": b"<html>no photo</html>",
+            "dot": photo(99, 20, 20),
+            "cut": photo(98)[:400],
+            "placeholder": photo(97),
+        }
+        return 200, bodies.get(kind) or photo(int(number))
 
     def log_message(self, format: str, *arguments: object) -> None:
         return None

@@ -14,7 +14,7 @@ from backend.settings import Settings
 pytestmark = pytest.mark.unit
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-SHOWN = re.compile(r'\{"(?:strategy|window_size|weights|relevance)".*?\}(?=`|\n)')
+SHOWN = re.compile(r'\{"(?:strategy|window_size|weights|relevance)".*?\}(?=`|\n)', re.DOTALL)
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/ordering.md"])
