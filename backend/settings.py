@@ -120,7 +120,8 @@ class Settings(BaseSettings):
         description="Arithmetic of the backbone: int8, fp32, or auto: int8 where the backbone was measured to bear it and the processor gains by it. A change has every photo embedded anew. Several machines of different kinds: name one.",
     )
     inception_weights: Path | None = Field(
-        None, description="Keras weights file of InceptionV3 (.h5 or .weights.h5), instead of the download."
+        None,
+        description="Weights of InceptionV3, instead of the download: a Keras file (.h5 or .weights.h5), or classify_image_graph_def.pb of 2015 with its class list beside it.",
     )
     weights_dir: Path | None = Field(
         None, description="Folder for downloaded weights and compiled models; empty: STATE_DIR/models."

@@ -61,12 +61,16 @@ def open_frozen(
     if scale == 0:
         raise BackendError("--input-std 0: pixels are divided by it; give another.", reason="bad_graph")
 
+    shape = source.shape
+    one_by_one = shape.rank == 4 and shape[0] == 1  # as the graph of 2015 takes them
+
     def run(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         pixels = (images.astype(np.float32) - np.float32(shift)) / np.float32(scale)
-        return np.asarray(session.run(sink, {source: pixels}), dtype=np.float32)
+        batches = np.split(pixels, len(pixels)) if one_by_one else [pixels]
+        answers = [np.asarray(session.run(sink, {source: batch}), dtype=np.float32) for batch in batches]
+        return np.concatenate([answer.reshape(-1, answer.shape[-1]) for answer in answers])
 
     height, width = size
-    shape = source.shape
     if shape.rank == 4 and shape[1] is not None and shape[2] is not None:
         height, width = shape[1], shape[2]
     return FrozenGraph(run, (height or OLD_SIZE, width or OLD_SIZE))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from backend.classifiers.frozen import open_frozen
 from backend.decoding import Fit
 from backend.errors import BackendError, NotFoundError
+from backend.features.inception_2015 import CLASSES_FILE, class_names
 from backend.learning.export import FORMATS
 from backend.learning.export.bundle import CARD_FILE, LABELS_FILE
 from backend.learning.export.format import Runner
@@ -153,9 +154,12 @@ def _labels(path: Path, card: dict[str, Any], given: Path | None, outputs: int) 
         labels, source = [str(label) for label in card["labels"]], "its card"
     else:
         found = next((path.parent / name for name in LABELS_NAMES if (path.parent / name).is_file()), None)
-        if found is None:
+        if found is not None:
+            labels, source = _read_labels(found), str(found)
+        elif (names := class_names(path, outputs)) is not None:
+            labels, source = names, CLASSES_FILE
+        else:
             raise NotFoundError(f"No labels beside {path}: name the file with --labels, one label a line.")
-        labels, source = _read_labels(found), str(found)
     if len(labels) != outputs:
         raise BackendError(
             f"{source} has {len(labels)} labels, {path} gives {outputs} probabilities: give the file that belongs to it.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from backend.features import inception_2015
 from backend.features.keras_weights import PUBLISHER, PublishedWeights, load_into, locate
 from backend.features.spec import IMAGENET_CLASSES, ImageNetNetwork, NetworkSpec
 
@@ -20,7 +21,10 @@ WEIGHTS = PublishedWeights(
 
 
 def build_network(weights: Path | None) -> ImageNetNetwork:
-    """Inception v3 cut at its average pool; without a weights file its weights are random."""
+    """Inception v3 cut at its average pool, or the frozen graph of 2015 (.pb); without a file its weights are random."""
+    if weights is not None and weights.suffix == inception_2015.ENDING:
+        spec = INCEPTION_V3
+        return inception_2015.build_network(weights, spec.input_size, spec.embedding_dim, spec.mean, spec.scale)
     import keras
 
     model = keras.applications.InceptionV3(weights=None, classes=IMAGENET_CLASSES)
