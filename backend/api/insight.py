@@ -15,6 +15,7 @@ from backend.errors import BackendError
 from backend.service.context.context import Runtime
 from backend.service.insight.coverage import coverage_of
 from backend.service.insight.data_manager import open_tab
+from backend.service.insight.disagreements import disagreements_of
 from backend.service.insight.mistakes import mistakes_of, photos_of_cell
 from backend.service.insight.outlook import outlook_of
 from backend.service.insight.search import (
@@ -113,6 +114,25 @@ class CellQuery(BaseModel):
     limit: int = Field(100, ge=1, le=1000)
 
 
+class AgainstQuery(BaseModel):
+    """With which other version."""
+
+    against: str = Field(min_length=1, max_length=100)
+    limit: int = Field(24, ge=1, le=1000)
+
+
+class DisagreementsAnswer(_Answer):
+    """Two versions: figures, and photos without an answer that they name differently; `why`: why there are none."""
+
+    version: str
+    other: str
+    figures: list[dict[str, Any]]
+    compared: int
+    differing: int
+    photos: list[dict[str, Any]]
+    why: str
+
+
 class PhotosAnswer(_Answer):
     """Tasks, each with the confidence in what is believed of it, [0, 1]."""
 
@@ -209,6 +229,12 @@ def insight_blueprint(runtime: Runtime) -> Blueprint:
     def cell(project_id: int, query: CellQuery) -> Answer:
         found = find_project(runtime, project_id)
         return jsonify({"photos": photos_of_cell(runtime, found, query.given, query.believed, query.limit)})
+
+    @blueprint.get("/models/<version>/disagreements")
+    @described("Photos that two versions name differently.", query=AgainstQuery, answers={200: DisagreementsAnswer})
+    def disagreements(project_id: int, version: str, query: AgainstQuery) -> Answer:
+        found = find_project(runtime, project_id)
+        return jsonify(disagreements_of(runtime, found, version, query.against, query.limit))
 
     @blueprint.get("/coverage")
     @described("Photos and answers below each node of the label tree.", answers={200: CoverageAnswer})

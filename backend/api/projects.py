@@ -143,6 +143,7 @@ def projects_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
     @blueprint.post("/<int:project_id>/train")
     @described("A training now, or a fine-tuning.", body=TrainingOptions, answers={202: AcceptedAnswer})
     def train(project_id: int, body: TrainingOptions) -> Answer:
+        refuse_other_sites(request)
         job = request_training(runtime, project_id, body.adaptation, body.fine_tune)
         return jsonify({"status": "accepted", "job": job}), 202
 
@@ -166,17 +167,20 @@ def projects_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
     @blueprint.post("/<int:project_id>/models/<version>/promote")
     @described("Lets that version serve.", answers={202: ServingAnswer})
     def promote_model(project_id: int, version: str) -> Answer:
+        refuse_other_sites(request)
         return jsonify({"serving": version, "job": promote(runtime, project_id, version)}), 202
 
     @blueprint.post("/<int:project_id>/models/rollback")
     @described("Goes back to the parent of the serving version.", answers={202: ServingAnswer})
     def rollback_model(project_id: int) -> Answer:
+        refuse_other_sites(request)
         version, job = rollback(runtime, project_id)
         return jsonify({"serving": version, "job": job}), 202
 
     @blueprint.post("/<int:project_id>/models/unpin")
     @described("Lets training choose the serving version again.", answers={200: UnpinnedAnswer})
     def unpin_model(project_id: int) -> Answer:
+        refuse_other_sites(request)
         unpin(runtime, project_id)
         return jsonify({"pinned": False})
 

@@ -41,4 +41,19 @@ function listen() {
     if (events.readyState === EventSource.CLOSED) setTimeout(listen, 5000); // too many pages listen
   });
 }
+
+// What a person decides about versions: asked once more, since it changes what annotators see.
+document.getElementById("versions").addEventListener("click", async ({ target }) => {
+  if (!target.dataset.post || !window.confirm(target.dataset.ask)) return;
+  target.disabled = true;
+  const say = (text) => { document.getElementById("said").textContent = text; };
+  try {
+    const response = await fetch(`/projects/${jobs.dataset.project}/${target.dataset.post}`, { method: "POST" });
+    const answer = await response.json();
+    if (!response.ok) throw new Error(answer.error?.message ?? `The backend answered ${response.status}.`);
+    target.blur();
+    await fetchAnew();
+    say(answer.serving ? `${answer.serving} serves from now on; the queue is ordered anew.` : "Training chooses again.");
+  } catch (error) { say(error.message); target.disabled = false; }
+});
 listen();

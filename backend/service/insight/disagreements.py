@@ -1,0 +1,108 @@
+"""Two versions of a model side by side: their figures, and the photos that they name differently."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.errors import BackendError
+from backend.learning.evaluation import decide_labels
+from backend.service.context.context import Runtime
+from backend.service.insight.coverage import answered_tasks
+from backend.service.pool.current import current_snapshot
+from backend.service.pool.snapshot import Snapshot
+from backend.service.projects.labels import labels_of
+from backend.service.projects.tasks import CHUNK, tasks_by_id
+from backend.service.versions.artifacts import load_heads
+from backend.service.versions.registry import compare, find_version
+from backend.storage.schema import ModelVersion, Project
+from backend.sync.version_names import model_of
+from backend.zero_shot import zero_shot
+
+SAMPLED = 5000
+"""Most photos that two versions are asked about: drawn at random, the share that differs is known to about one point."""
+
+Floats = NDArray[np.float32]
+
+
+def disagreements_of(runtime: Runtime, project: Project, version: str, other: str, limit: int) -> dict[str, Any]:
+    """What two versions say of photos that nobody answered, those first on which both are surest; and their figures.
+
+    Raises:
+        NotFoundError: the project has no such version.
+        BackendError: nothing is predicted yet.
+    """
+    first, second = find_version(runtime, project.id, version), find_version(runtime, project.id, other)
+    found: dict[str, Any] = {
+        "version": version,
+        "other": other,
+        "figures": compare(second, first),
+        "compared": 0,
+        "differing": 0,
+        "photos": [],
+        "why": "",
+    }
+    snapshot = current_snapshot(runtime, project)
+    rows = np.flatnonzero(~np.isin(snapshot.task_ids, answered_tasks(runtime, project.id)))
+    if rows.size > SAMPLED:
+        rows = np.sort(np.random.default_rng(0).choice(rows, SAMPLED, replace=False))
+    try:
+        (known, one), (also_known, two) = (_said(runtime, project, snapshot, item, rows) for item in (first, second))
+    except BackendError as error:
+        return {**found, "why": str(error)}
+    both = known & also_known
+    rows, one, two = rows[both], one[both], two[both]
+    control = labels_of(runtime, project).spaces[0].control
+    chosen, others = (decide_labels(said, control.multiple) for said in (one, two))
+    differing = np.flatnonzero((chosen != others).any(axis=1))
+    sure = np.minimum(one.max(axis=1), two.max(axis=1))[differing]
+
+    def said(labels: NDArray[np.bool_]) -> str:
+        return ", ".join(control.labels[int(index)].title for index in np.flatnonzero(labels)) or "nothing"
+
+    return {
+        **found,
+        "compared": int(rows.size),
+        "differing": int(differing.size),
+        "photos": [
+            {
+                "task": int(snapshot.task_ids[rows[at]]),
+                "label": said(chosen[at]),
+                "probability": round(float(one[at].max()), 4),
+                "other_label": said(others[at]),
+                "other_probability": round(float(two[at].max()), 4),
+            }
+            for at in differing[np.argsort(-sure, kind="stable")[:limit]]
+        ],
+    }
+
+
+def _said(
+    runtime: Runtime, project: Project, snapshot: Snapshot, version: ModelVersion, rows: NDArray[np.intp]
+) -> tuple[NDArray[np.bool_], Floats]:
+    """Which of these rows a version can be asked about, bool [n], and its probabilities float32 [n, L]."""
+    if version.version == model_of(snapshot.version):
+        return np.ones(rows.size, dtype=bool), np.asarray(snapshot.controls[0].probabilities[rows], dtype=np.float32)
+    heads = load_heads(runtime, project.id, version.version)
+    space = labels_of(runtime, project).spaces[0]
+    if heads is None or heads[0].n_labels != space.n_labels:
+        raise BackendError(
+            f"What {version.version} says of each photo is not kept: it depends on all answers, or has other labels.",
+            reason="no_head",
+        )
+    backbone = runtime.backbone_of("" if version.backbone == runtime.backbone.id else version.backbone)
+    found = np.zeros(rows.size, dtype=bool)
+    said = np.zeros((rows.size, space.n_labels), dtype=np.float32)
+    for start in range(0, rows.size, CHUNK):
+        part = slice(start, start + CHUNK)
+        tasks = snapshot.task_ids[rows[part]].tolist()
+        with runtime.database.session() as session:
+            known = {task.task_id: task.digest or "" for task in tasks_by_id(session, project.id, tasks)}
+        stored, found[part] = runtime.features.matrix(
+            [known.get(task, "") for task in tasks], backbone.id, backbone.spec.embedding_dim
+        )
+        priors = zero_shot(backbone, [space], stored).priors
+        said[part] = heads[0].predict(backbone.features(stored), priors[0])
+    return found, said

@@ -1,0 +1,68 @@
+"""Two versions are compared over photos that nobody answered; what a person chooses serves; other sites cannot choose."""
+
+from __future__ import annotations
+
+import pytest
+from flask.testing import FlaskClient
+
+from backend.api.app import create_app
+from backend.service.insight.disagreements import disagreements_of
+from backend.service.versions.registry import list_versions
+from tests.photographs import photographs
+from tests.unit.service.photo_project import PhotoProject
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> PhotoProject:
+    classes = sorted(folder.name for folder in photographs().iterdir() if folder.is_dir())[:3]
+    made = PhotoProject(tmp_path_factory.mktemp("versions"), classes, 8, evaluation_share=0.0)
+    made.run("embed")
+    made.annotate(range(9))
+    made.run("train")
+    return made
+
+
+@pytest.fixture
+def client(project: PhotoProject) -> FlaskClient:
+    return create_app(project.runtime, project.jobs).test_client()
+
+
+def test_photos_that_two_versions_name_differently_are_those_that_differ(project: PhotoProject) -> None:
+    versions = {item.version for item in list_versions(project.runtime, 1)}
+    trained = next(name for name in sorted(versions) if name.startswith("head"))
+    found = disagreements_of(project.runtime, project.row, trained, "propagation", 100)
+    assert found["compared"] == 24 - 9
+    assert found["differing"] == len(found["photos"])
+    assert all(item["label"] != item["other_label"] for item in found["photos"])
+    same = disagreements_of(project.runtime, project.row, trained, trained, 100)
+    assert (same["compared"], same["differing"]) == (15, 0)
+    gone = disagreements_of(project.runtime, project.row, "wordnet", trained, 100)
+    assert "wordnet" in gone["why"]
+
+
+def test_a_person_promotes_goes_back_and_lets_go(project: PhotoProject, client: FlaskClient) -> None:
+    trained = next(item.version for item in list_versions(project.runtime, 1) if item.version.startswith("head"))
+    hostile = client.post(f"/projects/1/models/{trained}/promote", headers={"Origin": "http://evil.example"})
+    assert hostile.json["error"]["code"] == "other_site"
+    client.post(f"/projects/1/models/{trained}/promote")
+    project.run_waiting()
+    assert (project.row.serving_version, project.row.pinned) == (trained, True)
+    page = client.get("/dashboard/1?compare=propagation").text
+    assert "roll back to propagation" in page
+    assert f"--version {trained}" in page
+    assert f"propagation beside {trained}" in page
+    client.post("/projects/1/models/rollback")
+    project.run_waiting()
+    assert project.row.serving_version == "propagation"
+    client.post("/projects/1/models/unpin")
+    assert not project.row.pinned
+
+
+def test_an_unknown_version_is_named_and_stays_text(project: PhotoProject, client: FlaskClient) -> None:
+    page = client.get("/dashboard/1?compare=%3Cscript%3Ealert(1)%3C/script%3E&against=propagation").text
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>alert" not in page
+    answer = client.get("/projects/1/models/nothing/disagreements?against=propagation")
+    assert answer.status_code == 404
