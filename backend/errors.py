@@ -70,6 +70,10 @@ class LabelStudioError(BackendError):
     reason = "label_studio"
 
 
+class JobCancelledError(Exception):
+    """A person wants the running job to stop. Not a `BackendError`: whoever goes on after one must not go on after this."""
+
+
 class NotFoundError(BackendError):
     """The project, task, job or model version that was asked for does not exist."""
 

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from backend.api.answers import (
     AcceptedAnswer,
     FailuresAnswer,
+    JobAnswer,
     JobsAnswer,
     ModelAnswer,
     ModelsAnswer,
@@ -26,6 +27,8 @@ from backend.api.contract import describe_job
 from backend.api.describe import Answer, described
 from backend.api.requests import CompareQuery, DaysQuery, LimitQuery, TrainingOptions, WishBody
 from backend.dashboard.person import refuse_other_sites
+from backend.jobs.cancelling import cancel
+from backend.jobs.kinds import JobStatus
 from backend.jobs.queue import JobQueue
 from backend.service.context.context import Runtime
 from backend.service.projects.project import find_project, list_projects
@@ -126,6 +129,21 @@ def projects_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
         return jsonify(
             {"jobs": [describe_job(runtime.settings, job) for job in jobs.ledger.of_project(project_id, query.limit)]}
         )
+
+    @blueprint.post("/<int:project_id>/jobs/<job>/cancel")
+    @described("Cancels a job that waits or runs.", answers={200: JobAnswer, 202: JobAnswer})
+    def cancel_job(project_id: int, job: str) -> Answer:
+        refuse_other_sites(request)
+        find_project(runtime, project_id)
+        found = cancel(jobs.ledger, project_id, job)
+        return jsonify(describe_job(runtime.settings, found)), 202 if found.status == JobStatus.RUNNING else 200
+
+    @blueprint.post("/<int:project_id>/jobs/<job>/again")
+    @described("Asks again for what a cancelled or failed job was to do.", answers={202: AcceptedAnswer})
+    def start_again(project_id: int, job: str) -> Answer:
+        refuse_other_sites(request)
+        find_project(runtime, project_id)
+        return jsonify({"status": "accepted", "job": jobs.again(project_id, job)}), 202
 
     @blueprint.get("/<int:project_id>/failures")
     @described("Tasks whose photo cannot be read.", query=LimitQuery, answers={200: FailuresAnswer})

@@ -118,7 +118,7 @@ def _follow(ledger: JobLedger, job_id: str) -> dict[str, Any]:
     """Show a job's progress until it ends; its result.
 
     Raises:
-        BackendError: it failed, or nobody runs it.
+        BackendError: it failed, was cancelled, or nobody runs it.
     """
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), console=messages()
@@ -134,6 +134,8 @@ def _follow(ledger: JobLedger, job_id: str) -> dict[str, Any]:
             bar.update(step, completed=job.progress, description=f"{job.kind}: {job.message or job.status}")
             if job.status == JobStatus.FAILED:
                 raise BackendError(f"Job {job_id} failed: {job.message}")
+            if job.status == JobStatus.CANCELLED:
+                raise BackendError(f"Job {job_id} was cancelled.")
             if job.status == JobStatus.DONE:
                 return dict(job.result or {})
             time.sleep(POLL_SECONDS)

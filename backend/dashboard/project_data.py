@@ -37,12 +37,12 @@ def project_overview(runtime: Runtime, project: Project) -> dict[str, Any]:
         suggested = count_suggestions(session, project.id, today)
         accepted = sum(count.accepted for count in suggested)
         answered = accepted + sum(count.corrected for count in suggested)
-        faults = list(
+        ended = list(
             session.scalars(
                 select(Job)
                 .where(
                     Job.project_id == project.id,
-                    Job.status == JobStatus.FAILED,
+                    Job.status.in_((JobStatus.FAILED, JobStatus.CANCELLED)),
                     Job.finished_at >= now() - timedelta(days=1),
                 )
                 .order_by(Job.finished_at.desc())
@@ -68,7 +68,8 @@ def project_overview(runtime: Runtime, project: Project) -> dict[str, Any]:
         "labelled": labelled or 0,
         "labelled_today": labelled_today or 0,
         "jobs": unfinished_jobs(runtime, project.id),
-        "faults": [{"kind": job.kind, "message": job.message, "at": job.finished_at} for job in faults],
+        "faults": [_ended(job) for job in ended if job.status == JobStatus.FAILED],
+        "cancelled": [_ended(job) for job in ended if job.status == JobStatus.CANCELLED],
         "unread": [{"task": task.task_id, "message": task.failure_detail or task.failure} for task in unread],
         "serving": serving["version"] if serving else None,
         "accuracy": serving["accuracy"] if serving else None,
@@ -96,10 +97,15 @@ def unfinished_jobs(runtime: Runtime, project_id: int) -> list[dict[str, Any]]:
                 "kind": job.kind,
                 "status": job.status,
                 "percent": round(100 * job.progress),
-                "message": job.message,
+                "message": "stops at its next report" if job.cancel_requested else job.message,
+                "cancelling": job.cancel_requested,
             }
             for job in session.scalars(query)
         ]
+
+
+def _ended(job: Job) -> dict[str, Any]:
+    return {"id": job.id, "kind": job.kind, "message": job.message, "at": job.finished_at}
 
 
 def _connection(runtime: Runtime, project: Project) -> str:

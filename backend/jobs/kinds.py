@@ -16,6 +16,8 @@ class JobStatus(StrEnum):
     """It ended with a result."""
     FAILED = "failed"
     """It ended with an error, which its message tells."""
+    CANCELLED = "cancelled"
+    """A person stopped it; what it had done by then is kept."""
 
 
 class Lane(StrEnum):

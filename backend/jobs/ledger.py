@@ -73,11 +73,12 @@ class JobLedger:
             return None
         return self.get(job_id) if taken else None
 
-    def progress(self, job_id: str, fraction: float, message: str) -> None:
-        """Note how far a running job is; `fraction` in [0, 1], 1 = done."""
+    def progress(self, job_id: str, fraction: float, message: str) -> bool:
+        """Note how far a running job is; `fraction` in [0, 1], 1 = done. Whether a person wants it to stop."""
         values = {"progress": min(max(fraction, 0.0), 1.0), "message": message, "heartbeat_at": now()}
+        noted = update(Job).where(Job.id == job_id, Job.status == JobStatus.RUNNING).values(**values)
         with self.database.session() as session:
-            session.execute(update(Job).where(Job.id == job_id, Job.status == JobStatus.RUNNING).values(**values))
+            return bool(session.scalar(noted.returning(Job.cancel_requested)))
 
     def heartbeat(self, job_ids: Sequence[str], worker: WorkerName) -> None:
         """Record a heartbeat for the jobs that this worker runs."""
@@ -85,6 +86,13 @@ class JobLedger:
             session.execute(
                 update(Job).where(Job.id.in_(job_ids), Job.worker == str(worker)).values(heartbeat_at=now())
             )
+
+    def stop(self, job_id: str, worker: WorkerName) -> None:
+        """End a job of this worker that a person cancelled; its progress and last message tell how far it came."""
+        running = update(Job).where(Job.id == job_id, Job.worker == str(worker), Job.status == JobStatus.RUNNING)
+        values = {"status": JobStatus.CANCELLED, "finished_at": now(), "message": "cancelled after: " + Job.message}
+        with self.database.session() as session:
+            session.execute(running.values(**values))
 
     def finish(self, job_id: str, worker: WorkerName, *, result: Mapping[str, Any] | None, error: str | None) -> None:
         """End a job of this worker: done with a result, or failed with a sentence that says why.
@@ -175,7 +183,8 @@ class JobLedger:
     def purge(self, older_than: timedelta) -> None:
         """Delete jobs that ended long ago, so that the ledger does not grow for ever."""
         ended = delete(Job).where(
-            Job.status.in_((JobStatus.DONE, JobStatus.FAILED)), Job.finished_at < now() - older_than
+            Job.status.in_((JobStatus.DONE, JobStatus.FAILED, JobStatus.CANCELLED)),
+            Job.finished_at < now() - older_than,
         )
         with self.database.session() as session:
             session.execute(ended)
@@ -198,7 +207,9 @@ def _take_back(session: Session, dead: Job) -> bool:
         return False
     queued = False
     values: dict[str, Any] = {"status": JobStatus.FAILED, "finished_at": now()}
-    if dead.attempts >= MAX_ATTEMPTS:
+    if dead.cancel_requested:
+        values |= {"status": JobStatus.CANCELLED, "message": "cancelled; its worker died first"}
+    elif dead.attempts >= MAX_ATTEMPTS:
         values["message"] = f"given up: the worker died {dead.attempts} times while it ran"
     elif (twin := session.scalars(_queued(dead.kind, dead.project_id).with_for_update()).one_or_none()) is not None:
         twin.payload = {**dead.payload, **twin.payload}  # the newer request wins, and nothing asked for is lost

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from huey.api import Huey
 
+from backend.jobs import cancelling
 from backend.jobs.huey_queue import open_huey, queue_faults
 from backend.jobs.kinds import Lane, lane_of
 from backend.jobs.ledger import JobLedger
@@ -39,9 +41,20 @@ class JobQueue:
             self._send(job_id, lane_of(kind))
         return job_id
 
+    def again(self, project_id: int, job_id: str) -> str:
+        """Ask once more for what a cancelled or failed job was asked for; the new job's id. Errors: `cancelling.again`."""
+        found, new = cancelling.again(self.ledger, project_id, job_id)
+        if new:
+            self._send(found, lane_of(self.ledger.get(found).kind))
+        return found
+
     def pending(self, kind: str, project_id: int) -> bool:
         """Whether a job of this kind waits or runs for the project."""
         return self.ledger.pending(kind, project_id)
+
+    def cancelled_at(self, kind: str, project_id: int) -> datetime | None:
+        """When a person cancelled the last job of this kind that ended for the project; None: nobody did."""
+        return cancelling.cancelled_at(self.ledger, kind, project_id)
 
     def wake(self, lane: Lane) -> None:
         """Send a message for each job of a lane that could run and has none: its message was lost, or came too early.

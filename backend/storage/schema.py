@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
+    false,
     text,
     true,
 )
@@ -241,9 +242,12 @@ class Job(Base):
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     project_id: Mapped[int] = mapped_column(Integer, index=True)
     kind: Mapped[str] = mapped_column(String(32))  # sync | embed | refresh | preview | train | fine_tune | reembed
-    status: Mapped[str] = mapped_column(String(16), index=True)  # queued | running | done | failed
+    status: Mapped[str] = mapped_column(String(16), index=True)  # queued | running | done | failed | cancelled
     progress: Mapped[float] = mapped_column(Float, default=0.0)  # [0, 1]
     message: Mapped[str] = mapped_column(Text, default="")
+    cancel_requested: Mapped[bool] = mapped_column(
+        Boolean, default=False, server_default=false()
+    )  # a person wants it to stop at its next report
     payload: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     attempts: Mapped[int] = mapped_column(Integer, default=0)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from backend import metrics
-from backend.errors import BackendError
+from backend.errors import BackendError, JobCancelledError
 from backend.jobs.kinds import JobStatus
 from backend.jobs.ledger import HEARTBEAT_SECONDS, JobLedger
 from backend.jobs.worker_name import WorkerName
@@ -49,8 +49,12 @@ class Runner:
         log.info("job %s (%s, project %s) started", job_id, job.kind, job.project_id)
         error: str | None = None
         result: Mapping[str, Any] | None = None
+        status = JobStatus.DONE
         try:
             result = self._handler(job)(job, self._progress_of(job))
+        except JobCancelledError:
+            status = JobStatus.CANCELLED
+            log.info("job %s (%s, project %s) was cancelled", job_id, job.kind, job.project_id)
         except BackendError as failure:
             error = str(failure)
             log.error("job %s (%s, project %s) failed: %s", job_id, job.kind, job.project_id, error)
@@ -60,9 +64,12 @@ class Runner:
         finally:
             with self._lock:
                 self._running.discard(job_id)
-        self.ledger.finish(job_id, self.name, result=result, error=error)
-        metrics.JOBS.labels(job.kind, JobStatus.FAILED if error else JobStatus.DONE).inc()
-        if error is None:
+        if status is JobStatus.CANCELLED:
+            self.ledger.stop(job_id, self.name)
+        else:
+            self.ledger.finish(job_id, self.name, result=result, error=error)
+        metrics.JOBS.labels(job.kind, JobStatus.FAILED if error else status).inc()
+        if error is None and status is JobStatus.DONE:
             log.info(
                 "job %s (%s, project %s) done in %.1f s", job_id, job.kind, job.project_id, time.monotonic() - started
             )
@@ -82,7 +89,9 @@ class Runner:
 
     def _progress_of(self, job: Job) -> Progress:
         def report(fraction: float, message: str) -> None:
-            self.ledger.progress(job.id, fraction, message)
+            cancelled = self.ledger.progress(job.id, fraction, message)
             log.info("%s of project %s: %3.0f %% %s", job.kind, job.project_id, 100 * fraction, message)
+            if cancelled:
+                raise JobCancelledError(job.id)
 
         return report

@@ -1,4 +1,6 @@
 // Jobs move as they run; once they have ended, the figures of the page are fetched anew.
+import { call, change } from "./jobs.js";
+
 const jobs = document.getElementById("jobs");
 let busy = jobs.querySelector("progress") !== null;
 
@@ -11,7 +13,15 @@ function line(job) {
   bar.max = 100;
   bar.value = job.percent;
   bar.setAttribute("aria-label", job.kind);
-  row.append(text, bar);
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "link";
+  button.textContent = "cancel";
+  button.disabled = job.cancelling;
+  button.dataset.job = job.id;
+  button.dataset.do = "cancel";
+  button.setAttribute("aria-label", `Cancel ${job.kind}`);
+  row.append(text, bar, button);
   return row;
 }
 
@@ -42,15 +52,23 @@ function listen() {
   });
 }
 
+document.addEventListener("click", async ({ target }) => {
+  if (!target.dataset?.job) return;
+  const say = (text) => { document.getElementById("stopped").textContent = text; };
+  target.disabled = true;
+  try {
+    await change(jobs.dataset.project, target.dataset, say);
+    await fetchAnew();
+  } catch (error) { say(error.message); target.disabled = false; }
+});
+
 // What a person decides about versions: asked once more, since it changes what annotators see.
 document.getElementById("versions").addEventListener("click", async ({ target }) => {
   if (!target.dataset.post || !window.confirm(target.dataset.ask)) return;
   target.disabled = true;
   const say = (text) => { document.getElementById("said").textContent = text; };
   try {
-    const response = await fetch(`/projects/${jobs.dataset.project}/${target.dataset.post}`, { method: "POST" });
-    const answer = await response.json();
-    if (!response.ok) throw new Error(answer.error?.message ?? `The backend answered ${response.status}.`);
+    const answer = await call(`/projects/${jobs.dataset.project}/${target.dataset.post}`);
     target.blur();
     await fetchAnew();
     say(answer.serving ? `${answer.serving} serves from now on; the queue is ordered anew.` : "Training chooses again.");

@@ -5,7 +5,7 @@ const say = (text) => { document.getElementById("status").textContent = text; };
 async function ended(job) {
   for (;;) {
     const answer = await (await fetch(`/job_status?job=${job}`)).json();
-    if (["done", "failed"].includes(answer.job_status)) return;
+    if (["done", "failed", "cancelled"].includes(answer.job_status)) return;
     await new Promise((resolve) => { setTimeout(resolve, 500); });
   }
 }

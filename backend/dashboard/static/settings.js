@@ -34,7 +34,7 @@ async function ended(job) {
   for (;;) {
     const answer = await (await fetch(`/job_status?job=${job}`)).json();
     if (answer.job_status === "done") return answer.result;
-    if (answer.job_status === "failed") throw new Error(answer.message);
+    if (["failed", "cancelled"].includes(answer.job_status)) throw new Error(answer.message);
     await new Promise((resolve) => { setTimeout(resolve, 500); });
   }
 }

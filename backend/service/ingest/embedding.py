@@ -68,16 +68,20 @@ def embed_pending(
     total += unseen_total
     done = failed = 0
     refreshed = time.monotonic()
-    for tasks in chain(_pending(runtime, project_id), unseen_photos(runtime, project_id, backbone.id, unseen_total)):
-        for item in embed_tasks(runtime, backbone, tasks, careful=careful):
-            done += 1
-            failed += item.error is not None
-        progress(min(done / max(total, done), 1.0), f"{done} of {max(total, done)} photos read, {failed} unreadable")
-        if time.monotonic() - refreshed > REFRESH_SECONDS:
-            refreshed = time.monotonic()
+    unseen_chunks = unseen_photos(runtime, project_id, backbone.id, unseen_total)
+    try:
+        for tasks in chain(_pending(runtime, project_id), unseen_chunks):
+            for item in embed_tasks(runtime, backbone, tasks, careful=careful):
+                done += 1
+                failed += item.error is not None
+            most = max(total, done)
+            progress(min(done / most, 1.0), f"{done} of {most} photos read, {failed} unreadable")
+            if time.monotonic() - refreshed > REFRESH_SECONDS:
+                refreshed = time.monotonic()
+                runtime.jobs.enqueue(JobKind.REFRESH, project_id)
+    finally:
+        if done:  # cancelled or not: what was read is ordered
             runtime.jobs.enqueue(JobKind.REFRESH, project_id)
-    if done:
-        runtime.jobs.enqueue(JobKind.REFRESH, project_id)
     return {"read": done, "unreadable": failed, "message": f"{done} photos read, {failed} unreadable"}
 
 

@@ -80,9 +80,10 @@ def _sync_with(
         newest = page.newest if newest is None else max(newest, page.newest)
         progress(min(seen / max(listed.get("task_number") or seen, seen), 1.0), f"{seen} tasks read")
     gone = _forget_gone(runtime, project_id)
+    cancelled = runtime.jobs.cancelled_at(JobKind.EMBED, project_id)
     with runtime.database.session() as session:
         session.execute(update(Project).where(Project.id == project_id).values(synced_at=newest))
-        waiting = session.scalar(_pending(project_id))
+        waiting = session.scalar(_pending(project_id, cancelled))
     if waiting is not None:
         runtime.jobs.enqueue(JobKind.EMBED, project_id)
     if project.published_version != listed.get("model_version") and lost_its_window(client, runtime, project_id):
@@ -190,9 +191,7 @@ def _sees_otherwise(runtime: Runtime, project: Project) -> bool:
         return False
 
 
-def _pending(project_id: int) -> Any:
-    return (
-        select(Task.task_id)
-        .where(Task.project_id == project_id, Task.digest.is_(None), Task.failure.is_(None))
-        .limit(1)
-    )
+def _pending(project_id: int, cancelled: datetime | None) -> Any:
+    """A task to be read; where a person cancelled the reading, one that came after that."""
+    unread = select(Task.task_id).where(Task.project_id == project_id, Task.digest.is_(None), Task.failure.is_(None))
+    return (unread if cancelled is None else unread.where(Task.created_at > cancelled)).limit(1)

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import update
 
-from backend.jobs.kinds import JobKind
 from backend.learning.accuracy import AccuracyEstimate
 from backend.learning.figures import Figures
 from backend.priority import Order, PoolView, order_pool
@@ -38,6 +37,7 @@ from backend.service.queue.publishing import Publishing, open_window
 from backend.service.queue.queue_window import current_window, queue_items, replace_window, same_window
 from backend.service.queue.suggestion import pre_annotation
 from backend.service.queue.task_texts import bring_texts
+from backend.service.queue.training_due import ask_for_training
 from backend.service.queue.wished import as_wished
 from backend.service.versions.artifacts import snapshots_folder
 from backend.service.versions.comparisons import settle_comparison
@@ -111,7 +111,7 @@ def refresh_project(
     )
     version = publication.begin() if publication else project.published_version
     _conclude(runtime, project_id, ranking, version)
-    _ask_for_training(runtime, project_id, options, ranking.annotated)
+    ask_for_training(runtime, project_id, options, ranking.annotated)
     if publication:
         remove_old_snapshots(snapshots_folder(runtime, project_id), keep=(str(ranking.window), project.snapshot))
         publication.settle()
@@ -292,13 +292,3 @@ def _measured(
             "status": "serving" if name == served else "retired",
         }
     return versions
-
-
-def _ask_for_training(runtime: Runtime, project_id: int, options: ProjectOptions, annotated: int) -> None:
-    """Ask for a training once enough is new; while one waits or runs, the refresh that follows it looks again."""
-    if runtime.jobs.pending(JobKind.TRAIN, project_id):
-        return
-    new = annotated - find_project(runtime, project_id).trained_annotations
-    if new >= options.retrain_every:
-        log.info("project %s: %d new annotations, retraining", project_id, new)
-        runtime.jobs.enqueue(JobKind.TRAIN, project_id)

@@ -66,3 +66,17 @@ def test_an_unknown_version_is_named_and_stays_text(project: PhotoProject, clien
     assert "<script>alert" not in page
     answer = client.get("/projects/1/models/nothing/disagreements?against=propagation")
     assert answer.status_code == 404
+
+
+def test_a_job_is_cancelled_and_started_again_by_call(project: PhotoProject, client: FlaskClient) -> None:
+    job = project.runtime.jobs.enqueue("train", 1)
+    hostile = client.post(f"/projects/1/jobs/{job}/cancel", headers={"Sec-Fetch-Site": "cross-site"})
+    assert hostile.json["error"]["code"] == "other_site"
+    stopped = client.post(f"/projects/1/jobs/{job}/cancel")
+    assert (stopped.status_code, stopped.json["job_status"]) == (200, "cancelled")
+    assert "start again" in client.get("/dashboard/1").text
+    project.run("refresh")  # which looks whether a training is due
+    again = client.post(f"/projects/1/jobs/{job}/again")
+    assert (again.status_code, project.jobs.ledger.get(again.json["job"]).kind) == (202, "train")
+    client.post(f"/projects/1/jobs/{again.json['job']}/cancel")
+    assert client.post("/projects/1/jobs/nothing/cancel").status_code == 404

@@ -1,0 +1,22 @@
+// A job is cancelled, or a cancelled one started again; what becomes of it is told below.
+const ENDED = ["done", "failed", "cancelled"];
+const pause = () => new Promise((resolve) => { setTimeout(resolve, 1000); });
+
+export async function call(path) {
+  const response = await fetch(path, { method: "POST" });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.error?.message ?? `The backend answered ${response.status}.`);
+  return answer;
+}
+
+// Resolves once the job has ended, or has begun anew.
+export async function change(project, { job, do: wanted }, say) {
+  let found = await call(`/projects/${project}/jobs/${job}/${wanted}`);
+  if (wanted === "again") { say("It is queued again."); return; }
+  say(`${found.kind} stops at its next report.`);
+  while (!ENDED.includes(found.job_status)) {
+    await pause();
+    found = await (await fetch(`/job_status?job=${job}`)).json();
+  }
+  say(`${found.kind}: ${found.message}`);
+}
