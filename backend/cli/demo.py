@@ -56,9 +56,10 @@ def demo(
     from backend.demo.demo_project import find_or_make_project
     from backend.demo.label_studio_process import LabelStudioProcess
 
-    settings = load_settings()
     kept = DemoFolder(folder)
     photos, paths = _photos(images, kept)
+    settings = load_settings()
+    settings = settings.model_copy(update={"precision": kept.precision(settings, len(paths))})
     config = _config(labels or (SPORTS_CONFIG if images else BRANCHES_CONFIG))
     say = messages()
     login = kept.login()
@@ -178,6 +179,7 @@ def _backend_settings(settings: Settings, kept: DemoFolder, port: int, backend_p
         "WEIGHTS_DIR": str(settings.resolved_weights_dir.resolve()),
         "WORDNET_DIR": str(settings.resolved_wordnet_dir.resolve()),
         "BACKBONE": settings.backbone,
+        "PRECISION": settings.precision,
         "POLL_SECONDS": "5",
     }
     if settings.inception_weights is not None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from backend.cli.console import messages
+from backend.demo.demo_folder import PRECISION_FILE
 from backend.settings import Settings, load_settings
 
 DEMO_STATE = Path(".demo") / "backend" / "state"
+DEMO_PRECISION = Path(".demo") / PRECISION_FILE
 
 
 def settings_for_project(project: int) -> Settings:
@@ -20,6 +22,7 @@ def settings_for_project(project: int) -> Settings:
     if settings.model_fields_set & {"state_dir", "database_url"} or _knows(settings, project):
         return settings
     demo = load_settings(
+        **_demo_precision(settings),
         state_dir=DEMO_STATE,
         weights_dir=settings.resolved_weights_dir,
         wordnet_dir=settings.resolved_wordnet_dir,
@@ -28,6 +31,13 @@ def settings_for_project(project: int) -> Settings:
         return settings
     messages().print(f"Project {project} of the demo, in {DEMO_STATE}.", markup=False)
     return demo
+
+
+def _demo_precision(settings: Settings) -> dict[str, str]:
+    """What the demo's backend computes in; with another precision its photos would be embedded anew."""
+    if "precision" in settings.model_fields_set or not DEMO_PRECISION.exists():
+        return {}
+    return {"precision": DEMO_PRECISION.read_text(encoding="utf-8").strip()}
 
 
 def _knows(settings: Settings, project: int) -> bool:

@@ -12,8 +12,11 @@ from typing import Any
 
 from backend.errors import BackendError
 from backend.files import write_atomically
+from backend.settings import Settings
 
 EMAIL = "demo@example.com"
+PRECISION_FILE = "precision"
+FEW_PHOTOS = 5000
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,18 @@ class DemoFolder:
             return Login(known["email"], known["password"], known["token"])
         except KeyError as error:
             raise self._damaged(path, f"{error} is missing") from None
+
+    def precision(self, settings: Settings, photos: int) -> str:
+        """The precision that the demo's backend computes in; decided once, since another one embeds every photo anew.
+
+        Making the int8 network takes as long as it saves on some thousand photos.
+        """
+        if "precision" in settings.model_fields_set:
+            return settings.precision
+        path = self.path / PRECISION_FILE
+        if not path.exists():
+            write_atomically(path, "auto\n" if photos > FEW_PHOTOS else "fp32\n")
+        return path.read_text(encoding="utf-8").strip()
 
     def photos_below(self, folder: Path) -> Path:
         """A link below `files` to a folder of photos anywhere, so that Label Studio serves it without a copy."""

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from backend.demo.backend_process import BackendProcess
-from backend.demo.demo_folder import DemoFolder
+from backend.demo.demo_folder import FEW_PHOTOS, DemoFolder
 from backend.errors import BackendError
+from backend.settings import Settings, load_settings
 
 pytestmark = pytest.mark.unit
 
@@ -60,3 +61,13 @@ def test_the_demo_backend_sees_its_own_settings_only(tmp_path: Path, monkeypatch
     assert "DATABASE_URL" not in environment
     assert environment["SOMETHING_ELSE"] == "kept"
     assert environment["PORT"] == "1234"
+
+
+def test_the_precision_is_decided_once_by_the_number_of_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PRECISION", raising=False)
+    settings = Settings(_env_file=None)
+    small = DemoFolder(tmp_path / "small")
+    assert small.precision(settings, FEW_PHOTOS) == "fp32"
+    assert small.precision(settings, FEW_PHOTOS + 1) == "fp32"  # another one would embed every photo anew
+    assert DemoFolder(tmp_path / "large").precision(settings, FEW_PHOTOS + 1) == "auto"
+    assert small.precision(load_settings(precision="int8"), 1) == "int8"

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.cli.state import DEMO_STATE
+from backend.cli.state import DEMO_STATE, settings_for_project
+from backend.demo.demo_folder import PRECISION_FILE
 from backend.settings import load_settings
 from backend.storage.database import Database
 from backend.storage.opening import open_database
@@ -37,6 +38,13 @@ def test_the_demos_project_is_found_without_a_state_dir(run: Run, demo: None) ->
     assert "Project 1 of the demo" in exported.stderr
     trained = run("train", "--project", "1", "--no-wait")
     assert trained.exit_code == 0, trained.output
+
+
+def test_the_demos_project_keeps_its_precision(demo: None) -> None:
+    assert settings_for_project(1).precision == "auto"
+    (Path(".demo") / PRECISION_FILE).write_text("fp32\n")
+    assert settings_for_project(1).precision == "fp32"
+    assert settings_for_project(2).precision == "auto"
 
 
 def test_a_project_of_this_folder_comes_first(run: Run, demo: None) -> None:
