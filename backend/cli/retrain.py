@@ -16,7 +16,8 @@ from backend.cli.console import messages, output
 from backend.settings import load_settings
 
 if TYPE_CHECKING:
-    from backend.retraining.retrain import Listener, Retrained
+    from backend.retraining.listener import Listener
+    from backend.retraining.result import Retrained
     from backend.retraining.steps import StepReport
 
 INTERRUPTED = 130
@@ -225,7 +226,7 @@ def _wait() -> None:
 
 @contextmanager
 def _listening() -> Iterator[Listener]:
-    from backend.retraining.retrain import Listener
+    from backend.retraining.listener import Listener
 
     class Shown(Listener):
         """Progress with rate and remaining time on standard error."""

@@ -10,9 +10,9 @@ import pytest
 from backend.errors import SettingsError
 from backend.images import decode_rgb
 from backend.retraining import RetrainOptions, retrain
+from backend.retraining.listener import Listener
 from backend.retraining.options import Distortions
 from backend.retraining.outputs import Classifier, format_of, with_normalised_output, write_graph
-from backend.retraining.retrain import Listener
 from backend.settings import Settings
 from tests.unit.learning.test_export_formats import LABELS, backbone, some_head  # noqa: F401
 
