@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from backend.classifiers.opening import OpenedClassifier
 from backend.decoding import Decode, RgbImage
-from backend.errors import ImageError, NotFoundError
+from backend.errors import ImageError
 from backend.folders.embedding import decoder_of, photos_below, read_photo
 from backend.images import ImageFetcher, ImagePolicy
 from backend.settings import Settings
@@ -43,8 +43,10 @@ class Answer:
 def photo_sources(values: Sequence[str], settings: Settings) -> list[PhotoSource]:
     """Photos named by file, folder (all below it) or http(s) address.
 
+    A file that is not there costs only itself: reading it gives the error.
+
     Raises:
-        NotFoundError: a file or folder does not exist, or a folder holds no photo.
+        NotFoundError: a folder holds no photo.
     """
     sources: list[PhotoSource] = []
     fetcher: ImageFetcher | None = None
@@ -60,8 +62,6 @@ def photo_sources(values: Sequence[str], settings: Settings) -> list[PhotoSource
             sources.append(PhotoSource(value, partial(fetcher.fetch, value)))
             continue
         path = Path(value).expanduser()
-        if not path.exists():
-            raise NotFoundError(f"There is no photo {path}: give a file, a folder or an http(s) address to --image.")
         found = photos_below(path, "--image") if path.is_dir() else [path]
         sources += [PhotoSource(str(item), partial(read_photo, item, settings.max_image_bytes)) for item in found]
     return sources

@@ -43,6 +43,8 @@ def evaluate(
     from backend.classifiers.performance_page import performance_page
     from backend.folders.embedding import decoder_of, read_photo
 
+    if not page.suffix:
+        page = page.with_suffix(".html")
     settings = load_settings()
     classifier = open_classifier(graph, GraphOptions(labels=labels))
     with progress_bar() as bar:

@@ -104,8 +104,9 @@ def test_photos_come_from_files_and_folders_and_errors_stay_with_their_photo(
     bad = [answer for answer in answers if answer.error is not None]
     assert [Path(answer.name).name for answer in bad] == ["broken.jpg"]
     assert len(answers) == 22
-    with pytest.raises(NotFoundError, match="--image"):
-        photo_sources(["nowhere.jpg"], small_settings)
+    (missing,) = ask(opened, photo_sources(["nowhere.jpg"], small_settings), small_settings)
+    assert missing.probabilities is None
+    assert "No such file" in str(missing.error)
     # A private address is not fetched unless it is allowed.
     (private,) = ask(opened, photo_sources(["http://127.0.0.1:9/x.jpg"], small_settings), small_settings)
     assert private.error is not None
