@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -73,11 +73,23 @@ def atomic_folder(target: Path, *, durable: bool = False) -> Iterator[Path]:
 
 
 def replace_path(temporary: Path, target: Path) -> None:
-    """Rename a finished file or folder on the same disk to its final name, and remove what was there."""
+    """Rename a finished file or folder on the same disk to its final name, and remove what was there.
+
+    Raises:
+        OSError: the place does not take it. What was there is there again.
+    """
     if target.is_dir() and not target.is_symlink():
         aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
-        target.rename(aside / target.name)
-        temporary.rename(target)
+        earlier = aside / target.name
+        try:
+            target.rename(earlier)
+            temporary.rename(target)
+        except BaseException:
+            if not target.exists() and earlier.exists():
+                earlier.rename(target)
+            with suppress(OSError):  # not empty: what could not be put back stays there
+                aside.rmdir()
+            raise
         shutil.rmtree(aside, ignore_errors=True)
     else:
         temporary.replace(target)

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from backend.files import atomic_file, atomic_folder, replace_path, write_atomically
+from tests.unit.service.faults import FileFaults
 
 pytestmark = pytest.mark.unit
+
+FILES = FileFaults()
 
 
 @pytest.mark.parametrize("durable", [False, True])
@@ -72,3 +75,27 @@ def test_a_file_takes_the_place_of_a_folder_and_of_a_file(tmp_path: Path) -> Non
         replace_path(tmp_path / "made", target)
         assert target.read_text() == content
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_fault_of_the_disk_leaves_a_folder_as_it_was(tmp_path: Path) -> None:
+    """The k-th change of the file system fails, k = 1, 2, 3 …: an export is the old one or the new one, whole."""
+    target = tmp_path / "export"
+    faults = 0
+    for number in (0, *range(1, 50)):  # 0: none fails, and there is something to lose
+        with FILES.fault(tmp_path, number) as counter:
+            try:
+                with atomic_folder(target) as temporary:
+                    for name in ("model", "labels.txt", "card"):
+                        write_atomically(temporary / name, str(number))
+            except OSError:
+                assert 0 < number <= counter.seen
+                faults += 1
+        contents = {path.name: path.read_text() for path in target.iterdir()}
+        assert contents.keys() == {"model", "labels.txt", "card"}
+        assert len({*contents.values()}) == 1, "a mixture of two exports"
+        assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == ["export"]
+        if number > counter.seen:
+            assert contents["model"] == str(number)
+            assert faults >= 8
+            return
+    raise AssertionError("it never passed")

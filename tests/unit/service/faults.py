@@ -1,4 +1,4 @@
-"""Faults by counting, SQLite's habit: the k-th statement of the database, or call of the file system, fails."""
+"""Faults by counting, SQLite's habit: the k-th statement of the database, call of the file system or over HTTP fails."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from requests import ConnectionError, PreparedRequest, Response
+from requests.adapters import HTTPAdapter
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 
@@ -88,3 +90,28 @@ class FileFaults:
             yield counter
         finally:
             self._counter = None
+
+
+@contextmanager
+def http_fault(number: int, *, answered: bool) -> Iterator[Counter]:
+    """The HTTP call of this number fails as where a connection is lost.
+
+    Args:
+        answered: the call takes effect at the other end, and its answer is lost; else it never arrives.
+    """
+    counter = Counter(number)
+    send = HTTPAdapter.send
+
+    def faulty(adapter: HTTPAdapter, request: PreparedRequest, *arguments: Any, **options: Any) -> Response:
+        fails = counter.hit()
+        if not fails or answered:
+            response = send(adapter, request, *arguments, **options)
+        if fails:
+            raise ConnectionError("the connection was lost", request=request)
+        return response
+
+    HTTPAdapter.send = faulty  # type: ignore[method-assign]
+    try:
+        yield counter
+    finally:
+        HTTPAdapter.send = send  # type: ignore[method-assign]

@@ -77,6 +77,7 @@ def test_webhook_while_neither_database_nor_files_take_it(make_app: MakeApp) -> 
         spool.take_in(app.runtime)
         assert number in stored(app)
         if not counter.failed:
+            log.info("webhook: faults of the files at %d places", counter.seen)
             return
     raise AssertionError("it never passed")
 

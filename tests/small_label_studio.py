@@ -1,0 +1,188 @@
+"""The part of Label Studio's API that a sync and a publication use, over HTTP, for tests that call it thousands of times.
+
+The real one stands in `tests/e2e`; this one answers in a millisecond.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+TOKEN = "0" * 40
+_START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class SmallLabelStudio:
+    """One project in memory.
+
+    Attributes:
+        project: as GET gives it.
+        tasks: by id, each with its annotations and predictions.
+    """
+
+    def __init__(self, project_id: int, label_config: str, data: Mapping[int, Mapping[str, Any]]) -> None:
+        self._lock = threading.RLock()
+        self._clock = 0
+        self._serial = 0
+        self.project: dict[str, Any] = {
+            "id": project_id,
+            "title": "Small",
+            "label_config": label_config,
+            "model_version": "",
+            "task_number": len(data),
+        }
+        self.tasks: dict[int, dict[str, Any]] = {
+            number: {
+                "id": number,
+                "data": dict(values),
+                "annotations": [],
+                "predictions": [],
+                "updated_at": self._now(),
+            }
+            for number, values in data.items()
+        }
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def annotate(self, task: int, result: list[dict[str, Any]]) -> dict[str, Any]:
+        """A person answers a task, or changes the answer; the annotation as the webhook brings it."""
+        with self._lock:
+            found = self.tasks[task]["annotations"]
+            stamp = self._now()
+            if found:
+                found[0] |= {"result": result, "updated_at": stamp}
+            else:
+                found.append(
+                    {"id": 1000 + task, "task": task, "result": result, "updated_at": stamp, "completed_by": 1}
+                )
+            self.tasks[task]["updated_at"] = stamp
+            return dict(found[0])
+
+    def queue(self) -> list[int]:
+        """The tasks in the order in which annotators get them: those with a prediction of the project's version."""
+        version = self.project["model_version"]
+        places = [
+            (prediction["score"], number)
+            for number, task in self.tasks.items()
+            for prediction in task["predictions"]
+            if prediction["model_version"] == version and not task["annotations"]
+        ]
+        return [number for _, number in sorted(places)]
+
+    def _now(self) -> str:
+        self._clock += 1
+        return (_START + timedelta(minutes=self._clock)).isoformat().replace("+00:00", "Z")
+
+    def answer(self, method: str, target: str, body: Any) -> tuple[int, Any]:
+        """What one call gets."""
+        path, query = urlsplit(target).path, parse_qs(urlsplit(target).query)
+        number = self.project["id"]
+        with self._lock:
+            if path == f"/api/projects/{number}/":
+                if method == "PATCH":
+                    self.project |= body
+                return 200, self.project
+            if path == "/api/tasks":
+                return 200, self._listed(json.loads(query["query"][0]), int(query["page_size"][0]), query)
+            if path == f"/api/projects/{number}/import/predictions":
+                return 201, {"created": sum(self._predicted(item) for item in body)}
+            if path == f"/api/projects/{number}/model-versions/":
+                versions = [row["model_version"] for task in self.tasks.values() for row in task["predictions"]]
+                return 200, {"static": [{"model_version": v, "count": versions.count(v)} for v in sorted({*versions})]}
+            if (found := re.fullmatch(r"/api/predictions/(\d+)/", path)) and method == "PATCH":
+                rows = (row for task in self.tasks.values() for row in task["predictions"])
+                row = next((row for row in rows if row["id"] == int(found[1])), None)
+                if row is not None:
+                    row |= body
+                    return 200, row
+        return 404, {"detail": "Not found."}
+
+    def _predicted(self, item: dict[str, Any]) -> int:
+        if item["task"] not in self.tasks:
+            return 0
+        self._serial += 1
+        self.tasks[item["task"]]["predictions"].append({**item, "id": self._serial})
+        return 1
+
+    def _listed(self, asked: dict[str, Any], size: int, query: Mapping[str, list[str]]) -> dict[str, Any]:
+        conditions = asked["filters"]["items"]
+        found = [
+            self._shown(task, query)
+            for _, task in sorted(self.tasks.items())
+            if all(_meets(task, condition) for condition in conditions)
+        ]
+        return {"tasks": found[:size], "total": len(found)}
+
+    @staticmethod
+    def _shown(task: dict[str, Any], query: Mapping[str, list[str]]) -> dict[str, Any]:
+        counts = {"total_annotations": len(task["annotations"]), "cancelled_annotations": 0}
+        if query.get("fields") == ["all"]:
+            return {**task, **counts}
+        return {"id": task["id"], "data": task["data"], "updated_at": task["updated_at"], **counts}
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        small = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def do_GET(self) -> None:
+                text = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                status, answer = small.answer(self.command, self.path, json.loads(text) if text else None)
+                payload = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(payload)))
+                self.end_headers()
+                self.wfile.write(payload)
+
+            def do_POST(self) -> None:
+                self.do_GET()
+
+            def do_PATCH(self) -> None:
+                self.do_GET()
+
+            def log_message(self, *arguments: Any) -> None:
+                """Quiet."""
+
+        return Handler
+
+
+def _meets(task: Mapping[str, Any], condition: Mapping[str, Any]) -> bool:
+    """Whether a task meets one condition of the Data Manager."""
+    column, value = condition["filter"].removeprefix("filter:tasks:"), condition["value"]
+    if column == "predictions_model_versions":
+        return any(part in row["model_version"] for row in task["predictions"] for part in value)
+    known = {
+        "id": task["id"],
+        "updated_at": task["updated_at"],
+        "total_annotations": len(task["annotations"]),
+        "cancelled_annotations": 0,
+    }[column]
+    if column == "updated_at":
+        known, value = (datetime.fromisoformat(text.replace("Z", "+00:00")) for text in (known, value))
+    tests = {
+        "greater": lambda: known > value,
+        "less_or_equal": lambda: known <= value,
+        "equal": lambda: known == value,
+        "in_list": lambda: known in value,
+    }
+    return bool(tests[condition["operator"]]())
