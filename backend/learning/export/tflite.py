@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,7 +49,10 @@ def load(path: Path) -> Runner:
     """Open it with the interpreter that ships with TensorFlow."""
     import tensorflow as tf
 
-    interpreter = tf.lite.Interpreter(model_path=str(path))
+    with warnings.catch_warnings():
+        # It announces a successor, a package of its own, which people who only ask a model cannot do anything about.
+        warnings.filterwarnings("ignore", message="(?s).*tf.lite.Interpreter is deprecated")
+        interpreter = tf.lite.Interpreter(model_path=str(path))
     interpreter.allocate_tensors()
     source = interpreter.get_input_details()[0]["index"]
     sink = interpreter.get_output_details()[0]["index"]
