@@ -77,7 +77,10 @@ $("apply").addEventListener("click", async () => {
     await call("/apply", { extra_params: chosen() });
     say("Applied. The queue is ordered anew.");
     for (const field of $("options").querySelectorAll("[data-kind]")) {
-      if (field.value !== field.dataset.before) { field.dataset.own = "true"; field.dataset.before = field.value; }
+      if (field.value === field.dataset.before) continue;
+      field.dataset.own = "true";
+      field.dataset.before = field.value;
+      field.closest("label").querySelector(".badge")?.remove();
     }
   } catch (error) { say(error.message); }
   $("apply").disabled = false;
