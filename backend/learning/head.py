@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from backend.errors import BackendError
 from backend.learning.calibration import fit_temperature
 from backend.learning.folds import stratified_folds
+from backend.learning.head_fitting import Examples, Fitted, calibrated_loss, fit_network, prototype_layers
 from backend.learning.head_inference import Head, HeadLayers
-from backend.learning.head_network import Examples, Fitted, calibrated_loss, fit_network, prototype_layers
 from backend.learning.head_options import HeadOptions
 from backend.learning.transform import FeatureTransform, Floats, fit_centring
 from backend.progress import Progress

@@ -1,19 +1,19 @@
-"""The head as a Keras network, and how it is fitted.
+"""The head as a Keras network, with its steps compiled.
 
 Keras is imported inside the functions: only training jobs pay for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.learning.batches import balanced_batches, simple_batches
-from backend.learning.calibration import cross_entropy, fit_temperature
 from backend.learning.head_inference import HeadLayers
 from backend.learning.head_options import HeadOptions
 from backend.learning.projection import unit_rows
@@ -22,109 +22,102 @@ from backend.learning.transform import Floats
 if TYPE_CHECKING:
     import keras
 
-_STEPS_AT_LEAST = 10  # per epoch, so that an epoch means something with a handful of photos
-_MONITOR = "calibrated_loss"
+_IDLE = 4  # networks kept for the next fit
 
 
-@dataclass(frozen=True)
-class Examples:
-    """Rows to learn from: features [n, k], targets [n, L] and the importance [n] of each row."""
+class HeadNetwork:
+    """A head with its optimiser and a compiled function for several steps. One fit at a time.
 
-    features: Floats
-    targets: Floats
-    weights: Floats
-
-    def rows(self, chosen: NDArray[np.bool_]) -> Examples:
-        """The rows where `chosen` [n] is true."""
-        return Examples(self.features[chosen], self.targets[chosen], self.weights[chosen])
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What a fit ended with: the best weights, the epoch they are from (1 = first) and their validation loss."""
-
-    layers: HeadLayers
-    epochs: int
-    loss: float | None
-
-
-def prototype_layers(examples: Examples, options: HeadOptions) -> HeadLayers | None:
-    """Where linear and cosine heads start: per label the direction of its photos' weighted mean feature.
-
-    None for an mlp, which starts from random weights.
+    Compiling takes longer than most fits: the folds of a cross-validation and the fit on everything share a network.
     """
-    if options.kind == "mlp":
-        return None
-    means = (examples.targets * examples.weights[:, None]).T @ examples.features
-    kernel = unit_rows(means.astype(np.float32)).T * np.float32(options.scale)
-    return HeadLayers(np.ascontiguousarray(kernel), np.zeros(kernel.shape[1], dtype=np.float32))
 
+    def __init__(self, options: HeadOptions, width: int, labels: int) -> None:
+        import keras
+        import tensorflow as tf
 
-def fit_network(
-    examples: Examples,
-    options: HeadOptions,
-    start: HeadLayers | None,
-    *,
-    epochs: int,
-    validation: Examples | None = None,
-    on_epoch: Callable[[int], None] | None = None,
-) -> Fitted:
-    """Fit a head for `epochs` epochs, or fewer when the loss on `validation` stops falling (then its best is kept).
+        self._options = options
+        self._network = network = _network(options, width, labels)
+        self._optimizer = optimizer = keras.optimizers.Adam(options.resolved_learning_rate)
+        optimizer.build(network.trainable_variables)
+        # All of it: weights, the state of the optimiser, and that of dropout's random numbers.
+        self._variables = [*network.variables, *optimizer.variables]
+        self._initial = [np.array(variable) for variable in self._variables]
+        self._examples: tuple[Any, ...] = ()
+        loss = _loss(options)
+        # Prototypes keep their length: it is no sign of overfitting.
+        decayed = [] if options.kind == "cosine" else [layer.kernel for layer in network.layers if layer.weights]
 
-    That loss is the cross-entropy at the best temperature, computed in numpy: what counts is what calibration leaves.
-    """
-    import keras
+        def floats(*shape: int | None) -> Any:
+            return tf.TensorSpec(shape, tf.float32)
 
-    count, width = examples.features.shape
-    labels = examples.targets.shape[1]
-    network = _network(options, width, labels, options.weight_decay / count)
-    if start is not None:
-        network.set_weights(_to_keras(start, options))
-    batch_size = min(options.batch_size, count)
-    steps = max(_STEPS_AT_LEAST, -(-count // batch_size))
-    network.compile(
-        optimizer=keras.optimizers.Adam(options.resolved_learning_rate),
-        loss=_loss(options),
-        jit_compile=False,
-        steps_per_execution=steps,
-    )
-    losses: list[float] = []
-
-    def after_epoch(epoch: int, logs: dict[str, float]) -> None:
-        if validation is not None:
-            outputs = _from_keras(network.get_weights(), options).logits(validation.features)
-            losses.append(calibrated_loss(outputs, validation.targets, options))
-            logs[_MONITOR] = losses[-1]
-        if on_epoch is not None:
-            on_epoch(epoch + 1)
-
-    callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=after_epoch)]
-    if validation is not None:
-        callbacks.append(
-            keras.callbacks.EarlyStopping(_MONITOR, patience=options.patience, mode="min", restore_best_weights=True)
+        @tf.function(  # type: ignore[untyped-decorator]
+            input_signature=[
+                floats(None, width),
+                floats(None, labels),
+                floats(None),
+                tf.TensorSpec((None, None), tf.int32),
+                floats(),
+            ]
         )
-    network.fit(
-        _batches(examples, batch_size, options),
-        steps_per_epoch=steps,
-        epochs=epochs,
-        callbacks=callbacks,
-        shuffle=False,
-        verbose=0,
-    )
-    best = int(np.argmin(losses)) if losses else epochs - 1
-    return Fitted(_from_keras(network.get_weights(), options), best + 1, losses[best] if losses else None)
+        def run(features: Any, targets: Any, weights: Any, rows: Any, penalty: Any) -> None:
+            for chosen in rows:
+                with tf.GradientTape() as tape:
+                    outputs = network(tf.gather(features, chosen), training=True)
+                    value = loss(tf.gather(targets, chosen), outputs, sample_weight=tf.gather(weights, chosen))
+                    for kernel in decayed:
+                        value += penalty * tf.reduce_sum(tf.square(kernel))
+                gradients = tape.gradient(value, network.trainable_variables)
+                optimizer.apply(gradients, network.trainable_variables)
+
+        self._run = run
+
+    def start(self, features: Floats, targets: Floats, weights: Floats, layers: HeadLayers | None) -> None:
+        """Begin a fit on features [n, k], targets [n, L] and weights [n]: at `layers`, or at random ones by the seed."""
+        import tensorflow as tf
+
+        for variable, value in zip(self._variables, self._initial, strict=True):
+            variable.assign(value)
+        if layers is not None:
+            self._network.set_weights(_to_keras(layers, self._options))
+        self._examples = tuple(tf.constant(part, tf.float32) for part in (features, targets, weights))
+
+    def run(self, rows: NDArray[np.int64], penalty: float) -> None:
+        """One step for each row of `rows` [steps, batch], with an L2 penalty on kernels."""
+        self._run(*self._examples, rows.astype(np.int32), np.float32(penalty))
+
+    def layers(self) -> HeadLayers:
+        """The weights as they are now."""
+        return _from_keras(self._network.get_weights(), self._options)
+
+    def finish(self) -> None:
+        """Let go of the examples."""
+        self._examples = ()
 
 
-def calibrated_loss(logits: Floats, targets: Floats, options: HeadOptions) -> float:
-    """Cross-entropy of targets [n, L] under logits [n, L] divided by the temperature that suits them best."""
-    temperature = fit_temperature(logits, targets, multiple=options.multiple)
-    return cross_entropy(logits / temperature, targets, multiple=options.multiple)
+_idle: OrderedDict[tuple[HeadOptions, int, int], HeadNetwork] = OrderedDict()
+_idle_lock = Lock()
 
 
-def _network(options: HeadOptions, width: int, labels: int, penalty: float) -> keras.Model:
+@contextmanager
+def head_network(options: HeadOptions, width: int, labels: int) -> Iterator[HeadNetwork]:
+    """A network for one fit: one that an earlier fit has left, else a new one."""
+    key = (options, width, labels)
+    with _idle_lock:
+        network = _idle.pop(key, None)
+    network = network or HeadNetwork(*key)
+    try:
+        yield network
+    finally:
+        network.finish()
+        with _idle_lock:
+            _idle[key] = network
+            while len(_idle) > _IDLE:
+                _idle.popitem(last=False)
+
+
+def _network(options: HeadOptions, width: int, labels: int) -> keras.Model:
     import keras
 
-    regularizer = keras.regularizers.L2(penalty)
     # Seeds of their own: Keras's global seed is shared by all trainings of a process.
     initial = keras.initializers.GlorotUniform(options.seed)
     inputs = keras.Input((width,), name="features")
@@ -134,7 +127,6 @@ def _network(options: HeadOptions, width: int, labels: int, penalty: float) -> k
             options.hidden,
             "relu",
             kernel_initializer=keras.initializers.HeNormal(options.seed),
-            kernel_regularizer=regularizer,
             name="hidden",
         )(outputs)
         outputs = keras.layers.Dropout(options.dropout, seed=options.seed)(outputs)
@@ -148,9 +140,7 @@ def _network(options: HeadOptions, width: int, labels: int, penalty: float) -> k
         )
         outputs = keras.layers.Rescaling(options.scale, name="scale")(prototypes(outputs))
     else:
-        outputs = keras.layers.Dense(labels, kernel_initializer=initial, kernel_regularizer=regularizer, name="output")(
-            outputs
-        )
+        outputs = keras.layers.Dense(labels, kernel_initializer=initial, name="output")(outputs)
     return keras.Model(inputs, outputs, name=f"{options.kind}_head")
 
 
@@ -159,17 +149,6 @@ def _loss(options: HeadOptions) -> keras.losses.Loss:
 
     family = keras.losses.BinaryCrossentropy if options.multiple else keras.losses.CategoricalCrossentropy
     return family(from_logits=True, label_smoothing=options.label_smoothing)
-
-
-def _batches(examples: Examples, batch_size: int, options: HeadOptions) -> Iterator[tuple[Floats, Floats, Floats]]:
-    rng = np.random.default_rng(options.seed)
-    rows = (
-        balanced_batches(examples.targets, batch_size, rng)
-        if options.batches == "balanced"
-        else simple_batches(len(examples.targets), batch_size, rng)
-    )
-    for chosen in rows:
-        yield examples.features[chosen], examples.targets[chosen], examples.weights[chosen]
 
 
 def _to_keras(layers: HeadLayers, options: HeadOptions) -> list[Floats]:
