@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,10 +87,9 @@ def embed_photos(
     items = [(path, partial(read_photo, path, settings.max_image_bytes)) for path in paths]
     digests: dict[Path, str] = {}
     unreadable: list[tuple[Path, ImageError]] = []
-    fresh: list[tuple[str, NDArray[np.float16]]] = []
     computed: set[str] = set()
     progress(0, len(items))
-    try:
+    with _Keeping(store, backbone, settings) as keeping:
         for done, item in enumerate(
             embed_stream(
                 backbone,
@@ -106,14 +106,9 @@ def embed_photos(
             elif item.digest is not None and item.embedding is not None:
                 digests[item.key] = item.digest
                 if not item.was_known:
-                    fresh.append((item.digest, item.embedding))
+                    keeping.add(item.digest, item.embedding)
                     computed.add(item.digest)
-            if len(fresh) >= settings.batch_size * _STORED_AT_A_TIME:
-                store.put(backbone.id, fresh)
-                fresh = []
             progress(done, len(items))
-    finally:
-        store.put(backbone.id, fresh)
     readable = sorted(digests)
     ordered = [digests[path] for path in readable]
     embeddings, found = store.matrix(ordered, backbone.id, backbone.spec.embedding_dim)
@@ -146,10 +141,9 @@ def embed_named(
     found = store.get(list(items), backbone.id)
     failed: dict[str, ImageError] = {}
     missing = [(name, read) for name, read in items.items() if name not in found]
-    fresh: list[tuple[str, NDArray[np.float16]]] = []
     known = len(found)
     progress(known, len(items))
-    try:
+    with _Keeping(store, backbone, settings) as keeping:
         stream = embed_stream(
             backbone, missing, decode_threads=settings.decode_threads, decode=decoder_of(settings).decode
         )
@@ -158,11 +152,32 @@ def embed_named(
                 failed[item.key] = item.error
             elif item.embedding is not None:
                 found[item.key] = item.embedding
-                fresh.append((item.key, item.embedding))
-            if len(fresh) >= settings.batch_size * _STORED_AT_A_TIME:
-                store.put(backbone.id, fresh)
-                fresh = []
+                keeping.add(item.key, item.embedding)
             progress(done, len(items))
-    finally:
-        store.put(backbone.id, fresh)
     return found, failed
+
+
+class _Keeping:
+    """Stores embeddings some batches at a time, and the rest at the end, also where it is broken off."""
+
+    def __init__(self, store: FeatureStore, backbone: Backbone, settings: Settings) -> None:
+        self._store = store
+        self._backbone = backbone.id
+        self._most = settings.batch_size * _STORED_AT_A_TIME
+        self._waiting: list[tuple[str, NDArray[np.float16]]] = []
+
+    def add(self, name: str, embedding: NDArray[np.float16]) -> None:
+        """Keep an embedding under a name."""
+        self._waiting.append((name, embedding))
+        if len(self._waiting) >= self._most:
+            self._store_waiting()
+
+    def _store_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        self._store.put(self._backbone, waiting)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *broken_off: object) -> None:
+        self._store_waiting()

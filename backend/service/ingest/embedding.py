@@ -71,7 +71,7 @@ def embed_pending(
     unseen_chunks = unseen_photos(runtime, project_id, backbone.id, unseen_total)
     try:
         for tasks in chain(_pending(runtime, project_id), unseen_chunks):
-            for item in embed_tasks(runtime, backbone, tasks, careful=careful):
+            for item in embed_tasks(runtime, backbone, tasks, note=True, careful=careful):
                 done += 1
                 failed += item.error is not None
             most = max(total, done)
@@ -132,32 +132,17 @@ def embed_tasks(
     backbone: Backbone,
     tasks: Sequence[Task],
     *,
+    note: bool,
     deadline: float | None = None,
     careful: bool = False,
 ) -> list[Embedded[int]]:
-    """Read and embed these tasks by the backbone of their project, note what came of it, and give it back by task id.
+    """Read and embed these tasks, keep the embeddings, and give back what came of each by task id.
 
     Args:
+        note: write what came of it into the tasks: for the backbone of their project.
         deadline: `time.monotonic()` after which no further image is started; those tasks stay as they are.
         careful: decode every photo in a process of its own.
     """
-    outcomes = embed_photos(runtime, backbone, tasks, deadline=deadline, careful=careful)
-    by_id = {task.task_id: task for task in tasks}
-    if outcomes:
-        with runtime.database.session() as session:
-            session.connection().execute(_NOTE, [_values(item, by_id[item.key]) for item in outcomes])
-    return outcomes
-
-
-def embed_photos(
-    runtime: Runtime,
-    backbone: Backbone,
-    tasks: Sequence[Task],
-    *,
-    deadline: float | None = None,
-    careful: bool = False,
-) -> list[Embedded[int]]:
-    """As `embed_tasks`, for any backbone: the embeddings are stored, and the tasks stay as they are."""
     settings = runtime.settings
     items = (
         (task.task_id, partial(runtime.fetcher.fetch, task.image, task_id=task.task_id))
@@ -178,6 +163,10 @@ def embed_photos(
     # Features before tasks: a task that names a digest always finds its embedding.
     runtime.features.put(backbone.id, fresh)
     metrics.IMAGES_EMBEDDED.inc(len(fresh))
+    if note and outcomes:
+        by_id = {task.task_id: task for task in tasks}
+        with runtime.database.session() as session:
+            session.connection().execute(_NOTE, [_values(item, by_id[item.key]) for item in outcomes])
     return outcomes
 
 

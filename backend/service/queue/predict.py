@@ -22,7 +22,7 @@ from backend.learning.extension import extend_from
 from backend.learning.head import Head
 from backend.service.context.context import Runtime
 from backend.service.context.label_cache import ProjectLabels
-from backend.service.ingest.embedding import embed_photos, embed_tasks
+from backend.service.ingest.embedding import embed_tasks
 from backend.service.pool.snapshot import Snapshot, read_snapshot
 from backend.service.projects.labels import labels_of
 from backend.service.projects.project import find_project
@@ -181,7 +181,7 @@ class Predictor:
             if time.monotonic() >= deadline:
                 break
             part = unread[start : start + runtime.settings.batch_size]
-            for item in (embed_tasks if own else embed_photos)(runtime, backbone, part, deadline=deadline):
+            for item in embed_tasks(runtime, backbone, part, note=own, deadline=deadline):
                 if item.embedding is not None:
                     embeddings[item.key] = item.embedding
         late = [task for task in unread if task.task_id not in embeddings]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from backend.priority import order_pool
-from backend.priority.asked_first import ask_first
 from backend.progress import Progress
 from backend.service.context.context import Runtime
 from backend.service.pool.cache import PoolCache, ProjectPool, build_pool, embedded_tasks
@@ -14,8 +12,7 @@ from backend.service.pool.predictions import answers_of, predict_pool, read_anno
 from backend.service.projects.labels import labels_of
 from backend.service.projects.options import ProjectOptions, project_options
 from backend.service.projects.project import find_project
-from backend.service.queue.refresh import COMPARED, view_of
-from backend.service.queue.wished import as_wished
+from backend.service.queue.ordering import order_project
 from backend.service.versions.comparisons import open_comparison
 from backend.service.versions.registry import EmbeddingConfig
 from backend.storage.schema import Project
@@ -53,12 +50,10 @@ def _first(runtime: Runtime, project: Project, pool: ProjectPool, options: Proje
         return []
     annotated = read_annotations(runtime, project.id, pool, options.evaluation_share)
     _, predictions = predict_pool(runtime, project.id, EmbeddingConfig.of(project), pool, annotated)
-    order = order_pool(view_of(pool, annotated, predictions, options.seed), options.order_options())
-    compared = open_comparison(runtime, project.id)
-    if compared is not None:
-        answers = answers_of(pool, annotated)
-        asked = [photo.task_id for photo in compared[1].photos if photo.task_id not in answers]
-        order = ask_first(order, [pool.row_of[task] for task in asked if task in pool.row_of], COMPARED)
-    order = as_wished(runtime, project.id, pool, order)
+    comparison = open_comparison(runtime, project.id)
+    answers = answers_of(pool, annotated)
+    photos = comparison[1].photos if comparison is not None else ()
+    compared = [photo.task_id for photo in photos if photo.task_id not in answers]
+    order = order_project(runtime, project.id, pool, annotated, predictions, options, compared)
     shown = min(SHOWN, options.window_size, order.rows.size)
     return [{"task": int(pool.task_ids[order.rows[place]]), "reason": order.reasons[place]} for place in range(shown)]

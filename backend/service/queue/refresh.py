@@ -9,13 +9,11 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import update
 
 from backend.learning.accuracy import AccuracyEstimate
 from backend.learning.figures import Figures
-from backend.priority import Order, PoolView, order_pool
-from backend.priority.asked_first import ask_first
+from backend.priority import Order
 from backend.service.context.context import Runtime
 from backend.service.ingest.embedding import ask_for_unseen
 from backend.service.pool.cache import PoolCache, ProjectPool
@@ -24,7 +22,6 @@ from backend.service.pool.looks import keep_looks
 from backend.service.pool.predictions import (
     Annotated,
     ControlPrediction,
-    Targets,
     answers_of,
     predict_pool,
     read_annotations,
@@ -33,12 +30,12 @@ from backend.service.pool.review import keep_review
 from backend.service.pool.snapshot import Snapshot, SnapshotControl, remove_old_snapshots, write_snapshot
 from backend.service.projects.options import ProjectOptions, project_options
 from backend.service.projects.project import find_project
+from backend.service.queue.ordering import order_project
 from backend.service.queue.publishing import Publishing, open_window
 from backend.service.queue.queue_window import current_window, queue_items, replace_window, same_window
 from backend.service.queue.suggestion import pre_annotation
 from backend.service.queue.task_texts import bring_texts
 from backend.service.queue.training_due import ask_for_training
-from backend.service.queue.wished import as_wished
 from backend.service.versions.artifacts import snapshots_folder
 from backend.service.versions.comparisons import settle_comparison
 from backend.service.versions.curve import record_point
@@ -50,7 +47,6 @@ from backend.sync.version_names import WindowName
 log = logging.getLogger(__name__)
 
 HANDED_OUT = 10  # annotators who ask for their next photo in the same second
-COMPARED = "two models disagree: your answer tells which one is better"
 
 
 @dataclass(frozen=True)
@@ -142,10 +138,8 @@ def _rank(
     keep_copies(runtime, project.id, pool)
     keep_looks(runtime, project.id, pool)
     progress(0.5, f"{annotated.count} annotated tasks, served by {served}")
-    order = order_pool(view_of(pool, annotated, predictions, options.seed), options.order_options())
     compared = settle_comparison(runtime, project, served, answers_of(pool, annotated))
-    order = ask_first(order, [pool.row_of[task] for task in compared if task in pool.row_of], COMPARED)
-    order = as_wished(runtime, project.id, pool, order)
+    order = order_project(runtime, project.id, pool, annotated, predictions, options, compared)
     progress(0.7, "ordered")
     items = queue_items(project.id, project.snapshot, pool, order, predictions, options.window_size)
     window = WindowName.parse(project.snapshot)
@@ -193,40 +187,6 @@ def _handed_out(
         WindowItem(task, pre_annotation(controls, [prediction.served[row] for prediction in predictions]))
         for task, row in left[:HANDED_OUT]
     ]
-
-
-def view_of(pool: ProjectPool, annotated: Annotated, predictions: list[ControlPrediction], seed: int) -> PoolView:
-    """The pool as the order sees it: through its first control; tasks that are answered or deleted are not in the queue."""
-    control, prediction, targets = pool.controls[0], predictions[0], annotated.targets[0]
-    space = control.space
-    tree = space.tree
-    labelled = annotated.answered | pool.gone
-    return PoolView(
-        space=control.model.space,
-        probabilities=prediction.propagated,
-        labelled=labelled,
-        digests=pool.digests,
-        head_probabilities=prediction.head,
-        membership=tree.membership,
-        node_names=space.node_titles,
-        label_names=tuple(label.title for label in space.control.labels),
-        relevance=control.model.relevance,
-        unknown=pool.unknown,
-        annotated_probabilities=_said(labelled, pool, targets),
-        neighbours=control.model.neighbours,
-        similarities=control.model.similarities,
-        shown=prediction.served,
-        rng_seed=seed,
-    )
-
-
-def _said(labelled: NDArray[np.bool_], pool: ProjectPool, targets: Targets) -> NDArray[np.float32]:
-    """What is known of the labelled rows, in row order: the annotation; nothing where it was skipped or is deleted."""
-    said = np.zeros((pool.n, targets.values.shape[1]), dtype=np.float32)
-    said[targets.rows] = targets.values
-    said[pool.gone] = 0.0
-    known: NDArray[np.float32] = said[labelled]
-    return known
 
 
 def _conclude(runtime: Runtime, project_id: int, ranking: Ranking, version: str) -> None:

@@ -21,7 +21,7 @@ from backend.priority import evaluation_mask
 from backend.progress import Progress, silent
 from backend.service.context.backbones import tuned_folder, tuned_metadata
 from backend.service.context.context import Runtime
-from backend.service.ingest.embedding import embed_photos, note_failure, unseen_photos
+from backend.service.ingest.embedding import embed_tasks, note_failure, unseen_photos
 from backend.service.pool.cache import PoolCache, build_pool, embedded_tasks
 from backend.service.pool.predictions import predict_pool, read_annotations
 from backend.service.projects.annotations import live_annotations
@@ -113,7 +113,7 @@ def _embed_all(runtime: Runtime, project_id: int, backbone: Backbone, progress: 
     done = total - left
     failed = 0
     for tasks in unseen_photos(runtime, project_id, backbone.id, left):
-        for item in embed_photos(runtime, backbone, tasks):
+        for item in embed_tasks(runtime, backbone, tasks, note=False):
             done += 1
             if item.error is not None:
                 failed += 1

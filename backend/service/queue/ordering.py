@@ -1,0 +1,71 @@
+"""The order of a project: by what each answer would teach, then what two models disagree on, then what people wish."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.priority import Order, PoolView, order_pool
+from backend.priority.asked_first import ask_first
+from backend.service.context.context import Runtime
+from backend.service.pool.cache import ProjectPool
+from backend.service.pool.predictions import Annotated, ControlPrediction, Targets
+from backend.service.projects.options import ProjectOptions
+from backend.service.queue.wished import as_wished
+
+COMPARED = "two models disagree: your answer tells which one is better"
+
+
+def order_project(
+    runtime: Runtime,
+    project_id: int,
+    pool: ProjectPool,
+    annotated: Annotated,
+    predictions: Sequence[ControlPrediction],
+    options: ProjectOptions,
+    compared: Sequence[int],
+) -> Order:
+    """Order the photos of a pool that wait for an answer.
+
+    Args:
+        compared: tasks whose answer tells which of two versions is better; they come first.
+    """
+    order = order_pool(view_of(pool, annotated, predictions, options.seed), options.order_options())
+    order = ask_first(order, [pool.row_of[task] for task in compared if task in pool.row_of], COMPARED)
+    return as_wished(runtime, project_id, pool, order)
+
+
+def view_of(pool: ProjectPool, annotated: Annotated, predictions: Sequence[ControlPrediction], seed: int) -> PoolView:
+    """The pool as the order sees it: through its first control; tasks that are answered or deleted are not in the queue."""
+    control, prediction, targets = pool.controls[0], predictions[0], annotated.targets[0]
+    space = control.space
+    tree = space.tree
+    labelled = annotated.answered | pool.gone
+    return PoolView(
+        space=control.model.space,
+        probabilities=prediction.propagated,
+        labelled=labelled,
+        digests=pool.digests,
+        head_probabilities=prediction.head,
+        membership=tree.membership,
+        node_names=space.node_titles,
+        label_names=tuple(label.title for label in space.control.labels),
+        relevance=control.model.relevance,
+        unknown=pool.unknown,
+        annotated_probabilities=_said(labelled, pool, targets),
+        neighbours=control.model.neighbours,
+        similarities=control.model.similarities,
+        shown=prediction.served,
+        rng_seed=seed,
+    )
+
+
+def _said(labelled: NDArray[np.bool_], pool: ProjectPool, targets: Targets) -> NDArray[np.float32]:
+    """What is known of the labelled rows, in row order: the annotation; nothing where it was skipped or is deleted."""
+    said = np.zeros((pool.n, targets.values.shape[1]), dtype=np.float32)
+    said[targets.rows] = targets.values
+    said[pool.gone] = 0.0
+    known: NDArray[np.float32] = said[labelled]
+    return known
