@@ -15,7 +15,6 @@ import tempfile
 import threading
 from pathlib import Path
 
-from PIL import Image
 from werkzeug.serving import make_server
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,8 +25,9 @@ from backend.demo.sample_photos import write_sample_photos  # noqa: E402
 from backend.service.projects.project import find_project, set_up_project  # noqa: E402
 from backend.service.queue.queue_window import current_window  # noqa: E402
 from backend.storage.schema import Annotation, Task  # noqa: E402
+from docs.pictures import chromium_or_exit, shrink  # noqa: E402
 from tests.application import Application, installation_settings  # noqa: E402
-from tests.chromium import browser_of, find_chromium  # noqa: E402
+from tests.chromium import browser_of  # noqa: E402
 
 PAGES = {
     "progress": "",
@@ -40,16 +40,13 @@ PAGES = {
 PROJECT = 1
 STEPS = (6, 6, 6, 6, 8, 8)
 SLIPS = 0.06
-MOST_BYTES = 400_000
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=int, default=96)
     arguments = parser.parse_args()
-    chromium = find_chromium()
-    if chromium is None:
-        raise SystemExit("Chromium is not installed: run scripts/install-chromium.sh")
+    chromium = chromium_or_exit()
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:
         application = labelled_project(Path(folder), arguments.photos)
@@ -103,16 +100,6 @@ def labelled_project(folder: Path, count: int) -> Application:
                 )
         application.run("refresh", PROJECT)
     return application
-
-
-def shrink(path: Path) -> None:
-    """A PNG of few colours, small enough for a repository."""
-    with Image.open(path) as picture:
-        picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
-    size = path.stat().st_size
-    if size > MOST_BYTES:
-        raise SystemExit(f"{path.name} has {size} bytes, more than {MOST_BYTES}: show fewer photos.")
-    print(f"docs/{path.name}: {size} bytes")
 
 
 if __name__ == "__main__":

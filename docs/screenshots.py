@@ -15,17 +15,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import requests
-from PIL import Image
 from playwright.sync_api import Page, expect
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from backend.demo.demo_folder import DemoFolder  # noqa: E402
-from tests.chromium import WAIT_MS, find_chromium, label_studio_page  # noqa: E402
+from docs.pictures import chromium_or_exit, shrink  # noqa: E402
+from tests.chromium import WAIT_MS, label_studio_page  # noqa: E402
 
 WIDTH, HEIGHT = 1440, 860
-MOST_BYTES = 400_000
 
 
 def main() -> None:
@@ -39,9 +38,7 @@ def main() -> None:
     options = ["--folder", str(arguments.folder), "--port", str(arguments.port)]
     options += ["--backend-port", str(arguments.backend_port)]
     options += ["--images", str(arguments.images.resolve())] if arguments.images else []
-    chromium = find_chromium()
-    if chromium is None:
-        raise SystemExit("Chromium is not installed: run scripts/install-chromium.sh")
+    chromium = chromium_or_exit()
     with running_demo(options) as project_page:
         origin, login = project_page.split("/projects/")[0], DemoFolder(arguments.folder).login()
         with label_studio_page(chromium, origin, login.email, login.password, width=WIDTH, height=HEIGHT) as page:
@@ -97,17 +94,11 @@ def picture_of_labelling(page: Page, project_page: str, task: int) -> None:
 
 
 def save(page: Page, name: str) -> None:
-    """Save what the page shows as a PNG of few colours, small enough for a repository."""
+    """Save what the page shows."""
     page.wait_for_timeout(5000)  # pictures fade in
     path = ROOT / "docs" / name
     page.screenshot(path=path)
-    with Image.open(path) as picture:
-        small = picture.convert("RGB").quantize(128, dither=Image.Dither.NONE)
-    small.save(path, optimize=True)
-    size = path.stat().st_size
-    if size > MOST_BYTES:
-        raise SystemExit(f"{path} has {size} bytes, more than {MOST_BYTES}: show fewer or simpler photos.")
-    print(f"{path.relative_to(ROOT)}: {size} bytes")
+    shrink(path)
 
 
 if __name__ == "__main__":

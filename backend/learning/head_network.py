@@ -41,7 +41,7 @@ class HeadNetwork:
         optimizer.build(network.trainable_variables)
         # All of it: weights, the state of the optimiser, and that of dropout's random numbers.
         self._variables = [*network.variables, *optimizer.variables]
-        self._initial = [np.array(variable) for variable in self._variables]
+        self._initial = [keras.ops.convert_to_numpy(variable) for variable in self._variables]
         self._examples: tuple[Any, ...] = ()
         loss = _loss(options)
         # Prototypes keep their length: it is no sign of overfitting.

@@ -77,6 +77,16 @@ def test_each_place_that_contributing_names_is_there() -> None:
     assert set(re.findall(r"`(label_order\.\w+)`", read("CONTRIBUTING.md"))) == groups
 
 
+def test_contributing_has_every_layer_in_its_table() -> None:
+    table = read("CONTRIBUTING.md").split("## The layers")[1].split("## Where to add")[0]
+    rows = {
+        name.removesuffix(".py") for row in re.findall(r"^\| (`.*?) \|", table, flags=re.M) for name in row.split("`")
+    }
+    layers = {path.stem for path in (ROOT / "backend").iterdir() if not path.name.startswith("__")}
+    assert layers - rows == set()
+    assert {row for row in rows if row.strip(", ")} - layers == set()
+
+
 def test_the_drawing_of_the_layers_is_what_the_linter_holds() -> None:
     contracts = tomllib.loads(read("pyproject.toml"))["tool"]["importlinter"]["contracts"]
     layers = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
