@@ -26,6 +26,9 @@ BENCH ?= $(basename $(notdir $(shell grep -l __main__ benchmarks/*.py)))
 UV := .tools/bin/uv
 RUN := .venv/bin/python
 
+# A process for each core takes whole modules, in the order of tests/conftest.py.
+UNIT_TESTS := $(RUN) -m pytest -m unit -n auto --dist loadscope --no-loadscope-reorder
+
 UV_STAMP := .tools/.uv-$(UV_VERSION)
 VENV_STAMP := .venv/.synced
 STATE_STAMP := .state/.set-up
@@ -54,13 +57,13 @@ label-studio: $(LABEL_STUDIO_STAMP) ## Label Studio in an environment of its own
 .PHONY: test
 test: setup label-studio chromium servers ## The whole suite: unit tests in parallel, then the servers and the browser
 	@echo "==> Unit tests, in parallel"
-	@OMP_NUM_THREADS=1 $(RUN) -m pytest -m unit -n auto --dist loadscope $(PYTEST_FLAGS)
+	@OMP_NUM_THREADS=1 $(UNIT_TESTS) $(PYTEST_FLAGS)
 	@echo "==> End to end: a real Label Studio, the backend, a browser"
 	@$(RUN) -m pytest -m "e2e or browser" $(PYTEST_FLAGS)
 
 .PHONY: unit
 unit: setup ## The unit tests alone
-	@OMP_NUM_THREADS=1 $(RUN) -m pytest -m unit -n auto --dist loadscope $(PYTEST_FLAGS)
+	@OMP_NUM_THREADS=1 $(UNIT_TESTS) $(PYTEST_FLAGS)
 
 .PHONY: fuzz
 fuzz: setup ## Thousands of generated requests against the API: make fuzz [FUZZ_CASES=125]

@@ -16,7 +16,7 @@ from backend.errors import BackendError, NotFoundError, SettingsError
 from backend.settings import Settings
 from tests.unit.retraining.conftest import CLASSES, class_photos, small_settings  # noqa: F401
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.long]
 
 
 class Heard(LoopListener):

@@ -26,7 +26,7 @@ from backend.storage.schema import Annotation, QueueItem, Task
 from tests.unit.api.conftest import App
 from tests.unit.service.samples import CONFIG, annotated, annotation
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.long]
 
 CASES = int(os.environ.get("FUZZ_CASES", "12"))
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)

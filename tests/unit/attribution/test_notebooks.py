@@ -16,7 +16,7 @@ from backend.learning.export import ExportBackbone
 from backend.retraining.outputs import Classifier, write_graph
 from tests.unit.learning.test_export_formats import LABELS, backbone, some_head  # noqa: F401
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.long]
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 PICTURES = {"performance_analysis.ipynb": 3, "attributions.ipynb": 2}

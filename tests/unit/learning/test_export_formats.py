@@ -12,7 +12,7 @@ from backend.learning.export.bundle import sample_images
 from backend.learning.head_inference import Head, HeadLayers
 from backend.learning.transform import FeatureTransform
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.long]
 
 LABELS = ["archery", "climbing, indoor", "Fußball", "other"]
 DIM = 8

@@ -17,7 +17,7 @@ from backend.retraining.outputs import Classifier, format_of, with_normalised_ou
 from backend.settings import Settings
 from tests.unit.learning.test_export_formats import LABELS, backbone, some_head  # noqa: F401
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.long]
 
 
 class Heard(Listener):

@@ -14,7 +14,7 @@ from backend.service.explanation.attribution import Attributions
 from backend.service.pool.cache import PoolCache
 from tests.unit.service.photo_project import PhotoProject
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.long]
 
 CLASSES = ("coffee", "rocket")
 

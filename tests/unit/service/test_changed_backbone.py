@@ -20,7 +20,7 @@ from backend.service.versions.registry import record_version, serve
 from backend.storage.schema import Feature, Task
 from tests.unit.service.photo_project import PhotoProject
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.long]
 
 CLASSES = ("cat", "coffee", "rocket")
 BEFORE, AFTER = "efficientnet_lite0", "efficientnet_lite2"

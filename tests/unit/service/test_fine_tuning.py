@@ -30,7 +30,7 @@ from backend.storage.schema import Feature, ModelVersion, Task
 from tests.photographs import photographs
 from tests.unit.service.photo_project import MODELS, PhotoProject
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.long]
 
 CLASSES = ("cat", "coffee", "motorcycle", "astronaut")
 EACH = 22

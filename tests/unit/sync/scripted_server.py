@@ -50,6 +50,9 @@ class ScriptedServer:
             def do_PATCH(self) -> None:
                 self.do_GET()
 
+            def do_DELETE(self) -> None:
+                self.do_GET()
+
             def log_message(self, *arguments: Any) -> None:
                 """Quiet."""
 
