@@ -8,7 +8,8 @@ from enum import StrEnum
 
 from backend.errors import LabelConfigError, LabelStudioError
 from backend.labels.correction import correction_obstacles
-from backend.sync.client import JsonDict, LabelStudioClient
+from backend.sync.calls import JsonDict
+from backend.sync.client import LabelStudioClient
 from backend.sync.connect import SAMPLING, explain_backend_refusal, webhook_url
 from backend.sync.tokens import TokenKind
 

@@ -12,7 +12,9 @@ from backend.errors import LabelConfigError, LabelStudioError
 from backend.labels import parse_label_config
 from backend.labels.correction import correction_obstacles
 from backend.labels.usage import describe_usage
-from backend.sync.client import JsonDict, LabelStudioClient, TaskFilter
+from backend.sync.calls import JsonDict
+from backend.sync.client import LabelStudioClient
+from backend.sync.task_calls import TaskFilter
 from backend.sync.task_fields import SUGGESTED_LABEL, WHY_NOW, shown_by
 
 BACKEND_TITLE = "Label order"

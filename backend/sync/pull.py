@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from backend.sync.client import LabelStudioClient, TaskFilter
+from backend.sync.client import LabelStudioClient
+from backend.sync.task_calls import TaskFilter
 
 # A change gets its time stamp before it is committed: look back this far so that a slow commit is not missed.
 OVERLAP = timedelta(seconds=30)

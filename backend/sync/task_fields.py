@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from backend.errors import LabelStudioError
-from backend.sync.client import JsonDict, LabelStudioClient
+from backend.sync.calls import JsonDict
+from backend.sync.client import LabelStudioClient
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from backend.errors import BackendError
 from backend.service.context.context import Runtime
 from backend.storage.schema import Project
-from backend.sync.client import TaskFilter
+from backend.sync.task_calls import TaskFilter
 
 PREFIX = "Label Order: "
 MOST = 200

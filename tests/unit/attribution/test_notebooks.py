@@ -47,6 +47,8 @@ def test_the_notebooks_run(material: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert not any(cell.get("outputs") for cell in notebook.cells), "clear the outputs before it is committed"
         cells[name] = [nbformat.v4.new_code_cell("%reset -f"), *notebook.cells]
     together = nbformat.v4.new_notebook(cells=[cell for several in cells.values() for cell in several])
+    for number, cell in enumerate(together.cells):
+        cell["id"] = f"cell-{number}"  # the two notebooks number theirs alike
     NotebookClient(together, timeout=300, kernel_name="python3", resources={"metadata": {"path": EXAMPLES}}).execute()
     for name, wanted in PICTURES.items():
         outputs = [output for cell in cells[name] for output in cell.get("outputs", ())]

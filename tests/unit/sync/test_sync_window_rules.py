@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.sync.client import LabelStudioClient, TaskFilter
+from backend.sync.client import LabelStudioClient
 from backend.sync.connect import tab_data, webhook_url
 from backend.sync.placing import LAST, keep_most, place_scores
 from backend.sync.publish import Publication
+from backend.sync.task_calls import TaskFilter
 from backend.sync.version_names import SupersededName, WindowName, model_of
 from backend.sync.window_plan import BEHIND, StoredTask, WindowItem, plan_window
 
