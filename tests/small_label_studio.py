@@ -69,11 +69,19 @@ class SmallLabelStudio:
             if found:
                 found[0] |= {"result": result, "updated_at": stamp}
             else:
+                self._serial += 1
                 found.append(
-                    {"id": 1000 + task, "task": task, "result": result, "updated_at": stamp, "completed_by": 1}
+                    {"id": self._serial, "task": task, "result": result, "updated_at": stamp, "completed_by": 1}
                 )
             self.tasks[task]["updated_at"] = stamp
             return dict(found[0])
+
+    def delete_annotation(self, task: int) -> list[int]:
+        """Somebody deletes the answers of a task; their ids, as the webhook brings them."""
+        with self._lock:
+            gone = [row["id"] for row in self.tasks[task]["annotations"]]
+            self.tasks[task] |= {"annotations": [], "updated_at": self._now()}
+            return gone
 
     def queue(self) -> list[int]:
         """The tasks in the order in which annotators get them: those with a prediction of the project's version."""

@@ -125,7 +125,7 @@ def _take_in(
                 states.append(annotation_values(int(annotation["task"]), annotation))
             except (BackendError, KeyError, TypeError, ValueError) as error:
                 log.warning("an annotation of project %s is left out: %s", project_id, error)
-        changed += record_annotations(session, runtime.database, project_id, states, listed=True)
+        changed += record_annotations(session, runtime.database, project_id, states, listed_at=read_at)
         vanished = _vanished(session, project_id, page, read_at)
         changed += record_deletions(session, runtime.database, project_id, vanished)
     return tasks, changed

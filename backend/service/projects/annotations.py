@@ -1,7 +1,7 @@
 """Annotations, stored once whatever the order and number of their deliveries, and what they agree on.
 
 The newest state of an annotation (by Label Studio's own `updated_at`) wins; a deletion is a tombstone that a late
-delivery does not undo, while Label Studio's own listing (a poll) does.
+delivery does not undo, while a later listing by Label Studio itself (a poll) does.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import or_, select, update
+from sqlalchemy import false, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.labels import Control
@@ -33,14 +34,14 @@ def record_annotations(
     project_id: int,
     annotations: Sequence[Mapping[str, Any]],
     *,
-    listed: bool = False,
+    listed_at: datetime | None = None,
 ) -> int:
     """Store the states of annotations unless newer ones are known; how many changed.
 
     Args:
         annotations: columns by name, see `annotation_values`.
-        listed: the states come from Label Studio's own listing, so the annotations exist even if they were once
-            deleted.
+        listed_at: the states come from Label Studio's own listing, asked for at this moment: the annotations exist even
+            if they were deleted here before; a deletion that was told since then is newer, and stays.
     """
     by_id = {values["annotation_id"]: {"project_id": project_id, **values} for values in annotations}
     rows = [by_id[annotation_id] for annotation_id in sorted(by_id)]  # one order for all writers: no deadlock
@@ -48,10 +49,10 @@ def record_annotations(
     for start in range(0, len(rows), CHUNK):
         statement = database.insert(Annotation).values(rows[start : start + CHUNK])
         replaced = {name: statement.excluded[name] for name in rows[0] if name not in ("project_id", "annotation_id")}
-        newer = statement.excluded.updated_at > Annotation.updated_at
-        allowed = or_(newer, Annotation.deleted.is_(True)) if listed else newer & Annotation.deleted.is_(False)
+        newer = (statement.excluded.updated_at > Annotation.updated_at) & Annotation.deleted.is_(False)
+        revived = Annotation.deleted.is_(True) & (Annotation.received_at < listed_at) if listed_at else false()
         statement = statement.on_conflict_do_update(
-            index_elements=["project_id", "annotation_id"], set_=replaced, where=allowed
+            index_elements=["project_id", "annotation_id"], set_=replaced, where=or_(newer, revived)
         )
         changed += session.execute(statement).rowcount  # type: ignore[attr-defined]
     return changed

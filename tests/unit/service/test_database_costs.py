@@ -16,7 +16,7 @@ from backend.service.ingest.polling import sync_project
 from backend.service.projects.annotations import annotation_values, record_annotations, record_deletions
 from backend.service.projects.project import set_up_project
 from backend.service.projects.tasks import record_tasks
-from backend.storage.schema import Annotation, ModelVersion, Project, Task
+from backend.storage.schema import Annotation, ModelVersion, Project, Task, now
 from tests.statements import statements
 from tests.unit.service.samples import CONFIG, annotation, task
 from tests.unit.sync.scripted_server import Answer, ScriptedServer
@@ -60,7 +60,7 @@ def test_a_page_of_tasks_and_annotations_is_a_few_statements(runtime: Runtime) -
     states = [annotation_values(number, annotation(number, task=number)) for number in range(400)]
     with statements(database) as sent, database.session() as session:
         assert record_tasks(session, database, 7, config, [*tasks, tasks[0]]) == 400
-        assert record_annotations(session, database, 7, states, listed=True) == 400
+        assert record_annotations(session, database, 7, states, listed_at=now()) == 400
         assert record_deletions(session, database, 7, range(300, 500))
     assert len(sent) <= 4
     with database.session() as session:
