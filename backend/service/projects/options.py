@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
+from copy import copy
 from functools import cache
 from typing import Any, Literal, TypeVar
 
@@ -21,20 +22,23 @@ Options = TypeVar("Options")
 LARGEST_OPTION = 1_000_000  # no step, epoch, size or factor is larger
 
 
+def _as_setting(name: str) -> Any:
+    """The field of a setting: its default, limits and description are declared there."""
+    return copy(Settings.model_fields[name])
+
+
 class ProjectOptions(BaseModel):
     """Options of a project; what is not set comes from the setting of the same name, where there is one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    window_size: int = Field(50, ge=1, le=10_000, description="How many tasks carry the current model version.")
-    strategy: str = Field("default", description="Query strategy by name.")
-    evaluation_share: float = Field(0.1, ge=0.0, le=0.5, description="Share of the queue drawn for evaluation.")
+    window_size: int = _as_setting("window_size")
+    strategy: str = _as_setting("strategy")
+    evaluation_share: float = _as_setting("evaluation_share")
     weights: dict[str, float] = Field(default_factory=dict, description="Factor of each component of the order.")
     relevance: tuple[str, ...] = Field((), description="Roots of what is relevant: synsets, domain:…, labels.")
-    retrain_every: int = Field(50, ge=1, description="New annotations after which a head is retrained.")
-    adaptation: Literal["triplet", "softmax", "off"] = Field(
-        "off", description="Loss of the projection that a training tries for the graph, or off."
-    )
+    retrain_every: int = _as_setting("retrain_every")
+    adaptation: Literal["triplet", "softmax", "off"] = _as_setting("adaptation")
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of all that is drawn at random.")
 
     def order_options(self) -> OrderOptions:

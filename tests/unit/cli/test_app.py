@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from backend.active_learning.loop_options import LoopOptions
+from backend.cli.retrain import retrain
+from backend.cli.run import run as run_loop
+from backend.retraining.options import Distortions, RetrainOptions
 from tests.unit.cli.conftest import REPOSITORY, Run
 
 pytestmark = pytest.mark.unit
@@ -62,3 +68,13 @@ def test_strategies_and_backbones_are_listed(run: Run) -> None:
     unknown = run("strategies", "guess")
     assert unknown.exit_code == 2
     assert "guess" in unknown.stderr
+
+
+def test_options_have_the_same_default_on_the_command_line_and_in_python() -> None:
+    for command, options in ((retrain, RetrainOptions), (retrain, Distortions), (run_loop, LoopOptions)):
+        shown = {name: item.default for name, item in inspect.signature(command).parameters.items()}
+        fields = {item.name: item.default for item in dataclasses.fields(options)}
+        missing = dataclasses.MISSING, inspect.Parameter.empty
+        both = {name for name in shown.keys() & fields if shown[name] not in missing and fields[name] not in missing}
+        assert len(both) >= 4
+        assert {name: shown[name] for name in both} == {name: fields[name] for name in both}
