@@ -29,7 +29,7 @@ from backend.storage.schema import Annotation, Project, Task
 
 PROJECT = 1
 AXES = 128
-PAGES = ("", "/queue", "/sheets", "/coverage", "/mistakes", "/search?label=3", "/search?task=17", "/settings")
+PAGES = ("", "/queue", "/sheets", "/coverage", "/map", "/mistakes", "/search?label=3", "/search?task=17", "/settings")
 
 
 def main() -> None:

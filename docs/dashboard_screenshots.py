@@ -34,6 +34,7 @@ PAGES = {
     "queue": "queue",
     "sheets": "sheets?kind=confirm",
     "coverage": "coverage",
+    "map": "map",
     "mistakes": "mistakes",
     "settings": "settings",
 }
@@ -99,6 +100,7 @@ def labelled_project(folder: Path, count: int) -> Application:
                     )
                 )
         application.run("refresh", PROJECT)
+    application.run("map", PROJECT)
     return application
 
 

@@ -21,6 +21,7 @@ from backend.api.describe import BODY_BUDGET, BODY_LIMIT
 from backend.api.errors import error_response, status_line
 from backend.api.events import events_blueprint
 from backend.api.insight import insight_blueprint
+from backend.api.map import map_blueprint
 from backend.api.monitoring import monitoring_blueprint
 from backend.api.openapi import openapi_blueprint
 from backend.api.options import options_blueprint
@@ -75,6 +76,7 @@ def create_app(runtime: Runtime, jobs: JobQueue) -> Flask:
         openapi_blueprint(),
         sheets_blueprint(runtime),
         insight_blueprint(runtime),
+        map_blueprint(runtime),
         events_blueprint(runtime),
         options_blueprint(runtime),
         attribution_blueprint(runtime),

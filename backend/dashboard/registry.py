@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from backend.dashboard.page import ProjectPage
-from backend.dashboard.views import coverage, mistakes, progress, queue, search, settings, sheets
+from backend.dashboard.views import coverage, map, mistakes, progress, queue, search, settings, sheets
 
 PAGES: tuple[ProjectPage, ...] = (
     progress.PAGE,
     queue.PAGE,
     sheets.PAGE,
     coverage.PAGE,
+    map.PAGE,
     mistakes.PAGE,
     search.PAGE,
     settings.PAGE,

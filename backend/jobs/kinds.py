@@ -46,6 +46,8 @@ class JobKind(StrEnum):
     """Fine-tunes the end of the backbone; asks for `reembed`."""
     REEMBED = "reembed"
     """Embeds all photos with a fine-tuned backbone and moves the project to it if it predicts better."""
+    MAP = "map"
+    """Lays the photos out in the plane for the page *Map*."""
     ATTRIBUTE = "attribute"
     """Makes the pictures that tell why photos get their labels; its payload has the numbers of the tasks as keys."""
 

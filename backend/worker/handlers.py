@@ -19,6 +19,7 @@ from backend.service.explanation.attribution import Attributions
 from backend.service.ingest.embedding import embed_pending
 from backend.service.ingest.polling import sync_project
 from backend.service.ingest.suggestions import look_up_suggestions
+from backend.service.insight.photo_map import draw_map
 from backend.service.pool.cache import PoolCache
 from backend.service.queue.preview import preview_order
 from backend.service.queue.refresh import refresh_project
@@ -68,6 +69,9 @@ def job_handlers(runtime: Runtime) -> dict[str, Handler]:
     def reembed(job: Job, progress: Progress) -> Mapping[str, Any]:
         return reembed_project(runtime, pools, job.project_id, str(job.payload.get("backbone")), progress)
 
+    def photo_map(job: Job, progress: Progress) -> Mapping[str, Any]:
+        return draw_map(runtime, job.project_id, progress)
+
     def attribute(job: Job, progress: Progress) -> Mapping[str, Any]:
         tasks = sorted(int(task) for task in job.payload)
         for place, task in enumerate(tasks):
@@ -83,6 +87,7 @@ def job_handlers(runtime: Runtime) -> dict[str, Handler]:
         JobKind.TRAIN: train,
         JobKind.FINE_TUNE: fine_tune,
         JobKind.REEMBED: reembed,
+        JobKind.MAP: photo_map,
         JobKind.ATTRIBUTE: attribute,
     }
     added = extensions.extensions(extensions.JOBS, built_in.keys())

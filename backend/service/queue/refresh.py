@@ -16,6 +16,7 @@ from backend.learning.figures import Figures
 from backend.priority import Order
 from backend.service.context.context import Runtime
 from backend.service.ingest.embedding import ask_for_unseen
+from backend.service.insight.photo_map import ask_for_new_map
 from backend.service.pool.cache import PoolCache, ProjectPool
 from backend.service.pool.copies import keep_copies
 from backend.service.pool.looks import keep_looks
@@ -112,6 +113,7 @@ def refresh_project(
         remove_old_snapshots(snapshots_folder(runtime, project_id), keep=(str(ranking.window), project.snapshot))
         publication.settle()
     bring_texts(runtime, project_id, earlier)
+    ask_for_new_map(runtime, project_id)
     message = f"window {ranking.window}: {len(ranking.items)} of {ranking.unlabelled} unlabelled tasks"
     return {"version": version, "published": ranking.new, "annotated": ranking.annotated, "message": message}
 
