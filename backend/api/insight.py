@@ -19,6 +19,7 @@ from backend.service.insight.disagreements import disagreements_of
 from backend.service.insight.mistakes import mistakes_of, photos_of_cell
 from backend.service.insight.outlook import outlook_of
 from backend.service.insight.search import (
+    Among,
     Answered,
     Found,
     search_label,
@@ -147,7 +148,14 @@ class SearchQuery(BaseModel):
     node: int | None = Field(None, ge=0, lt=10**6, description="Node of the label tree, as /coverage numbers them.")
     name: str | None = Field(None, min_length=1, max_length=200, description="A label's name, or any noun.")
     answered: Answered = "any"
+    believed: int | None = Field(None, ge=0, lt=10**6, description="Only photos believed to be of this label.")
+    relevant: Answered = "any"
     limit: int = Field(60, ge=1, le=1000)
+
+    @property
+    def among(self) -> Among:
+        """Which photos are looked among."""
+        return Among(self.answered, self.believed, self.relevant)
 
     @model_validator(mode="after")
     def _one(self) -> SearchQuery:
@@ -246,12 +254,12 @@ def insight_blueprint(runtime: Runtime) -> Blueprint:
     def search(project_id: int, query: SearchQuery) -> Answer:
         found = find_project(runtime, project_id)
         if query.task is not None:
-            return _found(search_task(runtime, found, query.task, query.limit, query.answered))
+            return _found(search_task(runtime, found, query.task, query.limit, query.among))
         if query.label is not None:
-            return _found(search_label(runtime, found, query.label, query.limit, query.answered))
+            return _found(search_label(runtime, found, query.label, query.limit, query.among))
         if query.node is not None:
-            return _found(search_node(runtime, found, query.node, query.limit, query.answered))
-        return _found(search_name(runtime, found, query.name or "", query.limit, query.answered))
+            return _found(search_node(runtime, found, query.node, query.limit, query.among))
+        return _found(search_name(runtime, found, query.name or "", query.limit, query.among))
 
     @blueprint.post("/search/photo")
     @described(

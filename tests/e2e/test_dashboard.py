@@ -174,7 +174,7 @@ def test_the_pages_show_what_is_true(
     expect(page.locator(".grid img").first).to_have_attribute("alt", f"Task {found[0]['task']}")
     page.get_by_role("link", name=re.compile("as a sheet")).click()
     expect(page.locator("#question")).to_have_text(f"All {most['title']}, except …")
-    for name in ("", "/queue", "/sheets", "/coverage", "/mistakes", "/search?name=cat", "/settings"):
+    for name in ("", "/queue", "/sheets", "/coverage", "/map", "/mistakes", "/search?name=cat", "/settings"):
         for width in (1280, 400):
             page.set_viewport_size({"width": width, "height": 900})
             page.goto(f"{backend.url}/dashboard/{project_id}{name}")
@@ -182,5 +182,54 @@ def test_the_pages_show_what_is_true(
         broken = Axe().run(page).response["violations"]
         assert not broken, [(name, item["id"], item["nodes"][0]["html"]) for item in broken]
     assert not faults
+    draw_and_choose(page, backend, project_id)
+    assert not faults
     # Programs still get JSON at the root.
     assert backend.get("/")["status"] == "UP"
+
+
+def draw_and_choose(page: Page, backend: BackendProcess, project_id: int) -> None:
+    """The map is drawn on request; what a lasso holds, or a label, or the view, opens as a sheet."""
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(f"{backend.url}/dashboard/{project_id}/map")
+    page.get_by_role("button", name="Draw the map").click()
+    expect(page.locator("#plane[data-ready]")).to_be_visible(timeout=120_000)
+    points = backend.get(f"/projects/{project_id}/map")
+    assert len(points["task"]) == 4 * EACH
+    expect(page.locator("#status")).to_have_text(f"{4 * EACH} photos.")
+    row = next(row for row, answered in enumerate(points["answered"]) if not answered)
+    title = points["labels"][points["label"][row]]
+    of_label = [
+        task for task, label in zip(points["task"], points["label"], strict=True) if label == points["label"][row]
+    ]
+    page.locator("#legend").get_by_role("button", name=title, exact=True).click()
+    expect(page.locator("#status")).to_contain_text(f"{len(of_label)} photos chosen")
+    page.locator("#plane").focus()
+    page.keyboard.press("Enter")  # everything is in view
+    expect(page.locator("#status")).to_contain_text(
+        f"{4 * EACH} photos chosen, {3 * EACH + EACH - 4} without an answer"
+    )
+    box = page.locator("#plane").bounding_box()
+    assert box is not None
+    side = 0.94 * min(box["width"], box["height"]) / 2
+    x = box["x"] + box["width"] / 2 + side * (2 * points["x"][row] / points["grid"] - 1)
+    y = box["y"] + box["height"] / 2 - side * (2 * points["y"][row] / points["grid"] - 1)
+    page.mouse.move(x, y)
+    expect(page.locator("#hint")).to_contain_text(title)
+    expect(page.locator("#hint img")).to_have_js_property("naturalWidth", 256)
+    page.keyboard.down("Shift")
+    page.mouse.move(x - 14, y - 14)
+    page.mouse.down()
+    for at in ((x + 14, y - 14), (x + 14, y + 14), (x - 14, y + 14)):
+        page.mouse.move(*at, steps=3)
+    page.mouse.up()
+    page.keyboard.up("Shift")
+    expect(page.locator("#status")).to_contain_text(f"most are believed to be {title}")
+    for colour in ("doubt", "place", "label"):
+        page.locator("#colour").select_option(colour)
+    broken = Axe().run(page).response["violations"]
+    assert not broken, [(item["id"], item["nodes"][0]["html"]) for item in broken]
+    page.set_viewport_size({"width": 400, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.locator("#sheet").click()
+    expect(page.locator("#question")).to_have_text(f"All {title}, except …")

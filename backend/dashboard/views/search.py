@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from backend.dashboard.page import Arguments, ProjectPage
@@ -9,6 +10,7 @@ from backend.dashboard.project_data import shown_labels
 from backend.errors import BackendError
 from backend.service.context.context import Runtime
 from backend.service.insight.search import (
+    Among,
     Answered,
     Found,
     given_tasks,
@@ -17,18 +19,24 @@ from backend.service.insight.search import (
     search_node,
     search_task,
 )
+from backend.service.projects.labels import labels_of
 from backend.storage.schema import Project
 
 SHOWN = 60
 SHEET = 24
 FILTERS: dict[Answered, str] = {"any": "all photos", "no": "without an answer", "yes": "answered"}
+RELEVANCE: dict[Answered, str] = {"any": "whether it belongs or not", "yes": "that belong", "no": "that are strangers"}
 
 
 def _values(runtime: Runtime, project: Project, arguments: Arguments) -> dict[str, Any]:
-    answered: Answered = next((name for name in FILTERS if name == arguments.get("answered")), "any")
+    among = Among(
+        _choice(FILTERS, arguments.get("answered")),
+        _number(arguments.get("believed", "")),
+        _choice(RELEVANCE, arguments.get("relevant")),
+    )
     found, fault = None, ""
     try:
-        found = _find(runtime, project, arguments, answered)
+        found = _find(runtime, project, arguments, among)
     except BackendError as error:
         fault = str(error)
     open_tasks = [item["task"] for item in found.photos if not item["answered"]][:SHEET] if found else []
@@ -37,24 +45,29 @@ def _values(runtime: Runtime, project: Project, arguments: Arguments) -> dict[st
         "fault": fault,
         "titles": shown_labels(runtime, project),
         "filters": FILTERS,
-        "answered": answered,
+        "among": among,
+        "relevance": RELEVANCE if labels_of(runtime, project).spaces[0].irrelevant.any() else {},
         "word": arguments.get("name", ""),
         "asked": {key: arguments[key] for key in ("task", "label", "node", "tasks") if key in arguments},
         "open_tasks": open_tasks,
     }
 
 
-def _find(runtime: Runtime, project: Project, arguments: Arguments, answered: Answered) -> Found | None:
+def _find(runtime: Runtime, project: Project, arguments: Arguments, among: Among) -> Found | None:
     if arguments.get("name", "").strip():
-        return search_name(runtime, project, arguments["name"][:200], SHOWN, answered)
+        return search_name(runtime, project, arguments["name"][:200], SHOWN, among)
     if "tasks" in arguments:
         tasks = [number for part in arguments["tasks"].split(",") if (number := _number(part)) is not None]
         return given_tasks(runtime, project, tasks[:SHOWN])
     for key, search in (("task", search_task), ("label", search_label), ("node", search_node)):
         number = _number(arguments.get(key, ""))
         if number is not None:
-            return search(runtime, project, number, SHOWN, answered)
+            return search(runtime, project, number, SHOWN, among)
     return None
+
+
+def _choice(names: Mapping[Answered, str], given: str | None) -> Answered:
+    return next((name for name in names if name == given), "any")
 
 
 def _number(text: str) -> int | None:

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from backend.learning.agreement import agreement
 from backend.learning.evaluation import evaluate, wilson_interval
 from backend.service.context.context import Runtime
+from backend.service.insight.relabel import ask_again
 from backend.service.insight.suspects import current_review, suspects_of
 from backend.service.pool.review import Review
 from backend.service.projects.labels import labels_of
@@ -29,7 +30,7 @@ def mistakes_of(runtime: Runtime, project: Project) -> dict[str, Any]:
     control = labels_of(runtime, project).spaces[0].control
     titles = [label.title for label in control.labels]
     review = current_review(runtime, project)
-    shared = _agreement(runtime, project, titles)
+    shared = _agreement(runtime, project, titles, review)
     if review is None or not review.task_ids.size:
         return {
             "annotations": 0,
@@ -138,8 +139,8 @@ def _matrix(given: NDArray[np.int64], believed: NDArray[np.intp], titles: list[s
     }
 
 
-def _agreement(runtime: Runtime, project: Project, titles: list[str]) -> dict[str, Any]:
-    """Photos that several people answered, and how often they agree; the disputed ones first to be asked again."""
+def _agreement(runtime: Runtime, project: Project, titles: list[str], review: Review | None) -> dict[str, Any]:
+    """Photos that several people answered, and how often they agree; the disputed ones, those to be asked again first."""
     control = labels_of(runtime, project).spaces[0].control
     live = (
         Annotation.project_id == project.id,
@@ -167,6 +168,9 @@ def _agreement(runtime: Runtime, project: Project, titles: list[str]) -> dict[st
     answers = {task: list(newest[task].items()) for task in tasks if task is not None}
     found = agreement(answers)
     disputed = [task for task, given in answers.items() if len({said for _, said in given}) > 1]
+    shares = {item.person: item.same / item.pairs for item in found.people}
+    again = {} if control.multiple else ask_again(runtime, project, disputed, answers, shares, review)
+    disputed.sort(key=lambda task: again[task].trust if task in again else 1.0)
     return {
         "photos": found.photos,
         "agreed": found.agreed,
@@ -182,6 +186,9 @@ def _agreement(runtime: Runtime, project: Project, titles: list[str]) -> dict[st
                     {"person": person, "label": ", ".join(titles[index] for index in said)}
                     for person, said in answers[task]
                 ],
+                "trust": round(again[task].trust, 4) if task in again else None,
+                "sooner_than_new": round(again[task].sooner_than_new, 4) if task in again else None,
+                "ask": again[task].person if task in again else None,
             }
             for task in disputed[:100]
         ],

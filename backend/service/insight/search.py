@@ -28,6 +28,27 @@ Answered = Literal["any", "no", "yes"]
 SAMPLED = 20_000
 """Most photos that are looked at for a name that no label covers: ImageNet's classes are worked out for each."""
 
+STRANGE = 0.5
+"""Probability of `Not relevant` from which on a photo counts as a stranger."""
+
+
+@dataclass(frozen=True)
+class Among:
+    """Which photos are looked among.
+
+    Attributes:
+        answered: those with an answer, without one, or any.
+        label: only those believed to be of this label, by its index; None: of any.
+        relevant: those that belong, that do not, or any; without a `Not relevant` among the labels all belong.
+    """
+
+    answered: Answered = "any"
+    label: int | None = None
+    relevant: Answered = "any"
+
+
+EVERYTHING = Among()
+
 
 @dataclass(frozen=True)
 class Found:
@@ -52,7 +73,7 @@ class _Pool:
     answered: NDArray[np.bool_]
 
 
-def search_task(runtime: Runtime, project: Project, task: int, limit: int, answered: Answered = "any") -> Found:
+def search_task(runtime: Runtime, project: Project, task: int, limit: int, among: Among = EVERYTHING) -> Found:
     """The photos that look most like that of a task.
 
     Raises:
@@ -63,10 +84,10 @@ def search_task(runtime: Runtime, project: Project, task: int, limit: int, answe
     row = looks.row_of(task)
     if row is None:
         raise NotFoundError(f"The photo of task {task} is not in the pool of project {project.id}: it is still unread.")
-    return _alike(runtime, project, looks, looks.vectors[row], f"photos like task {task}", limit, answered)
+    return _alike(runtime, project, looks, looks.vectors[row], f"photos like task {task}", limit, among)
 
 
-def search_photo(runtime: Runtime, project: Project, data: bytes, limit: int, answered: Answered = "any") -> Found:
+def search_photo(runtime: Runtime, project: Project, data: bytes, limit: int, among: Among = EVERYTHING) -> Found:
     """The photos that look most like any other one, given as the bytes of its file.
 
     Raises:
@@ -83,10 +104,10 @@ def search_photo(runtime: Runtime, project: Project, data: bytes, limit: int, an
         raise item.error
     assert item.embedding is not None
     vector = looks.projection.project(backbone.features(item.embedding[None].astype(np.float16)))[0]
-    return _alike(runtime, project, looks, vector, "photos like yours", limit, answered)
+    return _alike(runtime, project, looks, vector, "photos like yours", limit, among)
 
 
-def search_label(runtime: Runtime, project: Project, label: int, limit: int, answered: Answered = "any") -> Found:
+def search_label(runtime: Runtime, project: Project, label: int, limit: int, among: Among = EVERYTHING) -> Found:
     """The photos that are most probably of a label, by its index.
 
     Raises:
@@ -97,10 +118,10 @@ def search_label(runtime: Runtime, project: Project, label: int, limit: int, ans
     if not 0 <= label < pool.space.n_labels:
         raise NotFoundError(f"Project {project.id} has no label {label}.")
     scores = np.asarray(pool.snapshot.controls[0].probabilities[:, label], dtype=np.float32)
-    return _ranked(pool, scores, pool.space.control.labels[label].title, label, limit, answered)
+    return _ranked(pool, scores, pool.space.control.labels[label].title, label, limit, among)
 
 
-def search_node(runtime: Runtime, project: Project, node: int, limit: int, answered: Answered = "any") -> Found:
+def search_node(runtime: Runtime, project: Project, node: int, limit: int, among: Among = EVERYTHING) -> Found:
     """The photos that are most probably of any label below a node of the label tree.
 
     Raises:
@@ -112,10 +133,10 @@ def search_node(runtime: Runtime, project: Project, node: int, limit: int, answe
         raise NotFoundError(f"The label tree of project {project.id} has no node {node}.")
     labels = labels_below(pool.space.tree, node)
     scores = np.asarray(pool.snapshot.controls[0].probabilities[:, labels], dtype=np.float32).sum(axis=1)
-    return _ranked(pool, scores, pool.space.tree.nodes[node], None, limit, answered)
+    return _ranked(pool, scores, pool.space.tree.nodes[node], None, limit, among)
 
 
-def search_name(runtime: Runtime, project: Project, name: str, limit: int, answered: Answered = "any") -> Found:
+def search_name(runtime: Runtime, project: Project, name: str, limit: int, among: Among = EVERYTHING) -> Found:
     """The photos that show what a name means: a label's, or any noun of WordNet.
 
     Labels below one of its senses are asked first; where there are none, what ImageNet's classes below it say of at
@@ -129,7 +150,7 @@ def search_name(runtime: Runtime, project: Project, name: str, limit: int, answe
     wanted = name.strip().casefold()
     titles = [label.title.casefold() for label in pool.space.control.labels]
     if wanted in titles:
-        return search_label(runtime, project, titles.index(wanted), limit, answered)
+        return search_label(runtime, project, titles.index(wanted), limit, among)
     wordnet = runtime.wordnet
     senses = wordnet.senses(wanted.replace(" ", "_")) if wanted else ()
     if not senses:
@@ -139,8 +160,8 @@ def search_name(runtime: Runtime, project: Project, name: str, limit: int, answe
     if labels:
         scores = np.asarray(pool.snapshot.controls[0].probabilities[:, labels], dtype=np.float32).sum(axis=1)
         only = labels[0] if len(labels) == 1 else None
-        return _ranked(pool, scores, name.strip(), only, limit, answered)
-    return _ranked(pool, _imagenet_mass(runtime, project, pool, senses, name), name.strip(), None, limit, answered)
+        return _ranked(pool, scores, name.strip(), only, limit, among)
+    return _ranked(pool, _imagenet_mass(runtime, project, pool, senses, name), name.strip(), None, limit, among)
 
 
 def given_tasks(runtime: Runtime, project: Project, tasks: Sequence[int]) -> Found:
@@ -173,24 +194,36 @@ def _alike(
     vector: NDArray[np.floating],
     asked: str,
     limit: int,
-    answered: Answered,
+    among: Among,
 ) -> Found:
     pool = _pool(runtime, project)
     scores = np.full(pool.snapshot.task_ids.size, -1.0, dtype=np.float32)
     rows = pool.snapshot.rows_of(looks.task_ids.tolist())
     scores[rows[rows >= 0]] = looks.cosines(vector)[rows >= 0]
-    return _ranked(pool, scores, asked, None, limit, answered)
+    return _ranked(pool, scores, asked, None, limit, among)
 
 
-def _ranked(
-    pool: _Pool, scores: NDArray[np.float32], asked: str, label: int | None, limit: int, answered: Answered
-) -> Found:
-    allowed = {"any": np.ones_like(pool.answered), "no": ~pool.answered, "yes": pool.answered}[answered]
-    rows = np.flatnonzero(allowed)
+def _ranked(pool: _Pool, scores: NDArray[np.float32], asked: str, label: int | None, limit: int, among: Among) -> Found:
+    rows = np.flatnonzero(_allowed(pool, among))
     if rows.size > limit:
         rows = rows[np.argpartition(-scores[rows], limit - 1)[:limit]]
     rows = rows[np.argsort(-scores[rows], kind="stable")]
     return Found(asked, label, _described(pool, rows, scores))
+
+
+def _allowed(pool: _Pool, among: Among) -> NDArray[np.bool_]:
+    """Which photos of the pool are looked among, bool [n]."""
+    allowed = {"any": np.ones_like(pool.answered), "no": ~pool.answered, "yes": pool.answered}[among.answered].copy()
+    if among.label is None and among.relevant == "any":
+        return allowed
+    believed = np.asarray(pool.snapshot.controls[0].probabilities)
+    if among.label is not None:
+        allowed &= believed.argmax(axis=1) == among.label
+    irrelevant = pool.space.irrelevant
+    if among.relevant != "any" and irrelevant.any():
+        strange = believed[:, irrelevant].astype(np.float32).sum(axis=1) > STRANGE
+        allowed &= strange if among.relevant == "no" else ~strange
+    return allowed
 
 
 def _described(pool: _Pool, rows: NDArray[np.intp], scores: NDArray[np.float32]) -> list[dict[str, Any]]:

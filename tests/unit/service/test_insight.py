@@ -11,7 +11,7 @@ from backend.errors import NotFoundError, SettingsError
 from backend.service.insight.coverage import coverage_of
 from backend.service.insight.mistakes import mistakes_of, photos_of_cell
 from backend.service.insight.outlook import outlook_of
-from backend.service.insight.search import given_tasks, search_label, search_name, search_photo, search_task
+from backend.service.insight.search import Among, given_tasks, search_label, search_name, search_photo, search_task
 from backend.service.pool.copies import copy_groups
 from backend.service.projects.options_change import change_options, options_of
 from backend.service.projects.wishes import wish
@@ -75,7 +75,11 @@ def test_planted_mistakes_are_suspected(project: PhotoProject) -> None:
 def test_people_who_disagree_are_named(project: PhotoProject) -> None:
     shared = mistakes_of(project.runtime, project.row)["agreement"]
     assert shared["photos"] >= 1
-    assert [item["task"] for item in shared["disputed"]] == [2]
+    (disputed,) = shared["disputed"]
+    assert disputed["task"] == 2
+    assert 0.0 < disputed["trust"] < 0.9
+    assert 0.0 <= disputed["sooner_than_new"] <= 1.0
+    assert disputed["ask"] is None  # both people answered it
 
 
 def test_the_tree_counts_each_photo_once(project: PhotoProject) -> None:
@@ -103,10 +107,13 @@ def test_what_looks_alike_is_found(project: PhotoProject) -> None:
 
 
 def test_labels_and_words_lead_to_their_photos(project: PhotoProject) -> None:
-    found = search_label(project.runtime, project.row, 2, 8, "no")
+    found = search_label(project.runtime, project.row, 2, 8, Among(answered="no"))
     assert not any(item["answered"] for item in found.photos)
     assert Counter(project.truth[item["task"]] for item in found.photos).most_common(1)[0][0] == SPORTS[2]
     assert search_name(project.runtime, project.row, " Surfing ", 3).label == 2
+    alike = search_task(project.runtime, project.row, 24, 100, Among(label=1))
+    assert alike.photos
+    assert {item["label"] for item in alike.photos} == {SPORTS[1]}
     seen = search_name(project.runtime, project.row, "seashore", 6)  # no label: what ImageNet's classes say
     assert "surfing" in {project.truth[item["task"]] for item in seen.photos}
     with pytest.raises(NotFoundError, match="try another word"):
