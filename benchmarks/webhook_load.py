@@ -1,0 +1,158 @@
+"""Many annotations at once: `python -m benchmarks.webhook_load [--events 5000] [--seconds 15] [--clients 32]`.
+
+Starts the real server on a database of embedded tasks (made-up embeddings), without Label Studio, and sends events at an
+even rate whether the server keeps up or not. An answer's time counts from the moment when its event was due, so that a
+server that is behind is seen to be. Printed: answers by status, their times, how long /health took meanwhile, and
+whether every annotation is stored; the command fails if one is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import itertools
+import json
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+from sqlalchemy import func, select
+
+from backend.demo.backend_process import BackendProcess
+from backend.demo.child_server import free_port
+from backend.settings import Settings
+from backend.storage.database import Database
+from backend.storage.schema import Annotation
+from benchmarks.latency import PROJECT, annotation_event, fill, label_config, label_names, queue
+from benchmarks.servers import idle, wait
+
+LABELS = 20
+HEALTH_EVERY = 0.1  # seconds
+
+
+@dataclass
+class Load:
+    """What was sent, and what came of it; seconds."""
+
+    answers: list[float] = field(default_factory=list)
+    statuses: Counter[int] = field(default_factory=Counter)
+    health: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    stored: int = 0
+
+
+def send(url: str, bodies: list[bytes], seconds: float, clients: int) -> Load:
+    """Send the events at an even rate over `seconds`, from as many connections as there are clients."""
+    address = urlsplit(url).netloc
+    found, turn, lock = Load(), itertools.count(), threading.Lock()
+    start = time.perf_counter() + 0.5
+
+    def client() -> None:
+        connection = http.client.HTTPConnection(address, timeout=60)
+        while (number := next(turn)) < len(bodies):
+            due = start + number * seconds / len(bodies)
+            time.sleep(max(0.0, due - time.perf_counter()))
+            try:
+                connection.request("POST", "/webhook", bodies[number], {"Content-Type": "application/json"})
+                answer = connection.getresponse()
+                answer.read()
+                status = answer.status
+            except OSError:
+                connection.close()
+                status = 0
+            with lock:
+                found.answers.append(time.perf_counter() - due)
+                found.statuses[status] += 1
+
+    ended = threading.Event()
+
+    def watch() -> None:
+        connection = http.client.HTTPConnection(address, timeout=60)
+        while not ended.wait(HEALTH_EVERY):
+            begun = time.perf_counter()
+            connection.request("GET", "/health")
+            connection.getresponse().read()
+            found.health.append(time.perf_counter() - begun)
+
+    watcher = threading.Thread(target=watch)
+    threads = [threading.Thread(target=client) for _ in range(clients)]
+    for thread in (watcher, *threads):
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found.seconds = time.perf_counter() - start
+    ended.set()
+    watcher.join()
+    return found
+
+
+def stored(settings: Settings) -> int:
+    database = Database(settings.resolved_database_url)
+    with database.session() as session:
+        count = session.scalar(select(func.count()).select_from(Annotation)) or 0
+    database.close()
+    return count
+
+
+def measure(folder: Path, settings: Settings, *, events: int, seconds: float, clients: int) -> Load:
+    names = label_names(LABELS)
+    truth = fill(settings, events, names, 0)
+    config = label_config(names)
+    bodies = [
+        json.dumps(annotation_event(task + 1, task, names[truth[task]], config)).encode() for task in range(events)
+    ]
+    serving = {
+        "STATE_DIR": str(settings.state_dir),
+        "DATABASE_URL": settings.database_url,
+        "WEIGHTS_DIR": str(settings.resolved_weights_dir),
+        "WORDNET_DIR": str(settings.resolved_wordnet_dir),
+        "HOST": "127.0.0.1",
+        "PORT": str(free_port()),
+        "LOG_LEVEL": "WARNING",
+        "RETRAIN_EVERY": "1000000",
+    }
+    with BackendProcess(folder, serving) as backend:
+        wait(lambda: bool(queue(backend.url)["version"]), 600)
+        wait(lambda: idle(backend.url, PROJECT), 600)
+        found = send(backend.url, bodies, seconds, clients)
+        end = time.monotonic() + 60  # an event that a file took is taken in within seconds
+        while (count := stored(settings)) < events and time.monotonic() < end:
+            time.sleep(0.5)
+        found.stored = count
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=5000)
+    parser.add_argument("--seconds", type=float, default=15.0)
+    parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--database-url", default="", help="SQLAlchemy URL of an empty PostgreSQL database")
+    parser.add_argument("--models-dir", type=Path, default=Path(".state/models"))
+    parser.add_argument("--wordnet-dir", type=Path, default=Path(".state/wordnet"))
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(
+            _env_file=None,
+            state_dir=Path(folder) / "state",
+            database_url=options.database_url,
+            weights_dir=options.models_dir.resolve(),
+            wordnet_dir=options.wordnet_dir.resolve(),
+        )
+        found = measure(Path(folder), settings, events=options.events, seconds=options.seconds, clients=options.clients)
+    for name, times in (("webhook, from when it was due", found.answers), ("/health meanwhile", found.health)):
+        p50, p99 = (1000 * float(np.percentile(times, part)) for part in (50, 99))
+        print(f"{name:30} median {p50:8.1f} ms   p99 {p99:8.1f} ms   worst {1000 * max(times):8.1f} ms")
+    print(f"{len(found.answers):,} events in {found.seconds:.1f} s; answers by status: {dict(found.statuses)}")
+    print(f"{found.stored:,} of {options.events:,} annotations stored")
+    return 0 if found.stored == options.events else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
