@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.database_servers import fresh_database, postgresql_programs, postgresql_server, redis_server
+from tests.database_servers import Server, fresh_database, postgresql_programs, postgresql_server, redis_server
 
 if TYPE_CHECKING:
     from tests.application import AppFactory, Application
@@ -51,8 +51,18 @@ def postgresql() -> Iterator[str]:
     programs = postgresql_programs()
     if programs is None:
         pytest.skip("PostgreSQL's server is not installed (Debian, Ubuntu: apt install postgresql)")
-    with postgresql_server(programs) as url:
-        yield url
+    with postgresql_server(programs) as server:
+        yield server.url
+
+
+@pytest.fixture
+def postgresql_of_test() -> Iterator[Server]:
+    """A PostgreSQL server of the test's own, to be stopped and started."""
+    programs = postgresql_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL's server is not installed (Debian, Ubuntu: apt install postgresql)")
+    with postgresql_server(programs) as server:
+        yield server
 
 
 @pytest.fixture
@@ -63,13 +73,19 @@ def postgresql_database(postgresql: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def redis_url() -> Iterator[str]:
+def redis_url(redis_of_test: Server) -> str:
     """The address of a Redis server of the test's own."""
+    return redis_of_test.url
+
+
+@pytest.fixture
+def redis_of_test() -> Iterator[Server]:
+    """A Redis server of the test's own."""
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("Redis's server is not installed (Debian, Ubuntu: apt install redis-server)")
-    with redis_server(program) as url:
-        yield url
+    with redis_server(program) as server:
+        yield server
 
 
 @pytest.fixture

@@ -30,9 +30,47 @@ def postgresql_programs() -> Path | None:
     return next((folder for folder in folders if (folder / "postgres").exists()), None)
 
 
+class Server:
+    """A server process that can be ended and started again on what it kept.
+
+    Attributes:
+        url: its address.
+    """
+
+    def __init__(
+        self, url: str, command: list[str | Path], folder: str, user: str | None, ends_with: signal.Signals
+    ) -> None:
+        self.url = url
+        self._command, self._folder, self._user, self._ends_with = command, folder, user, ends_with
+
+    def start(self, answers: Callable[[], object]) -> None:
+        """Start it; returns once it `answers`."""
+        quiet = subprocess.DEVNULL
+        self._process = subprocess.Popen(self._command, cwd=self._folder, user=self._user, stdout=quiet, stderr=quiet)
+        self._answers = answers
+        started = time.monotonic()
+        while True:
+            try:
+                answers()
+                return
+            except (psycopg.OperationalError, redis.ConnectionError):
+                assert self._process.poll() is None, f"{self._command[0]} ended with {self._process.returncode}"
+                assert time.monotonic() - started < START_SECONDS, f"{self._command[0]} does not answer"
+                time.sleep(0.1)
+
+    def stop(self) -> None:
+        """End it at once; who is connected loses the connection."""
+        self._process.send_signal(self._ends_with)
+        self._process.wait(START_SECONDS)
+
+    def start_again(self) -> None:
+        """Start it as it was started."""
+        self.start(self._answers)
+
+
 @contextmanager
-def postgresql_server(programs: Path) -> Iterator[str]:
-    """A server that forgets all at its end; gives the address of its first database, postgresql://…"""
+def postgresql_server(programs: Path) -> Iterator[Server]:
+    """A server that forgets all at its end; its address is that of its first database, postgresql://…"""
     user = UNPRIVILEGED if os.geteuid() == 0 else None
     with tempfile.TemporaryDirectory(prefix="postgresql-") as folder:  # below a path that `nobody` may enter
         data, port = Path(folder) / "data", free_port()
@@ -43,8 +81,12 @@ def postgresql_server(programs: Path) -> Iterator[str]:
         options = [f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off"]
         command = [programs / "postgres", "-D", data, *(word for option in options for word in ("-c", option))]
         url = f"postgresql://tests@127.0.0.1:{port}/postgres"
-        with _running(command, folder, user, signal.SIGINT, lambda: psycopg.connect(url).close()):
-            yield url
+        server = Server(url, command, folder, user, signal.SIGINT)
+        server.start(lambda: psycopg.connect(url).close())
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 @contextmanager
@@ -58,32 +100,15 @@ def fresh_database(server_url: str) -> Iterator[str]:
 
 
 @contextmanager
-def redis_server(program: str) -> Iterator[str]:
-    """A server that forgets all at its end; gives its address, redis://…"""
+def redis_server(program: str) -> Iterator[Server]:
+    """A server that forgets all at its end, and when it is started again; its address is redis://…"""
     with tempfile.TemporaryDirectory(prefix="redis-") as folder:
         port = free_port()
-        command = [program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", folder]
-        with redis.Redis(port=port) as client, _running(command, folder, None, signal.SIGTERM, client.ping):
-            yield f"redis://127.0.0.1:{port}/0"
-
-
-@contextmanager
-def _running(
-    command: list[str | Path], folder: str, user: str | None, ends_with: signal.Signals, answers: Callable[[], object]
-) -> Iterator[None]:
-    """The command, from when it `answers` to the end of the block."""
-    process = subprocess.Popen(command, cwd=folder, user=user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        started = time.monotonic()
-        while True:
+        command: list[str | Path] = [program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", folder]
+        server = Server(f"redis://127.0.0.1:{port}/0", command, folder, None, signal.SIGTERM)
+        with redis.Redis(port=port) as client:
+            server.start(client.ping)
             try:
-                answers()
-                break
-            except (psycopg.OperationalError, redis.ConnectionError):
-                assert process.poll() is None, f"{command[0]} ended with {process.returncode}"
-                assert time.monotonic() - started < START_SECONDS, f"{command[0]} does not answer"
-                time.sleep(0.1)
-        yield
-    finally:
-        process.send_signal(ends_with)
-        process.wait(START_SECONDS)
+                yield server
+            finally:
+                server.stop()
