@@ -167,10 +167,10 @@ def test_exported_it_says_what_the_server_says(
     }.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.chdir(tmp_path)
-    arguments = ["export", "--project", "1", "--format", "openvino", "--version", version.version, "--output", "model"]
+    arguments = ["export", "--project", "1", "--format", "keras", "--version", version.version, "--output", "model"]
     done = CliRunner().invoke(build_app(), arguments, catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    entry = FORMATS["openvino"]
+    entry = FORMATS["keras"]
     spec = tuned.runtime.backbone.spec
     size = (spec.input_size, spec.input_size)
     paths = [sorted((photographs() / name).glob("*.jpg"))[EACH] for name in CLASSES]
