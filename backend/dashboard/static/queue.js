@@ -37,7 +37,6 @@ async function explain(task, place) {
       image.src = path;
       image.alt = `What in the photo of task ${task} speaks for its label, and the answered photos most like it`;
       place.replaceChildren(image);
-      say("");
       return;
     }
     const answer = await response.json();
