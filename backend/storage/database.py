@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,6 +64,10 @@ class Database:
     def insert(self, table: type[Base]) -> SqliteInsert | PostgresqlInsert:
         """An INSERT that knows ON CONFLICT, in the dialect of this database."""
         return insert_into(table, self.url.get_backend_name())
+
+    def insert_rows(self, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> SqliteInsert | PostgresqlInsert:
+        """An INSERT of rows of equal columns. SQLAlchemy compiles a list anew each time, but that of one row only once."""
+        return self.insert(table).values(rows[0] if len(rows) == 1 else list(rows))
 
     def migrate(self) -> None:
         """Bring the schema up to date; nothing happens where it is. Of processes that start together, one migrates."""

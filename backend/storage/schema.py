@@ -177,7 +177,7 @@ class SheetPhoto(Base):
     project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
     task_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     sheet: Mapped[str] = mapped_column(String(32), index=True)
-    kind: Mapped[str] = mapped_column(String(16))  # confirm | strangers
+    kind: Mapped[str] = mapped_column(String(16))  # see backend.priority.sheets
     holder: Mapped[str] = mapped_column(String(64))  # the person before the sheet
     held_until: Mapped[datetime] = mapped_column(UtcDateTime)  # nobody else gets the photo before
     suggested: Mapped[str] = mapped_column(Text, default="")  # the class of the sheet
@@ -241,7 +241,7 @@ class Job(Base):
     __tablename__ = "job"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     project_id: Mapped[int] = mapped_column(Integer, index=True)
-    kind: Mapped[str] = mapped_column(String(32))  # sync | embed | refresh | preview | train | fine_tune | reembed
+    kind: Mapped[str] = mapped_column(String(32))  # see JobKind
     status: Mapped[str] = mapped_column(String(16), index=True)  # queued | running | done | failed | cancelled
     progress: Mapped[float] = mapped_column(Float, default=0.0)  # [0, 1]
     message: Mapped[str] = mapped_column(Text, default="")

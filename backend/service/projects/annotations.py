@@ -47,7 +47,7 @@ def record_annotations(
     rows = [by_id[annotation_id] for annotation_id in sorted(by_id)]  # one order for all writers: no deadlock
     changed = 0
     for start in range(0, len(rows), CHUNK):
-        statement = database.insert(Annotation).values(rows[start : start + CHUNK])
+        statement = database.insert_rows(Annotation, rows[start : start + CHUNK])
         replaced = {name: statement.excluded[name] for name in rows[0] if name not in ("project_id", "annotation_id")}
         newer = (statement.excluded.updated_at > Annotation.updated_at) & Annotation.deleted.is_(False)
         revived = Annotation.deleted.is_(True) & (Annotation.received_at < listed_at) if listed_at else false()
@@ -88,7 +88,7 @@ def record_deletions(session: Session, database: Database, project_id: int, anno
     for start in range(0, len(ids), CHUNK):
         tombstone = {"project_id": project_id, "deleted": True, "updated_at": EPOCH}
         rows = [{**tombstone, "annotation_id": annotation_id} for annotation_id in ids[start : start + CHUNK]]
-        statement = database.insert(Annotation).values(rows)
+        statement = database.insert_rows(Annotation, rows)
         statement = statement.on_conflict_do_update(
             index_elements=["project_id", "annotation_id"],
             set_={"deleted": True, "received_at": now()},

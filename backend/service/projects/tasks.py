@@ -27,7 +27,7 @@ def record_tasks(
     rows = [_row(project_id, task_id, by_id[task_id], config) for task_id in sorted(by_id)]  # one order: no deadlock
     changed = 0
     for start in range(0, len(rows), CHUNK):
-        statement = database.insert(Task).values(rows[start : start + CHUNK])
+        statement = database.insert_rows(Task, rows[start : start + CHUNK])
         statement = statement.on_conflict_do_update(
             index_elements=["project_id", "task_id"],
             set_={
