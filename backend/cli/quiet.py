@@ -48,6 +48,9 @@ class _SilentLoader(Loader):
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
+        module.__loader__ = self._loader  # which also knows where the files of the package are
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
         with _native_code_silent():
             self._loader.exec_module(module)
 

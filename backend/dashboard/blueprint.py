@@ -51,7 +51,8 @@ def dashboard_blueprint(runtime: Runtime) -> Blueprint:
 def _view(runtime: Runtime, page: ProjectPage) -> Callable[[int], AnyResponse]:
     def view(project_id: int) -> AnyResponse:
         found = find_project(runtime, project_id)
-        values = page.values(runtime, found, request.args)
+        arguments = {name: value.replace("\0", "") for name, value in request.args.items()}  # no database takes it
+        values = page.values(runtime, found, arguments)
         return _page(page.template, page=page, pages=PAGES, heading=_heading(runtime, found), **values)
 
     return view

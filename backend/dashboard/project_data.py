@@ -49,6 +49,11 @@ def project_overview(runtime: Runtime, project: Project) -> dict[str, Any]:
                 .limit(10)
             )
         )
+        newest = dict(
+            session.execute(
+                select(Job.kind, func.max(Job.created_at)).where(Job.project_id == project.id).group_by(Job.kind)
+            ).all()
+        )
         unread = list(
             session.scalars(
                 select(Task)
@@ -69,7 +74,11 @@ def project_overview(runtime: Runtime, project: Project) -> dict[str, Any]:
         "labelled_today": labelled_today or 0,
         "jobs": unfinished_jobs(runtime, project.id),
         "faults": [_ended(job) for job in ended if job.status == JobStatus.FAILED],
-        "cancelled": [_ended(job) for job in ended if job.status == JobStatus.CANCELLED],
+        "cancelled": [
+            _ended(job)
+            for job in ended
+            if job.status == JobStatus.CANCELLED and job.created_at == newest[job.kind]  # else it was started again
+        ],
         "unread": [{"task": task.task_id, "message": task.failure_detail or task.failure} for task in unread],
         "serving": serving["version"] if serving else None,
         "accuracy": serving["accuracy"] if serving else None,

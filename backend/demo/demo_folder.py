@@ -82,7 +82,8 @@ class DemoFolder:
             return settings.precision
         path = self.path / PRECISION_FILE
         if not path.exists():
-            write_atomically(path, "auto\n" if photos > FEW_PHOTOS else "fp32\n")
+            earlier = (self.backend / "state").exists()  # of a version that did not choose: it computed in `auto`
+            write_atomically(path, "auto\n" if earlier or photos > FEW_PHOTOS else "fp32\n")
         return path.read_text(encoding="utf-8").strip()
 
     def photos_below(self, folder: Path) -> Path:

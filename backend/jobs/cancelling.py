@@ -45,14 +45,19 @@ def again(ledger: JobLedger, project_id: int, job_id: str) -> tuple[str, bool]:
         raise BackendError(
             f"Job {job_id} is {job.status}: only a cancelled or failed one starts again.", reason="not_ended"
         )
-    return ledger.request(job.kind, project_id, job.payload)
+    return ledger.request(job.kind, project_id, job.payload, newest=False)
 
 
-def cancelled_at(ledger: JobLedger, kind: str, project_id: int) -> datetime | None:
-    """When the last job of this kind that ended for the project was cancelled; None: it was not, or there is none."""
+def cancelled_at(ledger: JobLedger, kind: str, project_id: int, *, or_failed: bool = False) -> datetime | None:
+    """When the last job of this kind that ended for the project was cancelled; None: it was not, or there is none.
+
+    Args:
+        or_failed: one that failed counts too.
+    """
+    counts = (JobStatus.CANCELLED, JobStatus.FAILED) if or_failed else (JobStatus.CANCELLED,)
     query = select(Job.status, Job.finished_at).where(
         Job.project_id == project_id, Job.kind == kind, Job.finished_at.is_not(None)
     )
     with ledger.database.session() as session:
         last = session.execute(query.order_by(Job.finished_at.desc()).limit(1)).one_or_none()
-    return last.finished_at if last is not None and last.status == JobStatus.CANCELLED else None
+    return last.finished_at if last is not None and last.status in counts else None

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
 from backend.errors import NotFoundError
-from backend.jobs.kinds import JobStatus
+from backend.jobs.kinds import JobStatus, Lane, lane_of
 from backend.jobs.worker_name import WorkerName
 from backend.storage.database import Database
 from backend.storage.schema import Job, now
@@ -32,8 +32,13 @@ class JobLedger:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def request(self, kind: str, project_id: int, payload: Mapping[str, Any] | None = None) -> tuple[str, bool]:
+    def request(
+        self, kind: str, project_id: int, payload: Mapping[str, Any] | None = None, *, newest: bool = True
+    ) -> tuple[str, bool]:
         """Ask for a job. A job of this kind that waits already for the project takes the payload over.
+
+        Args:
+            newest: this is asked for now; else what the waiting job was asked for is newer, and wins.
 
         Returns: the job's id, and whether it is new.
         """
@@ -49,7 +54,7 @@ class JobLedger:
                 job = session.scalars(_queued(kind, project_id).with_for_update()).one_or_none()
                 if job is not None:
                     if payload and not inserted:
-                        job.payload = {**job.payload, **payload}
+                        job.payload = {**job.payload, **payload} if newest else {**payload, **job.payload}
                     return job.id, inserted
             # It was claimed in this moment and may have read the old state: ask once more.
 
@@ -88,11 +93,15 @@ class JobLedger:
             )
 
     def stop(self, job_id: str, worker: WorkerName) -> None:
-        """End a job of this worker that a person cancelled; its progress and last message tell how far it came."""
+        """End a job of this worker that a person cancelled; its progress and last message tell how far it came.
+
+        A long job of its kind that was asked for meanwhile (a poll does that while photos are unread) goes with it.
+        """
         running = update(Job).where(Job.id == job_id, Job.worker == str(worker), Job.status == JobStatus.RUNNING)
         values = {"status": JobStatus.CANCELLED, "finished_at": now(), "message": "cancelled after: " + Job.message}
         with self.database.session() as session:
-            session.execute(running.values(**values))
+            if cast("CursorResult[Any]", session.execute(running.values(**values))).rowcount == 1:
+                _cancel_twin(session, session.get_one(Job, job_id))
 
     def finish(self, job_id: str, worker: WorkerName, *, result: Mapping[str, Any] | None, error: str | None) -> None:
         """End a job of this worker: done with a result, or failed with a sentence that says why.
@@ -194,6 +203,16 @@ def _queued(kind: str, project_id: int) -> Any:
     return select(Job).where(Job.kind == kind, Job.project_id == project_id, Job.status == JobStatus.QUEUED)
 
 
+def _cancel_twin(session: Session, cancelled: Job) -> None:
+    """Cancel the job that waits for a cancelled one to end; what takes seconds only is left to run."""
+    if lane_of(cancelled.kind) is Lane.LONG:
+        twin = update(Job).where(
+            Job.kind == cancelled.kind, Job.project_id == cancelled.project_id, Job.status == JobStatus.QUEUED
+        )
+        values = {"finished_at": now(), "message": "cancelled with the one before it"}
+        session.execute(twin.values(status=JobStatus.CANCELLED, **values))
+
+
 def _take_back(session: Session, dead: Job) -> bool:
     """Queue a running job again unless its worker, or another process, ended or recovered it meanwhile."""
     unclaimed = update(Job).where(
@@ -203,12 +222,14 @@ def _take_back(session: Session, dead: Job) -> bool:
         Job.heartbeat_at == dead.heartbeat_at,
     )
     # The write comes first: from here on no other process can claim or recover anything in between.
-    if cast("CursorResult[Any]", session.execute(unclaimed.values(worker=None))).rowcount != 1:
+    unwanted = session.scalars(unclaimed.values(worker=None).returning(Job.cancel_requested)).one_or_none()
+    if unwanted is None:
         return False
     queued = False
     values: dict[str, Any] = {"status": JobStatus.FAILED, "finished_at": now()}
-    if dead.cancel_requested:
+    if unwanted:
         values |= {"status": JobStatus.CANCELLED, "message": "cancelled; its worker died first"}
+        _cancel_twin(session, dead)
     elif dead.attempts >= MAX_ATTEMPTS:
         values["message"] = f"given up: the worker died {dead.attempts} times while it ran"
     elif (twin := session.scalars(_queued(dead.kind, dead.project_id).with_for_update()).one_or_none()) is not None:

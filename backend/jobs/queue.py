@@ -52,9 +52,9 @@ class JobQueue:
         """Whether a job of this kind waits or runs for the project."""
         return self.ledger.pending(kind, project_id)
 
-    def cancelled_at(self, kind: str, project_id: int) -> datetime | None:
-        """When a person cancelled the last job of this kind that ended for the project; None: nobody did."""
-        return cancelling.cancelled_at(self.ledger, kind, project_id)
+    def cancelled_at(self, kind: str, project_id: int, *, or_failed: bool = False) -> datetime | None:
+        """When a person cancelled (or when failed) the last job of this kind that ended for the project; None: nobody did."""
+        return cancelling.cancelled_at(self.ledger, kind, project_id, or_failed=or_failed)
 
     def wake(self, lane: Lane) -> None:
         """Send a message for each job of a lane that could run and has none: its message was lost, or came too early.

@@ -9,6 +9,13 @@ export async function call(path) {
   return answer;
 }
 
+export async function look(path) {
+  const response = await fetch(path);
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.error?.message ?? `The backend answered ${response.status}.`);
+  return answer;
+}
+
 // Resolves once the job has ended, or has begun anew.
 export async function change(project, { job, do: wanted }, say) {
   let found = await call(`/projects/${project}/jobs/${job}/${wanted}`);
@@ -16,7 +23,12 @@ export async function change(project, { job, do: wanted }, say) {
   say(`${found.kind} stops at its next report.`);
   while (!ENDED.includes(found.job_status)) {
     await pause();
-    found = await (await fetch(`/job_status?job=${job}`)).json();
+    try {
+      found = await look(`/job_status?job=${job}`);
+    } catch { // a poll that found nothing new leaves no job behind
+      say(`${found.kind} has ended.`);
+      return;
+    }
   }
   say(`${found.kind}: ${found.message}`);
 }

@@ -1,5 +1,5 @@
 // The photos in the plane: moved, zoomed, chosen by lasso, rectangle, label or view; what is chosen opens as a sheet.
-import { call } from "./jobs.js";
+import { call, look } from "./jobs.js";
 import { colourPoints, drawLegend } from "./colours.js";
 import { plotter } from "./points.js";
 
@@ -10,24 +10,33 @@ const ON_SHEET = 24;
 const IN_LIST = 60;
 
 $("draw").addEventListener("click", () => { draw(); });
-if ($("draw").disabled && !$("plane")) follow();
+if ($("draw").disabled && !$("plane")) follow().catch(stopped);
 
 async function draw() {
   $("draw").disabled = true;
   try {
     const { job } = await call(`/projects/${project}/map/draw`);
     await follow(job);
-  } catch (error) { say(error.message); $("draw").disabled = false; }
+  } catch (error) { stopped(error); }
 }
 
+function stopped(error) {
+  say(error.message);
+  $("draw").disabled = false;
+}
+
+const pause = (seconds) => new Promise((resolve) => { setTimeout(resolve, 1000 * seconds); });
+
 async function follow(job) {
+  const { jobs } = job ? { jobs: [] } : await look(`/projects/${project}/jobs?limit=50`);
+  const id = job ?? jobs.find((item) => item.kind === "map")?.job;
+  if (!id) { await pause(5); location.reload(); return; } // it waits behind many newer ones
   for (;;) {
-    const { jobs } = await (await fetch(`/projects/${project}/jobs?limit=50`)).json();
-    const found = jobs.find((item) => (job ? item.job === job : item.kind === "map"));
-    if (!found || found.job_status === "done") { location.reload(); return; }
+    const found = await look(`/job_status?job=${id}`);
+    if (found.job_status === "done") { location.reload(); return; }
     if (["failed", "cancelled"].includes(found.job_status)) throw new Error(found.message);
     say(`The map is being drawn: ${found.percent} %, ${found.message || "it waits for its turn"}.`);
-    await new Promise((resolve) => { setTimeout(resolve, 1000); });
+    await pause(1);
   }
 }
 

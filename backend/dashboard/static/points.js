@@ -28,7 +28,10 @@ function program(gl) {
 export function plotter(canvas, places) {
   const gl = canvas.getContext("webgl", { antialias: false, premultipliedAlpha: true });
   const shader = gl && program(gl);
-  return shader ? withShader(gl, shader, canvas, places) : onCanvas(canvas.getContext("2d"), canvas, places);
+  if (shader) return withShader(gl, shader, canvas, places);
+  const plain = gl ? canvas.cloneNode() : canvas; // a canvas that was asked for WebGL gives nothing else
+  if (plain !== canvas) canvas.replaceWith(plain);
+  return onCanvas(plain.getContext("2d"), plain, places);
 }
 
 function withShader(gl, shader, canvas, places) {

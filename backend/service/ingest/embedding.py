@@ -88,8 +88,11 @@ def embed_pending(
 def ask_for_unseen(runtime: Runtime, project_id: int, seen: int) -> None:
     """Ask for an embed job where a project has more embedded tasks than the `seen` ones of its pool.
 
-    The others were embedded by another backbone: before BACKBONE was changed, or while another version served.
+    The others were embedded by another backbone: before BACKBONE was changed, or while another version served. A
+    person who cancelled the reading is not overruled.
     """
+    if runtime.jobs.cancelled_at(JobKind.EMBED, project_id) is not None:
+        return
     with runtime.database.session() as session:
         embedded = count_tasks(session, project_id)["embedded"]
     if embedded > seen:

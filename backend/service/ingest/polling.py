@@ -48,7 +48,8 @@ def sync_project(
     """
     client = runtime.label_studio
     if client is None:
-        runtime.jobs.enqueue(JobKind.EMBED, project_id)
+        if runtime.jobs.cancelled_at(JobKind.EMBED, project_id) is None:
+            runtime.jobs.enqueue(JobKind.EMBED, project_id)
         _catch_up(runtime, project_id)
         return {"message": "no access to Label Studio: LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY are not set"}
     try:

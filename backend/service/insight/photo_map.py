@@ -27,6 +27,8 @@ from backend.storage.schema import Project
 FRESH_SHARE = 0.1
 """Share of the photos that may be missing on the map before it is drawn anew."""
 
+CHUNK = 4096  # photos whose probabilities are looked at together
+
 GRID = 65535
 """Places are given as whole numbers from 0 to this: finer than any screen, and short in JSON."""
 
@@ -70,13 +72,14 @@ def draw_map(runtime: Runtime, project_id: int, progress: Progress) -> dict[str,
         raise BackendError(
             f"The photos of project {project_id} are still being read. Draw the map in a minute.", reason="not_ready"
         )
+    axes = _axes_of(runtime, project_id, looks)  # now: a training may change them while the map is drawn
     start = np.full((looks.task_ids.size, 2), np.nan, dtype=np.float32)
     before = read_map(runtime, project_id)
     if before is not None:
         _, ours, theirs = np.intersect1d(looks.task_ids, before.task_ids, assume_unique=True, return_indices=True)
         start[ours] = before.places[theirs]
     places = lay_out(looks.vectors, None if before is None else start, progress)
-    drawn = PhotoMap(_axes_of(runtime, project_id, looks), looks.task_ids, places)
+    drawn = PhotoMap(axes, looks.task_ids, places)
     write_arrays(
         _path(runtime, project_id), axes=drawn.axes, task_ids=drawn.task_ids, places=places, digest=drawn.digest
     )
@@ -95,8 +98,10 @@ def read_map(runtime: Runtime, project_id: int) -> PhotoMap | None:
 def ask_for_new_map(runtime: Runtime, project_id: int) -> None:
     """Have a map drawn anew once it is old; a project whose map nobody asked for gets none."""
     kept = read_map(runtime, project_id)
-    if kept is None or runtime.jobs.cancelled_at(JobKind.MAP, project_id) is not None:
+    if kept is None or runtime.jobs.pending(JobKind.MAP, project_id):
         return
+    if runtime.jobs.cancelled_at(JobKind.MAP, project_id, or_failed=True) is not None:
+        return  # what failed once would fail at each refresh: a person asks for it
     looks = read_looks(runtime, project_id)
     if looks is not None and kept.is_old(looks, _axes_of(runtime, project_id, looks)):
         runtime.jobs.enqueue(JobKind.MAP, project_id)
@@ -119,14 +124,12 @@ def map_points(runtime: Runtime, project: Project) -> dict[str, Any]:
     snapshot = current_snapshot(runtime, project)
     tasks, ours, theirs = np.intersect1d(drawn.task_ids, snapshot.task_ids, assume_unique=True, return_indices=True)
     space = labels_of(runtime, project).spaces[0]
-    believed = np.asarray(snapshot.controls[0].probabilities[theirs], dtype=np.float32)
+    believed = _believed(snapshot.controls[0].probabilities, theirs, space.irrelevant)
     answered = np.isin(tasks, answered_tasks(runtime, project.id))
     order = np.argsort(np.where(answered, np.inf, -np.asarray(snapshot.priority)[theirs]), kind="stable")
     place = np.empty(tasks.size, dtype=np.int64)
     place[order] = np.arange(1, tasks.size + 1)
     place[answered] = 0
-    irrelevant = space.irrelevant
-    belongs = 1.0 - believed[:, irrelevant].sum(axis=1) if irrelevant.any() else np.zeros(0)
     grid = np.rint((drawn.places[ours] + 1.0) / 2.0 * GRID).astype(np.int64)
     return {
         "digest": drawn.digest,
@@ -136,12 +139,35 @@ def map_points(runtime: Runtime, project: Project) -> dict[str, Any]:
         "task": tasks.tolist(),
         "x": grid[:, 0].tolist(),
         "y": grid[:, 1].tolist(),
-        "label": (believed.argmax(axis=1) if tasks.size else np.zeros(0, np.int64)).tolist(),
-        "doubt": _per_cent(1.0 - believed.max(axis=1, initial=0.0)),
+        "label": believed.label.tolist(),
+        "doubt": _per_cent(1.0 - believed.confidence),
         "place": place.tolist(),
-        "relevance": _per_cent(belongs),
+        "relevance": _per_cent(believed.relevance),
         "answered": answered.astype(np.int64).tolist(),
     }
+
+
+@dataclass(frozen=True)
+class _Believed:
+    """Of each photo: its likeliest label, that one's probability, and its relevance (empty where no label says so)."""
+
+    label: NDArray[np.int64]
+    confidence: NDArray[np.float32]
+    relevance: NDArray[np.float32]
+
+
+def _believed(probabilities: NDArray[np.float16], rows: NDArray[np.intp], irrelevant: NDArray[np.bool_]) -> _Believed:
+    """In chunks: with many labels the probabilities of all photos do not belong into the memory of a web process."""
+    label = np.zeros(rows.size, dtype=np.int64)
+    confidence = np.zeros(rows.size, dtype=np.float32)
+    relevance = np.zeros(rows.size if irrelevant.any() else 0, dtype=np.float32)
+    for start in range(0, rows.size, CHUNK):
+        part = np.asarray(probabilities[rows[start : start + CHUNK]], dtype=np.float32)
+        here = slice(start, start + len(part))
+        label[here], confidence[here] = part.argmax(axis=1), part.max(axis=1)
+        if relevance.size:
+            relevance[here] = 1.0 - part[:, irrelevant].sum(axis=1)
+    return _Believed(label, confidence, relevance)
 
 
 def map_state(runtime: Runtime, project: Project) -> dict[str, Any]:

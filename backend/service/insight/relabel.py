@@ -69,7 +69,7 @@ def ask_again(
         right = float((review.held_out.argmax(axis=1) == review.given).mean())
     trust = trust_in_consensus(beliefs, [*given, *({} for _ in open_rows)], agrees, right)
     new = trust[len(disputed) :]
-    best = sorted(agrees, key=lambda person: -agrees[person])
+    best = sorted(agrees.keys() - {0}, key=lambda person: -agrees[person])  # 0: Label Studio did not say who
     return {
         task: AskAgain(
             float(trust[place]),

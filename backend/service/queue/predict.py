@@ -187,7 +187,7 @@ class Predictor:
         late = [task for task in unread if task.task_id not in embeddings]
         if late:
             log.info("%d photos were not read in time or not at all; the embed job takes them", len(late))
-        if late or (unread and not own):
+        if (late or (unread and not own)) and runtime.jobs.cancelled_at(JobKind.EMBED, project.id) is None:
             runtime.jobs.enqueue(JobKind.EMBED, project.id)
         if not embeddings:
             return

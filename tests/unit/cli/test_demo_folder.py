@@ -71,3 +71,9 @@ def test_the_precision_is_decided_once_by_the_number_of_photos(tmp_path: Path, m
     assert small.precision(settings, FEW_PHOTOS + 1) == "fp32"  # another one would embed every photo anew
     assert DemoFolder(tmp_path / "large").precision(settings, FEW_PHOTOS + 1) == "auto"
     assert small.precision(load_settings(precision="int8"), 1) == "int8"
+
+
+def test_a_demo_of_an_earlier_version_goes_on_as_it_was(tmp_path: Path) -> None:
+    folder = DemoFolder(tmp_path)
+    (folder.backend / "state").mkdir(parents=True)
+    assert folder.precision(Settings(_env_file=None), 1) == "auto"

@@ -101,3 +101,45 @@ def test_a_cancelled_job_starts_again_with_what_it_was_asked(ledger: JobLedger) 
     with ledger.database.session() as session:
         session.execute(update(Job).where(Job.id == fresh).values(status=JobStatus.DONE, finished_at=now()))
     assert cancelled_at(ledger, "embed", 1) is None  # the last one that ended was not cancelled
+
+
+@pytest.mark.parametrize(("kind", "status"), [("embed", "cancelled"), ("sync", "queued")])
+def test_a_long_job_asked_for_meanwhile_goes_with_the_cancelled_one(ledger: JobLedger, kind: str, status: str) -> None:
+    twins: list[str] = []
+
+    def work(job: Job, progress: Progress) -> None:
+        twins.append(ledger.request(kind, 1)[0])  # as a poll does while photos are unread
+        cancel(ledger, 1, job.id)
+        progress(0.5, "half")
+
+    other, _ = ledger.request(kind, 2)
+    job_id, _ = ledger.request(kind, 1)
+    Runner(ledger, {kind: work}, wake=lambda: None).run(job_id)
+    assert ledger.get(job_id).status == JobStatus.CANCELLED
+    assert ledger.get(twins[0]).status == status
+    assert ledger.get(other).status == JobStatus.QUEUED
+
+
+def test_the_twin_of_a_cancelled_job_whose_worker_died_goes_too(ledger: JobLedger) -> None:
+    job_id, _ = ledger.request("map", 1)
+    ledger.claim(job_id, WorkerName("here", 1, "old"))
+    twin, _ = ledger.request("map", 1)
+    cancel(ledger, 1, job_id)
+    assert ledger.recover(ME) == []
+    assert ledger.get(twin).status == JobStatus.CANCELLED
+
+
+def test_starting_an_old_job_again_does_not_overrule_a_newer_request(ledger: JobLedger) -> None:
+    old, _ = ledger.request("reembed", 1, {"backbone": "a", "promote": True})
+    cancel(ledger, 1, old)
+    newer, _ = ledger.request("reembed", 1, {"backbone": "b"})
+    assert again(ledger, 1, old) == (newer, False)
+    assert ledger.get(newer).payload == {"backbone": "b", "promote": True}
+
+
+def test_a_failure_counts_where_it_is_asked_for(ledger: JobLedger) -> None:
+    job_id, _ = ledger.request("map", 1)
+    ledger.claim(job_id, ME)
+    ledger.finish(job_id, ME, result=None, error="too little memory")
+    assert cancelled_at(ledger, "map", 1) is None
+    assert cancelled_at(ledger, "map", 1, or_failed=True) == ledger.get(job_id).finished_at

@@ -86,6 +86,20 @@ def test_it_is_drawn_anew_once_a_tenth_is_new_or_the_backbone_changed(project: A
     assert project.jobs.ledger.waiting(1, "map") == []  # a person cancelled it
 
 
+def test_a_map_that_cannot_be_drawn_is_not_asked_for_at_each_refresh(project: Application) -> None:
+    draw_map(project.runtime, 1, lambda share, said: None)
+    fill(project, 34)
+    ask_for_new_map(project.runtime, 1)
+    ledger = project.jobs.ledger
+    (job,) = ledger.waiting(1, "map")
+    ledger.claim(job, project.runner.name)
+    ask_for_new_map(project.runtime, 1)
+    assert ledger.waiting(1, "map") == []  # one is being drawn
+    ledger.finish(job, project.runner.name, result=None, error="too little memory")
+    ask_for_new_map(project.runtime, 1)
+    assert ledger.waiting(1, "map") == []
+
+
 def test_a_damaged_map_counts_as_none(project: Application) -> None:
     draw_map(project.runtime, 1, lambda share, said: None)
     path = project_folder(project.runtime, 1) / "map.npz"
