@@ -7,9 +7,10 @@ annotation if that prediction is gone. So what people do is tested here as peopl
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -85,6 +86,9 @@ def logged_in(browser: Browser, label_studio: LabelStudioProcess, user: tuple[st
     return page
 
 
+Window = Mapping[int, float]  # the published score of each task, the lowest served first
+
+
 @dataclass(frozen=True)
 class Handout:
     """One photo that Label Studio handed out: between which moments, and which ones it could not be."""
@@ -94,8 +98,14 @@ class Handout:
     task: int
     taken: frozenset[int]
 
-    def is_first_of(self, order: Sequence[int]) -> bool:
-        return next((task for task in order if task not in self.taken), None) == self.task
+    def is_first_of(self, windows: Sequence[Window]) -> bool:
+        """Whether it came first, by the scores of one window or while the next one took its place.
+
+        Suggestions are changed one by one: until the last is, some tasks have their old score and others the new one.
+        """
+        mine = [window[self.task] for window in windows if self.task in window]
+        others = {task for window in windows for task in window} - self.taken - {self.task}
+        return bool(mine) and all(min(mine) <= max(window.get(task, math.inf) for window in windows) for task in others)
 
 
 class PublishedWindows:
@@ -104,7 +114,7 @@ class PublishedWindows:
     def __init__(self, backend: BackendProcess, project: int) -> None:
         self._backend = backend
         self._project = project
-        self._seen: list[tuple[float, tuple[int, ...]]] = []
+        self._seen: list[tuple[float, Window]] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -121,16 +131,16 @@ class PublishedWindows:
 
     def _watch(self) -> None:
         while not self._stop.is_set():
-            order = tuple(item["task"] for item in self._backend.queue(self._project))
-            if not self._seen or self._seen[-1][1] != order:
-                self._seen.append((time.monotonic(), order))
+            window = {item["task"]: item["score"] for item in self._backend.queue(self._project)}
+            if not self._seen or self._seen[-1][1] != window:
+                self._seen.append((time.monotonic(), window))
             self._stop.wait(0.2)
 
-    def around(self, handout: Handout) -> list[tuple[int, ...]]:
+    def around(self, handout: Handout) -> list[Window]:
         """The windows that a photo may have been handed out by: Label Studio has one a moment before it is noted here."""
-        before = [order for moment, order in self._seen if moment <= handout.asked][-1:]
-        during = [order for moment, order in self._seen if handout.asked < moment <= handout.shown]
-        after = [order for moment, order in self._seen if moment > handout.shown][:1]
+        before = [window for moment, window in self._seen if moment <= handout.asked][-1:]
+        during = [window for moment, window in self._seen if handout.asked < moment <= handout.shown]
+        after = [window for moment, window in self._seen if moment > handout.shown][:1]
         return before + during + after
 
 
@@ -184,7 +194,7 @@ def test_nothing_is_refused_or_lost_while_two_people_label(
     _check_that_all_was_saved(client, project, first, second)
     assert len(windows) > FIRST_DOES / 2, "the order was changed while they worked"
     for handout in room.handouts:
-        assert any(handout.is_first_of(order) for order in windows.around(handout)), handout
+        assert handout.is_first_of(windows.around(handout)), (handout, windows.around(handout))
     _check_that_suggestions_are_counted(backend, project, first, second)
 
 
