@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 from pathlib import Path
 
@@ -64,6 +65,7 @@ def main() -> None:
     parser.add_argument("--tuned", type=Path, help="weights of a body that was fine-tuned")
     arguments = parser.parse_args()
     spec = BACKBONES[arguments.name]
+    os.nice(5)  # who waits for this waits for something else as well: a server that starts, a queue that goes on
     try:
         network = build_tuned(spec, arguments.weights, arguments.tuned)
     except WeightsError as error:
