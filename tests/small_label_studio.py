@@ -10,15 +10,17 @@ import re
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.local_server import LocalServer
 
 TOKEN = "0" * 40
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class SmallLabelStudio:
+class SmallLabelStudio(LocalServer):
     """One project in memory.
 
     Attributes:
@@ -47,19 +49,7 @@ class SmallLabelStudio:
             }
             for number, values in data.items()
         }
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(self._handler())
 
     def annotate(self, task: int, result: list[dict[str, Any]]) -> dict[str, Any]:
         """A person answers a task, or changes the answer; the annotation as the webhook brings it."""

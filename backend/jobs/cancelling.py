@@ -25,10 +25,7 @@ def cancel(ledger: JobLedger, project_id: int, job_id: str) -> Job:
     with ledger.database.session() as session:
         if cast("CursorResult[Any]", session.execute(waits.values(**ended))).rowcount != 1:
             session.execute(runs.values(cancel_requested=True))
-    job = ledger.get(job_id)
-    if job.project_id != project_id:
-        raise NotFoundError(f"Project {project_id} has no job {job_id!r}; GET /projects/{project_id}/jobs lists them.")
-    return job
+    return _job_of(ledger, project_id, job_id)
 
 
 def again(ledger: JobLedger, project_id: int, job_id: str) -> tuple[str, bool]:
@@ -38,14 +35,19 @@ def again(ledger: JobLedger, project_id: int, job_id: str) -> tuple[str, bool]:
         NotFoundError: the project has no such job.
         BackendError: `not_ended`, it waits or runs, or is done.
     """
-    job = ledger.get(job_id)
-    if job.project_id != project_id:
-        raise NotFoundError(f"Project {project_id} has no job {job_id!r}; GET /projects/{project_id}/jobs lists them.")
+    job = _job_of(ledger, project_id, job_id)
     if job.status not in (JobStatus.CANCELLED, JobStatus.FAILED):
         raise BackendError(
             f"Job {job_id} is {job.status}: only a cancelled or failed one starts again.", reason="not_ended"
         )
     return ledger.request(job.kind, project_id, job.payload, newest=False)
+
+
+def _job_of(ledger: JobLedger, project_id: int, job_id: str) -> Job:
+    job = ledger.get(job_id)
+    if job.project_id != project_id:
+        raise NotFoundError(f"Project {project_id} has no job {job_id!r}; GET /projects/{project_id}/jobs lists them.")
+    return job
 
 
 def cancelled_at(ledger: JobLedger, kind: str, project_id: int, *, or_failed: bool = False) -> datetime | None:

@@ -2,19 +2,14 @@
 const ENDED = ["done", "failed", "cancelled"];
 const pause = () => new Promise((resolve) => { setTimeout(resolve, 1000); });
 
-export async function call(path) {
-  const response = await fetch(path, { method: "POST" });
+async function answerOf(response) {
   const answer = await response.json();
   if (!response.ok) throw new Error(answer.error?.message ?? `The backend answered ${response.status}.`);
   return answer;
 }
 
-export async function look(path) {
-  const response = await fetch(path);
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.error?.message ?? `The backend answered ${response.status}.`);
-  return answer;
-}
+export const call = async (path) => answerOf(await fetch(path, { method: "POST" }));
+export const look = async (path) => answerOf(await fetch(path));
 
 // Resolves once the job has ended, or has begun anew.
 export async function change(project, { job, do: wanted }, say) {

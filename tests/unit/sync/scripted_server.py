@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections import deque
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any, NamedTuple
+
+from tests.local_server import LocalServer
 
 
 class Answer(NamedTuple):
@@ -22,7 +23,7 @@ class Request(NamedTuple):
     body: bytes
 
 
-class ScriptedServer:
+class ScriptedServer(LocalServer):
     """Answers each request with the next of `answers`; the last one is repeated."""
 
     def __init__(self, *answers: Answer) -> None:
@@ -56,15 +57,4 @@ class ScriptedServer:
             def log_message(self, *arguments: Any) -> None:
                 """Quiet."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Handler)
