@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.chromium import find_chromium
 
-MOST_BYTES = 400_000
+MAX_BYTES = 400_000
 
 
 def chromium_or_exit() -> str:
@@ -25,6 +25,6 @@ def shrink(path: Path) -> None:
         small = picture.convert("RGB").quantize(128, dither=Image.Dither.NONE)
     small.save(path, optimize=True)
     size = path.stat().st_size
-    if size > MOST_BYTES:
-        raise SystemExit(f"docs/{path.name} has {size} bytes, more than {MOST_BYTES}: show fewer or simpler photos.")
+    if size > MAX_BYTES:
+        raise SystemExit(f"docs/{path.name} has {size} bytes, more than {MAX_BYTES}: show fewer or simpler photos.")
     print(f"docs/{path.name}: {size} bytes")

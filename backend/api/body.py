@@ -15,7 +15,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from backend.errors import BackendError
 
 SMALL_BODY_BYTES = 1 << 20  # for every call but those that carry tasks
-MOST_NESTED = 64
+MAX_NESTING = 64
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -84,7 +84,7 @@ def json_body(request: Request) -> dict[str, Any]:
         raise BodyError(f"The body is not valid JSON: {_short(error)}.") from None
     if not isinstance(found, dict):
         raise BackendError("The body must be a JSON object, or empty.", reason="bad_request")
-    if "\\u" in text or text.count("[") + text.count("{") > MOST_NESTED:
+    if "\\u" in text or text.count("[") + text.count("{") > MAX_NESTING:
         return {clean(name): clean(value, 1) for name, value in found.items()}
     return found
 
@@ -93,7 +93,7 @@ def clean(value: Any, depth: int = 0) -> Any:
     """`value` with texts that every database takes.
 
     Raises:
-        BodyError: it is nested deeper than `MOST_NESTED`.
+        BodyError: it is nested deeper than `MAX_NESTING`.
     """
     if isinstance(value, str):
         if "\0" not in value and (value.isascii() or _encodes(value)):
@@ -101,8 +101,8 @@ def clean(value: Any, depth: int = 0) -> Any:
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", _REPLACEMENT)
     if not isinstance(value, list | dict):
         return value
-    if depth >= MOST_NESTED:
-        raise BodyError(f"The body is nested deeper than {MOST_NESTED} levels.")
+    if depth >= MAX_NESTING:
+        raise BodyError(f"The body is nested deeper than {MAX_NESTING} levels.")
     if isinstance(value, list):
         return [clean(item, depth + 1) for item in value]
     return {clean(name): clean(item, depth + 1) for name, item in value.items()}

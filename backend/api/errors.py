@@ -8,7 +8,7 @@ from flask import Response, jsonify
 
 from backend.settings import Settings
 
-MOST_OF_STATUS_LINE = 400
+MAX_STATUS_LINE = 400
 
 
 def error_response(code: str, message: str, status: int) -> Response:
@@ -22,7 +22,7 @@ def error_response(code: str, message: str, status: int) -> Response:
 def status_line(status: int, message: str) -> str:
     """A status line whose phrase is `message`: of a refused /setup, Label Studio's pages show nothing else."""
     phrase = " ".join(message.split()).encode("ascii", "replace").decode("ascii")
-    return f"{status} {phrase[:MOST_OF_STATUS_LINE]}"
+    return f"{status} {phrase[:MAX_STATUS_LINE]}"
 
 
 def without_paths(settings: Settings, text: str) -> str:

@@ -16,7 +16,7 @@ from backend.service.context.context import Runtime
 from backend.service.ingest.spool import EventSpool
 
 SILENT_SECONDS = 60.0  # a worker that wrote nothing for so long does not live
-LEAST_FREE_BYTES = 100 << 20
+MIN_FREE_BYTES = 100 << 20
 LOCK_WAIT_MS = 500
 
 
@@ -73,7 +73,7 @@ def _disk(runtime: Runtime) -> Found:
     except OSError as error:
         return Found(False, f"STATE_DIR cannot be looked at: {error.strerror}")
     said = f"{free >> 20} MB free where STATE_DIR is"
-    return Found(free >= LEAST_FREE_BYTES, said if free >= LEAST_FREE_BYTES else f"only {said}: make room")
+    return Found(free >= MIN_FREE_BYTES, said if free >= MIN_FREE_BYTES else f"only {said}: make room")
 
 
 def _weights(runtime: Runtime) -> Found:

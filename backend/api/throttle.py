@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 FREE_ATTEMPTS = 10
 FIRST_PAUSE = 1.0  # seconds
-LONGEST_PAUSE = 30.0
+MAX_PAUSE = 30.0
 FORGIVEN_AFTER = 600.0  # seconds without a wrong attempt
-MOST_ADDRESSES = 10_000
+MAX_ADDRESSES = 10_000
 
 
 class Throttle:
@@ -35,7 +35,7 @@ class Throttle:
             past = self._clock() - last
             if attempts < FREE_ATTEMPTS or past > FORGIVEN_AFTER:
                 return 0.0
-            pause = min(FIRST_PAUSE * 2.0 ** min(attempts - FREE_ATTEMPTS, 10), LONGEST_PAUSE)
+            pause = min(FIRST_PAUSE * 2.0 ** min(attempts - FREE_ATTEMPTS, 10), MAX_PAUSE)
             return max(0.0, pause - past)
 
     def wrong(self, address: str) -> None:
@@ -44,7 +44,7 @@ class Throttle:
         with self._lock:
             attempts, last = self._wrong.pop(address, (0, now))
             self._wrong[address] = (1 if now - last > FORGIVEN_AFTER else attempts + 1, now)
-            while len(self._wrong) > MOST_ADDRESSES:
+            while len(self._wrong) > MAX_ADDRESSES:
                 self._wrong.popitem(last=False)
 
     def right(self, address: str) -> None:

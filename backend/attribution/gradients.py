@@ -17,9 +17,9 @@ Floats = NDArray[np.float32]
 
 BATCH = 16
 STEPS = 32
-MOST_STEPS = 1024
+MAX_STEPS = 1024
 TOLERANCE = 0.05
-LEAST_DIFFERENCE = 0.1  # of probability; where photo and baseline are nearer, the error is a share of this
+MIN_DIFFERENCE = 0.1  # of probability; where photo and baseline are nearer, the error is a share of this
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ def integrated_gradients(
             gradients = _gradients(model, baseline + along * (pixels - baseline), label)
             total += np.tensordot(weights[start : start + BATCH] / 2, gradients, axes=1)
         values = ((pixels - baseline) * total).astype(np.float32)
-        error = abs(float(values.sum(dtype=np.float64)) - difference) / max(abs(difference), LEAST_DIFFERENCE)
-        if error <= tolerance or 2 * steps > MOST_STEPS:
+        error = abs(float(values.sum(dtype=np.float64)) - difference) / max(abs(difference), MIN_DIFFERENCE)
+        if error <= tolerance or 2 * steps > MAX_STEPS:
             return IntegratedGradients(values, difference, error, steps)
         steps *= 2
 

@@ -16,7 +16,7 @@ from backend.classifiers.performance import Performance
 from backend.learning.calibration import Reliability
 from backend.retraining.pictures import confusion_picture
 
-MOST_MISTAKES = 60
+MAX_MISTAKES = 60
 THUMBNAIL = 160
 
 Thumbnail = Callable[[Path, int], NDArray[np.uint8]]
@@ -51,7 +51,7 @@ def performance_page(found: Performance, title: str, thumbnail: Thumbnail) -> st
         (f"{evaluation.photos:,}", "photos"),
     )
     shown = "".join(f"<div><b>{value}</b><span>{html.escape(name)}</span></div>" for value, name in figures)
-    worst = found.worst(MOST_MISTAKES)
+    worst = found.worst(MAX_MISTAKES)
     wrong = int((found.predicted != found.truth).sum())
     notes = "".join(f"<p>{html.escape(text)}</p>" for text in found.warnings)
     if found.unreadable:

@@ -18,7 +18,7 @@ from backend.decoding.decode import Fit, RgbImage
 from backend.decoding.helper_main import LENGTH
 from backend.errors import ImageError
 
-MOST_SECONDS = 60.0
+MAX_SECONDS = 60.0
 _ROOT = Path(__file__).resolve().parents[2]
 # What the interpreter itself may need; secrets of the parent's environment stay with the parent.
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME", "LANG", "LC_ALL", "TMPDIR")
@@ -34,7 +34,7 @@ class HelperProcess:
         seconds: longest time for one picture.
     """
 
-    def __init__(self, memory_bytes: int, *, seconds: float = MOST_SECONDS) -> None:
+    def __init__(self, memory_bytes: int, *, seconds: float = MAX_SECONDS) -> None:
         self._memory_bytes = memory_bytes
         self._seconds = seconds
         self._process: subprocess.Popen[bytes] | None = None

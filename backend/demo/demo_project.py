@@ -11,8 +11,8 @@ from backend.errors import LabelStudioError
 from backend.labels import parse_label_config
 
 IMPORT_CHUNK = 1000
-MOST_OF_TITLE = 50  # Label Studio's limit
-LEAST_OF_TITLE = 3
+MAX_TITLE = 50  # Label Studio's limit
+MIN_TITLE = 3
 
 
 def find_or_make_project(
@@ -36,9 +36,9 @@ def find_or_make_project(
         if client.project(known)["label_config"].strip() != config.strip():
             client.update_project(known, label_config=config)
         return known
-    if len(title) < LEAST_OF_TITLE:
+    if len(title) < MIN_TITLE:
         title = f"Photos {title}".strip()
-    project = int(client.create_project(title=title[:MOST_OF_TITLE], label_config=config)["id"])
+    project = int(client.create_project(title=title[:MAX_TITLE], label_config=config)["id"])
     client.add_local_files_storage(project, photos, "photos")
     key = parse_label_config(config).data_key
     for start in range(0, len(paths), IMPORT_CHUNK):

@@ -24,7 +24,7 @@ from backend.features.spec import Floats, Pixels
 
 CALIBRATION_CROPS = 32
 CHECKED_CROPS = 24
-LEAST_COSINE = 0.99
+MIN_COSINE = 0.99
 FIRST_RESOLUTION = 3  # convolutions whose result is more than a third of the picture's side stay in float32
 
 SAMPLES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -77,9 +77,9 @@ def quantise(model: Any, widths: Sequence[int], input_size: int) -> tuple[Any, f
         ),
     )
     agreement = least_cosine(expected, _embed(quantised, held_out), widths)
-    if agreement < LEAST_COSINE:
+    if agreement < MIN_COSINE:
         raise QuantisationError(
-            f"in int8 the embeddings have a cosine of {agreement:.4f} with those in float32, less than {LEAST_COSINE}"
+            f"in int8 the embeddings have a cosine of {agreement:.4f} with those in float32, less than {MIN_COSINE}"
         )
     return quantised, agreement
 

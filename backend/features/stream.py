@@ -21,7 +21,7 @@ from backend.images import sha256_digest
 
 K = TypeVar("K")
 
-_MOST_BYTES = 256 << 20
+_MAX_BYTES = 256 << 20
 
 Known = Callable[[Sequence[str]], Mapping[str, Embeddings]]
 
@@ -125,7 +125,7 @@ class _Pipeline(Generic[K]):
 
     def _start_reading(self, remaining: Iterator[tuple[K, Callable[[], bytes]]]) -> bool:
         """Keep the threads busy; False once nothing is left to start."""
-        while self._reading + len(self._to_look_up) + self._decoding < self._limit and self._held < _MOST_BYTES:
+        while self._reading + len(self._to_look_up) + self._decoding < self._limit and self._held < _MAX_BYTES:
             item = next(remaining, None)
             if item is None:
                 return False

@@ -25,7 +25,7 @@ from backend.images.web_address import Origin, WebAddress
 # Paths that Label Studio itself answers.
 _LABEL_STUDIO_PATHS = ("/data/upload/", "/data/local-files/", "/storage-data/", "/tasks/", "/api/")
 _LOCAL_FILES = "/data/local-files/"
-_LONGEST_IN_MESSAGES = 200
+_MAX_IN_MESSAGES = 200
 
 
 class ImageFetcher:
@@ -149,7 +149,7 @@ def describe(value: str) -> str:
         authority, slash, path = rest.partition("/")
         text = start + separator + authority.rpartition("@")[2] + slash + path
     text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-    return text if len(text) <= _LONGEST_IN_MESSAGES else text[: _LONGEST_IN_MESSAGES - 1] + "…"
+    return text if len(text) <= _MAX_IN_MESSAGES else text[: _MAX_IN_MESSAGES - 1] + "…"
 
 
 def _origin_of(label_studio_url: str) -> Origin:

@@ -11,7 +11,7 @@ from backend.labels.wordnet import WordNet
 
 MAX_DEPTH = 19
 MAX_SENSES = 8
-LONGEST_PHRASE = 9  # words; WordNet's longest noun has nine
+MAX_PHRASE_WORDS = 9  # words; WordNet's longest noun has nine
 RARE_SENSE_COST = 0.02  # for each place further down WordNet's list, which begins with the most frequent sense
 ACTIVITIES = frozenset({"noun.act", "noun.event"})
 VISIBLE = frozenset(
@@ -97,7 +97,7 @@ def _normalise(title: str) -> str:
 
 def _read_title(title: str, wordnet: WordNet) -> _Reading:
     words = title.split()
-    longest = min(len(words), LONGEST_PHRASE)
+    longest = min(len(words), MAX_PHRASE_WORDS)
     phrases: list[str] = []
     candidates: dict[str, tuple[str, ...]] = {}
     end = len(words)

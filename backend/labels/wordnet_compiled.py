@@ -29,7 +29,7 @@ from backend.labels.wordnet_database import (
 )
 
 FORMAT = 1  # grows when the arrays change
-MOST_DEPTH = 40  # floors below a root; 20 in WordNet 3.0
+MAX_TREE_DEPTH = 40  # floors below a root; 20 in WordNet 3.0
 # The symbols of each relation, and whether it leads from a word (derivations) or from the whole synset.
 RELATIONS: Mapping[str, tuple[tuple[str, ...], bool]] = {
     "parents": (("@", "@i"), False),
@@ -193,7 +193,7 @@ def _depths(parents: Sequence[Sequence[int]]) -> NDArray[np.uint8]:
     depths = np.zeros(len(parents), np.uint8)
     above = np.array([row for rows in parents for row in rows], np.int32)
     below = np.repeat(np.arange(len(parents)), [len(rows) for rows in parents])
-    for _ in range(MOST_DEPTH):
+    for _ in range(MAX_TREE_DEPTH):
         before = depths.copy()
         np.maximum.at(depths, below, depths[above] + 1)
         if (depths == before).all():

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from backend.learning.evidence import STRENGTH
 
-MOST_AXES = 1024
+MAX_AXES = 1024
 """Most principal components that a pool is given."""
 
-MOST_FEATURES = 2.56e8
+MAX_FEATURES = 2.56e8
 """Most numbers in the features of a pool (1 GB)."""
 
 
@@ -49,5 +49,5 @@ def dimension_for(n: int) -> int:
     256 were best for 900 photos and 1,024 for 13,572: axes of small variance are noise until there are photos enough to tell
     (docs/measurements.md). Beyond 250,000 images memory sets the limit: features of at most 1 GB.
     """
-    wanted = min(8.75 * math.sqrt(max(n, 1)), MOST_AXES, MOST_FEATURES / max(n, 1))
+    wanted = min(8.75 * math.sqrt(max(n, 1)), MAX_AXES, MAX_FEATURES / max(n, 1))
     return max(64, round(wanted))

@@ -17,7 +17,7 @@ from backend.learning.head_options import HeadOptions
 from backend.learning.projection import unit_rows
 from backend.learning.transform import Floats
 
-_STEPS_AT_LEAST = 10  # per epoch, so that an epoch means something with a handful of photos
+_MIN_STEPS = 10  # per epoch, so that an epoch means something with a handful of photos
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def fit_network(
     """
     count, width = examples.features.shape
     batch_size = min(options.batch_size, count)
-    steps = max(_STEPS_AT_LEAST, -(-count // batch_size))
+    steps = max(_MIN_STEPS, -(-count // batch_size))
     batches = _batches(examples, batch_size, options)
     best: Fitted | None = None
     with head_network(options, width, examples.targets.shape[1]) as network:

@@ -31,7 +31,7 @@ DRIFT = 0.35
 
 _POWERS = np.linspace(0.0, 1.5, 31)
 _SCALES = np.geomspace(0.2, 100.0, 37)
-_SMALLEST_SD = 0.005
+_MIN_SD = 0.005
 _Z = 1.959964  # two-sided 95 %
 
 
@@ -83,7 +83,7 @@ def forecast_curve(observed: Sequence[Observation], labels: Sequence[int], *, se
     ordered = sorted(observed, key=lambda item: item.labels)
     n = np.array([max(item.labels, 1) for item in ordered], dtype=np.float64)
     accuracy = np.array([item.accuracy for item in ordered])
-    sd = np.maximum(np.array([(item.high - item.low) / (2 * _Z) for item in ordered]), _SMALLEST_SD)
+    sd = np.maximum(np.array([(item.high - item.low) / (2 * _Z) for item in ordered]), _MIN_SD)
     ahead = np.array(labels, dtype=np.float64)
     rng = np.random.default_rng(seed)
     shared, own = rng.standard_normal((DRAWS, 1)), rng.standard_normal((DRAWS, n.size))

@@ -22,7 +22,7 @@ SURE_BETTER = 0.95
 SURE_WORSE = 0.2
 """Probability that the candidate is the better one, from which down it is turned away: asking on would cost more than it brings."""
 
-MOST_JUDGED = 20
+MAX_JUDGED = 20
 """Judged photos after which what serves stays, if nothing is clear by then."""
 
 WORTH_ASKING = 0.005
@@ -90,7 +90,7 @@ class Disagreement:
             return Outcome.KEEP
         if renewed or (self.judged and self.probability >= SURE_BETTER):
             return Outcome.PROMOTE
-        if self.judged >= MOST_JUDGED or self.differing < WORTH_ASKING * self.unlabelled or not self.differing:
+        if self.judged >= MAX_JUDGED or self.differing < WORTH_ASKING * self.unlabelled or not self.differing:
             return Outcome.KEEP
         return Outcome.ASK
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-LEAST_WEIGHT = 0.05
+MIN_WEIGHT = 0.05
 """Weight of a voice that is no better than the commonest label."""
 
 
@@ -53,5 +53,5 @@ def trust_in_consensus(
 
 
 def _weight(share: float, common: float) -> float:
-    """How much better than always saying the commonest label, in [LEAST_WEIGHT, 1]."""
-    return float(np.clip(1.0 - (1.0 - share) / max(1.0 - common, 1e-6), LEAST_WEIGHT, 1.0))
+    """How much better than always saying the commonest label, in [MIN_WEIGHT, 1]."""
+    return float(np.clip(1.0 - (1.0 - share) / max(1.0 - common, 1e-6), MIN_WEIGHT, 1.0))

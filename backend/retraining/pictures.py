@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_NAMES = 60  # classes whose names are still readable along an axis
+MAX_NAMES = 60  # classes whose names are still readable along an axis
 
 
 def confusion_picture(matrix: NDArray[np.int64], labels: Sequence[str]) -> NDArray[np.uint8]:
@@ -26,7 +26,7 @@ def confusion_picture(matrix: NDArray[np.int64], labels: Sequence[str]) -> NDArr
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set(xlabel="predicted", ylabel="true")
-    if count <= MOST_NAMES:
+    if count <= MAX_NAMES:
         axes.set_xticks(range(count), labels, rotation=90, fontsize=8)
         axes.set_yticks(range(count), labels, fontsize=8)
     if count <= 40:

@@ -12,7 +12,7 @@ from backend.learning.evaluation import Evaluation, evaluate
 from backend.learning.head_inference import Head
 from backend.retraining.class_folders import Side
 from backend.retraining.dataset import Dataset, Pixels
-from backend.retraining.summaries import MOST_MISTAKES, MOST_THUMBNAILS, THUMBNAIL, Summaries
+from backend.retraining.summaries import MAX_MISTAKES, MAX_THUMBNAILS, THUMBNAIL, Summaries
 
 MISTAKE_SIZE = 224  # pixels of a mistake's picture, both ways
 
@@ -62,7 +62,7 @@ def judge_on_tests(head: Head, data: Dataset) -> tuple[Evaluation | None, list[M
 
 def show_result(summaries: Summaries, result: Retrained, data: Dataset, pixels: Pixels, step: int) -> None:
     """Mistakes, the confusion matrix and the map of the photos, for TensorBoard."""
-    worst = sorted(result.mistakes, key=lambda mistake: -mistake.probability)[:MOST_MISTAKES]
+    worst = sorted(result.mistakes, key=lambda mistake: -mistake.probability)[:MAX_MISTAKES]
     if worst:
         sentences = [
             f"{item.path.name}: {item.label}, taken for {item.predicted} ({item.probability:.2f})" for item in worst
@@ -71,7 +71,7 @@ def show_result(summaries: Summaries, result: Retrained, data: Dataset, pixels: 
     if result.testing is not None:
         summaries.confusion(step, result.testing.confusion_matrix(len(data.classes)), data.classes)
     count = len(data.photos.paths)
-    rows = np.unique(np.linspace(0, count - 1, min(count, MOST_THUMBNAILS)).astype(int))
+    rows = np.unique(np.linspace(0, count - 1, min(count, MAX_THUMBNAILS)).astype(int))
     paths = [data.photos.paths[row] for row in rows]
     shown = [
         (data.classes[data.labels[row]], str(data.sides[row]), str(path)) for row, path in zip(rows, paths, strict=True)

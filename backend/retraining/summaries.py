@@ -18,8 +18,8 @@ from backend.retraining.pictures import confusion_picture
 from backend.retraining.steps import StepReport
 
 THUMBNAIL = 64  # pixels, both ways
-MOST_THUMBNAILS = 2000
-MOST_MISTAKES = 25
+MAX_THUMBNAILS = 2000
+MAX_MISTAKES = 25
 HISTOGRAMS_EVERY = 10  # reports
 
 RgbImages = NDArray[np.uint8]

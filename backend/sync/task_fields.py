@@ -21,7 +21,7 @@ SUGGESTED_LABEL = "suggested_label"
 WHY_NOW = "why_now"
 FIELDS = (SUGGESTED_LABEL, WHY_NOW)
 # A probability that moved less leaves the text as it is: a write takes Label Studio some 80 ms.
-LEAST_CHANGE = 10
+MIN_CHANGE = 10
 _PERCENT = re.compile(r"\b(\d+) %")
 
 
@@ -109,4 +109,4 @@ def _alike(old: object, new: str | None) -> bool:
     if _PERCENT.sub("%", old) != _PERCENT.sub("%", new):
         return False
     pairs = zip(_PERCENT.findall(old), _PERCENT.findall(new), strict=True)
-    return all(abs(int(before) - int(after)) < LEAST_CHANGE for before, after in pairs)
+    return all(abs(int(before) - int(after)) < MIN_CHANGE for before, after in pairs)

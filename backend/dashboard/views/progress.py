@@ -15,7 +15,7 @@ from backend.service.insight.disagreements import disagreements_of
 from backend.service.insight.outlook import axis, outlook_of
 from backend.storage.schema import Project
 
-MOST_RATE = 100_000.0
+MAX_RATE = 100_000.0
 SHOWN = 24
 
 
@@ -57,7 +57,7 @@ def _rate(text: str) -> float | None:
         rate = float(text)
     except ValueError:
         return None
-    return rate if math.isfinite(rate) and 0.0 < rate <= MOST_RATE else None
+    return rate if math.isfinite(rate) and 0.0 < rate <= MAX_RATE else None
 
 
 PAGE = ProjectPage("", "Progress", "project.html", _values)

@@ -29,7 +29,7 @@ from backend.settings import Settings
 
 log = logging.getLogger(__name__)
 
-MOST_OPEN = 3  # beside that of the settings; the one unused longest makes room
+MAX_OPEN_BACKBONES = 3  # beside that of the settings; the one unused longest makes room
 SUFFIX = ".weights.h5"
 
 
@@ -86,7 +86,7 @@ class Backbones:
             return self._default
 
     def of(self, wanted: str) -> Backbone:
-        """The backbone with this id; "" is that of the settings. At most `MOST_OPEN` others stay in memory.
+        """The backbone with this id; "" is that of the settings. At most `MAX_OPEN_BACKBONES` others stay in memory.
 
         Raises:
             WeightsError: its weights are gone, damaged, or no longer those that the id stands for.
@@ -99,7 +99,7 @@ class Backbones:
                 files = backbone_files(self._settings, wanted)
                 backbone = self._open(files.spec.name, files.tuned, files.precision)
             self._others[wanted] = backbone
-            while len(self._others) > MOST_OPEN:
+            while len(self._others) > MAX_OPEN_BACKBONES:
                 self._others.pop(next(iter(self._others)))
             return backbone
 

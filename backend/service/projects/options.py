@@ -19,7 +19,7 @@ from backend.service.projects.payloads import first_fault
 from backend.settings import Settings
 
 Options = TypeVar("Options")
-LARGEST_OPTION = 1_000_000  # no step, epoch, size or factor is larger
+MAX_OPTION = 1_000_000  # no step, epoch, size or factor is larger
 
 
 def _as_setting(name: str) -> Any:
@@ -86,8 +86,8 @@ def checked_options(title: str, kind: type[Options], values: Mapping[str, Any]) 
     except (TypeError, ValueError) as error:
         raise SettingsError(f"{title}: {str(error)[:300]}") from None
     for name, value in values.items():
-        if isinstance(value, int | float) and abs(value) > LARGEST_OPTION:
-            raise SettingsError(f"{title}: {name} must be at most {LARGEST_OPTION}")
+        if isinstance(value, int | float) and abs(value) > MAX_OPTION:
+            raise SettingsError(f"{title}: {name} must be at most {MAX_OPTION}")
     return options
 
 

@@ -10,16 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from backend.errors import BackendError
 
-MOST_ID = 2**63 - 1  # what the databases' big integers hold
+MAX_ID = 2**63 - 1  # what the databases' big integers hold
 EPOCH = datetime.fromtimestamp(0, UTC)
 CLOCKS_DIFFER = timedelta(days=1)  # a stamp further in the future is no clock that goes wrong by a little
 
-RowId = Annotated[int, Field(strict=True, ge=0, le=MOST_ID)]
+RowId = Annotated[int, Field(strict=True, ge=0, le=MAX_ID)]
 
 
 def is_row_id(value: object) -> TypeGuard[int]:
     """Whether this is the number of a task or an annotation."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_ID
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_ID
 
 
 class ResultItem(BaseModel):

@@ -18,8 +18,8 @@ from backend.storage.schema import Project
 
 log = logging.getLogger(__name__)
 
-MOST_PROJECT_ID = 2**31 - 1  # what Label Studio and the databases number projects with
-MOST_TITLE = 255
+MAX_PROJECT_ID = 2**31 - 1  # what Label Studio and the databases number projects with
+MAX_TITLE = 255
 
 
 class ProjectPayload(BaseModel):
@@ -40,7 +40,7 @@ def project_id_of(value: object) -> int:
     if isinstance(value, dict):
         value = value.get("id")
     text = str(value)[:40].split(".", 1)[0]
-    if not (text.isascii() and text.isdecimal()) or int(text) > MOST_PROJECT_ID:
+    if not (text.isascii() and text.isdecimal()) or int(text) > MAX_PROJECT_ID:
         raise NotFoundError(f"No project id in {str(value)[:40]!r}; Label Studio sends it as <id>.<created>.")
     return int(text)
 
@@ -70,7 +70,7 @@ def set_up_project(
                 check_roots(options.relevance, runtime.wordnet)
             except WordNetError as error:
                 raise SettingsError(f"extra params: relevance: {error}") from None
-    title = title[:MOST_TITLE] if title else None
+    title = title[:MAX_TITLE] if title else None
     created = False
     with runtime.database.session() as session:
         project = session.get(Project, project_id)

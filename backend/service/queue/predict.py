@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 Floats = NDArray[np.floating[Any]]
 FIRST_VERSION = WORDNET  # before the first window there are only WordNet's labels
 
-MOST_SERVED = 64  # projects whose snapshots and heads stay open; the one opened longest ago makes room
+MAX_SERVED_PROJECTS = 64  # projects whose snapshots and heads stay open; the one opened longest ago makes room
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Predictor:
             with self._guard:
                 self._served.pop(project.id, None)
                 self._served[project.id] = kept
-                while len(self._served) > MOST_SERVED:
+                while len(self._served) > MAX_SERVED_PROJECTS:
                     self._served.pop(next(iter(self._served)))
         if kept[1].snapshot is not None and kept[1].snapshot.labels_key != labels.key:
             return Served(None, None)  # the labels changed: until the next window only WordNet speaks of them

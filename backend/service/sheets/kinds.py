@@ -21,7 +21,7 @@ from backend.storage.schema import Project
 
 Kind = Literal["auto", "confirm", "clean", "strangers", "same", "chosen"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-FEWEST_COPIES = 2
+MIN_COPIES = 2
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _of_group(rows: list[int], request: Request) -> tuple[int, list[int]]:
     judges = answered or rows
     label = int(candidates.probabilities[judges].astype(np.float32).sum(axis=0).argmax())
     shown = [row for row in rows if request.unanswered[row]]
-    return label, shown if answered or len(shown) >= FEWEST_COPIES else []
+    return label, shown if answered or len(shown) >= MIN_COPIES else []
 
 
 def _chosen(request: Request) -> Proposal | None:

@@ -16,7 +16,9 @@ from backend.service.pool.predictions import Annotated, ControlPrediction
 Floats = NDArray[np.float32]
 Rows = NDArray[np.intp]
 
-MOST_ROWS = 20_000  # photos beside the annotated ones that a head learns from: more cost time and teach it nothing new
+MAX_DISTILLED_ROWS = (
+    20_000  # photos beside the annotated ones that a head learns from: more cost time and teach it nothing new
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class TrainingData:
         plain: the space of the embeddings before anything was learnt of it: where a projection starts from.
         known, targets: rows of the pool that may be learned from, int [m], and their annotations, [m, L].
         held, held_targets: rows to measure on, int [e], and their annotations, [e, L].
-        believed: rows whose predictions a head learns from, int [b]: the known ones, and at most `MOST_ROWS` others.
+        believed: rows whose predictions a head learns from, int [b]: the known ones, and at most `MAX_DISTILLED_ROWS` others.
         served: what the serving version says of all rows, [n, L].
         propagated: what the annotations of `known`, spread over the graph, say of all rows, calibrated, [n, L].
         temperature: what `propagated` was calibrated by.
@@ -78,8 +80,8 @@ def training_data(
     (rows, values), (held, held_values) = targets.train, targets.held_out
     unlabelled = ~(annotated.answered | pool.gone)
     others = np.setdiff1d(np.flatnonzero(~pool.gone), rows)
-    if others.size > MOST_ROWS:
-        others = np.random.default_rng(seed).choice(others, MOST_ROWS, replace=False)
+    if others.size > MAX_DISTILLED_ROWS:
+        others = np.random.default_rng(seed).choice(others, MAX_DISTILLED_ROWS, replace=False)
     return TrainingData(
         graph=control.model.fork(),
         task_ids=pool.task_ids,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from backend.learning.evaluation import decide_labels
 from backend.learning.figures import Figures, measure
-from backend.learning.promotion import MOST_JUDGED, Disagreement, Outcome
+from backend.learning.promotion import MAX_JUDGED, Disagreement, Outcome
 from backend.service.training.data import TrainingData
 from backend.service.versions.comparisons import Comparison, Labels, Photo
 
@@ -93,7 +93,7 @@ def evaluate_candidate(
         worse=int((was_right & ~right).sum()),
         neither=int((judged & ~right & ~was_right).sum()),
     )
-    drawn = np.random.default_rng(seed).permutation(open_rows[~data.sample[open_rows]])[:MOST_JUDGED]
+    drawn = np.random.default_rng(seed).permutation(open_rows[~data.sample[open_rows]])[:MAX_JUDGED]
     photos = [Photo(int(data.task_ids[row]), _labels(before[row]), _labels(said[row])) for row in drawn]
     figures = measure(predictions, data.unlabelled, (data.held, data.held_targets), multiple=data.multiple)
     return CandidateScores(figures, disagreement, photos, renewed)

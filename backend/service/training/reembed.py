@@ -29,7 +29,7 @@ from backend.service.projects.labels import labels_of
 from backend.service.projects.options import ProjectOptions, project_options
 from backend.service.projects.project import find_project
 from backend.service.projects.tasks import count_tasks, count_unseen
-from backend.service.training.data import MOST_ROWS, TrainingData, training_data
+from backend.service.training.data import MAX_DISTILLED_ROWS, TrainingData, training_data
 from backend.service.training.learners import HEAD, TrainingOptions
 from backend.service.training.model_selection import evaluate_candidate, select
 from backend.service.training.train import next_number
@@ -181,9 +181,9 @@ def _data(runtime: Runtime, pools: PoolCache, project: Project, tuned: str) -> t
 def _some_rows(runtime: Runtime, project_id: int, options: ProjectOptions) -> list[tuple[int, str]]:
     """Every annotated task, and as many others as a training looks at."""
     rows = embedded_tasks(runtime, project_id)
-    if len(rows) <= MOST_ROWS:
+    if len(rows) <= MAX_DISTILLED_ROWS:
         return rows
     with runtime.database.session() as session:
         annotated = live_annotations(session, project_id)
-    chosen = np.random.default_rng(options.seed).random(len(rows)) < MOST_ROWS / len(rows)
+    chosen = np.random.default_rng(options.seed).random(len(rows)) < MAX_DISTILLED_ROWS / len(rows)
     return [row for row, take in zip(rows, chosen, strict=True) if take or row[0] in annotated]

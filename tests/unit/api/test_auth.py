@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from backend.api.auth import WEBHOOK_HEADER, webhook_secret
-from backend.api.throttle import FREE_ATTEMPTS, LONGEST_PAUSE, MOST_ADDRESSES, Throttle
+from backend.api.throttle import FREE_ATTEMPTS, MAX_ADDRESSES, MAX_PAUSE, Throttle
 from tests.unit.api.conftest import App, MakeApp
 from tests.unit.service.samples import PROJECT
 
@@ -81,8 +81,8 @@ def test_pauses_grow_to_a_bound_and_are_forgiven() -> None:
         pauses.append(throttle.pause("a"))
     assert pauses[: FREE_ATTEMPTS - 1] == [0.0] * (FREE_ATTEMPTS - 1)
     assert pauses[FREE_ATTEMPTS - 1 : FREE_ATTEMPTS + 2] == [1.0, 2.0, 4.0]
-    assert pauses[-1] == LONGEST_PAUSE
-    time[0] = LONGEST_PAUSE
+    assert pauses[-1] == MAX_PAUSE
+    time[0] = MAX_PAUSE
     assert throttle.pause("a") == 0.0
     throttle.right("a")
     throttle.wrong("a")
@@ -91,6 +91,6 @@ def test_pauses_grow_to_a_bound_and_are_forgiven() -> None:
 
 def test_addresses_without_number_take_no_memory_without_bound() -> None:
     throttle = Throttle()
-    for number in range(2 * MOST_ADDRESSES):
+    for number in range(2 * MAX_ADDRESSES):
         throttle.wrong(str(number))
-    assert len(throttle._wrong) == MOST_ADDRESSES
+    assert len(throttle._wrong) == MAX_ADDRESSES

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backend.api.body import MOST_NESTED, BodyBudget, BusyError
+from backend.api.body import MAX_NESTING, BodyBudget, BusyError
 from backend.storage.schema import Job
 from tests.unit.api.conftest import App, MakeApp
 from tests.unit.service.samples import CONFIG, PROJECT, annotated, annotation, task
@@ -60,7 +60,7 @@ def test_broken_requests_are_refused_with_a_reason(app: App, path: str, body: An
         b'{"project": 1e999}',
         b'{"project": Infinity}',
         b'{"a": ' + nested(100_000).encode() + b"}",
-        b'{"a": ' + nested(MOST_NESTED + 1).encode() + b"}",
+        b'{"a": ' + nested(MAX_NESTING + 1).encode() + b"}",
         b'{"a": ' + b"9" * 10_000 + b"}",
         '{"a": "\ud800"}'.encode("utf-8", "surrogatepass"),
     ],

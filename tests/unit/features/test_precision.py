@@ -54,7 +54,7 @@ def test_a_network_in_int8_agrees_and_one_that_would_not_is_refused(monkeypatch:
     assert 0.99 <= agreement <= 1
     kinds = [operation.get_type_name() for operation in quantised.get_ops()]  # type: ignore[attr-defined]
     assert kinds.count("FakeQuantize") >= 2
-    monkeypatch.setattr("backend.features.quantise.LEAST_COSINE", 1.01)
+    monkeypatch.setattr("backend.features.quantise.MIN_COSINE", 1.01)
     with pytest.raises(QuantisationError, match=r"cosine of 0\.99\d+ with those in float32"):
         quantise(small_model(), (16,), 32)
 

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from backend.learning.promotion import MOST_JUDGED, Disagreement, Outcome
+from backend.learning.promotion import MAX_JUDGED, Disagreement, Outcome
 
 pytestmark = pytest.mark.unit
 
@@ -31,8 +31,8 @@ def test_a_handful_decides(better: int, worse: int, outcome: Outcome) -> None:
 
 
 def test_it_ends() -> None:
-    for better, worse in product(range(MOST_JUDGED + 1), repeat=2):
-        neither = max(0, MOST_JUDGED - better - worse)
+    for better, worse in product(range(MAX_JUDGED + 1), repeat=2):
+        neither = max(0, MAX_JUDGED - better - worse)
         assert replace(OPEN, better=better, worse=worse, neither=neither).outcome() is not Outcome.ASK
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from backend.learning.adaptation import AdaptationOptions
 from backend.learning.pool_model import PoolModel
-from backend.learning.promotion import MOST_JUDGED, Outcome
+from backend.learning.promotion import MAX_JUDGED, Outcome
 from backend.service.training.data import TrainingData
 from backend.service.training.learners import HEAD, LEARNERS, TrainingOptions, learners_for
 from backend.service.training.model_selection import evaluate_candidate, select
@@ -71,7 +71,7 @@ def test_a_candidate_is_judged_where_it_differs(data: TrainingData) -> None:
 def test_photos_to_ask_about_are_drawn_outside_the_evaluation_sample(data: TrainingData) -> None:
     scores = evaluate_candidate(data, wrong_on(range(60, 110)), "head-1", "propagation")
     assert scores.outcome is Outcome.ASK
-    assert len(scores.photos) == MOST_JUDGED
+    assert len(scores.photos) == MAX_JUDGED
     tasks = [photo.task_id for photo in scores.photos]
     assert set(tasks) <= set(range(1066, 1110))
     assert tasks != sorted(tasks)
@@ -87,7 +87,7 @@ def test_photos_to_ask_about_are_drawn_outside_the_evaluation_sample(data: Train
         comparison.judged({photo.task_id: photo.serving for photo in comparison.photos[:2]}).outcome() is Outcome.KEEP
     )
     neither = {photo.task_id: (7,) for photo in comparison.photos}
-    assert comparison.judged(neither).neither == MOST_JUDGED
+    assert comparison.judged(neither).neither == MAX_JUDGED
     assert comparison.judged(neither).outcome() is Outcome.KEEP
 
 
