@@ -18,7 +18,7 @@ from backend.api.app import create_app
 from backend.jobs.queue import JobQueue
 from backend.learning.projection import Projection
 from backend.service.context.context import Runtime
-from backend.service.pool.looks import Looks, write_looks
+from backend.service.pool.similarity_index import SimilarityIndex, write_similarity_index
 from backend.service.pool.snapshot import Snapshot, SnapshotControl, write_snapshot
 from backend.service.projects.labels import labels_of
 from backend.service.projects.project import find_project, set_up_project
@@ -105,7 +105,9 @@ def fill(runtime: Runtime, tasks: int, labels: int, answers: int) -> None:
     vectors = rng.standard_normal((tasks, AXES)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     nothing = Projection(np.zeros(AXES, np.float32), np.eye(AXES, dtype=np.float32))
-    write_looks(runtime, PROJECT, Looks("made up", "", task_ids, vectors.astype(np.float16), nothing))
+    write_similarity_index(
+        runtime, PROJECT, SimilarityIndex("made up", "", task_ids, vectors.astype(np.float16), nothing)
+    )
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from backend.active_learning.capture_time import date_taken
 from backend.active_learning.environment import SET_ASIDE, ActiveLearning
 from backend.active_learning.items import picture_of, read_detections
 from backend.active_learning.learners import make_learner
 from backend.active_learning.loop_options import FOLDERS, LoopListener, LoopOptions
 from backend.active_learning.reading import PictureSet, Reading, classes_of
 from backend.active_learning.report import write_confusion, write_curve
-from backend.active_learning.taken import date_taken
 from backend.active_learning.timelapse import Answered, TimelapseRow, match_answers, read_rows
 from backend.active_learning.workdir import Result, WorkDir
 from backend.backbones import open_settings_backbone

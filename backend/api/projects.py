@@ -25,16 +25,16 @@ from backend.api.answers import (
 )
 from backend.api.contract import describe_job
 from backend.api.describe import Answer, described
-from backend.api.requests import CompareQuery, DaysQuery, LimitQuery, TrainingOptions, WishBody
+from backend.api.requests import CompareQuery, DaysQuery, LimitQuery, OverrideBody, TrainingOptions
 from backend.dashboard.person import refuse_other_sites
 from backend.jobs.cancelling import cancel
 from backend.jobs.kinds import JobStatus
 from backend.jobs.queue import JobQueue
 from backend.service.context.context import Runtime
 from backend.service.projects.project import find_project, list_projects
+from backend.service.projects.queue_overrides import override_queue
 from backend.service.projects.suggestions import count_suggestions
 from backend.service.projects.tasks import count_all_tasks, count_tasks
-from backend.service.projects.wishes import wish
 from backend.service.queue.queue_window import current_window
 from backend.service.training.request import request_training
 from backend.service.versions.registry import (
@@ -95,11 +95,11 @@ def projects_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
         )
 
     @blueprint.post("/<int:project_id>/queue/wishes")
-    @described("Pushes photos to the top of the queue, or away.", body=WishBody, answers={202: AcceptedAnswer})
-    def wishes(project_id: int, body: WishBody) -> Answer:
+    @described("Pushes photos to the top of the queue, or away.", body=OverrideBody, answers={202: AcceptedAnswer})
+    def wishes(project_id: int, body: OverrideBody) -> Answer:
         refuse_other_sites(request)
         find_project(runtime, project_id)
-        return jsonify({"status": "accepted", "job": wish(runtime, project_id, body.tasks, body.wish)}), 202
+        return jsonify({"status": "accepted", "job": override_queue(runtime, project_id, body.tasks, body.wish)}), 202
 
     @blueprint.get("/<int:project_id>/suggestions")
     @described(

@@ -64,7 +64,7 @@ class StartTrainingBody(_Body):
     project: ProjectName | None = None
 
 
-class WishBody(BaseModel):
+class OverrideBody(BaseModel):
     """Photos that a person wants before all others, or after them."""
 
     model_config = ConfigDict(extra="forbid", strict=True)

@@ -70,8 +70,8 @@ def _wait(project: int, given: Settings) -> None:
     from backend.cli.first_window import wait_for_window
 
     try:
-        with waiting("waiting for the queue") as tell:
-            queue = wait_for_window(_asker(given), project, tell)
+        with waiting("waiting for the queue") as status:
+            queue = wait_for_window(_asker(given), project, status)
     except KeyboardInterrupt:
         output().print("The backend goes on by itself; `python -m backend doctor` says how far it is.")
         return

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from backend.progress import Status
+
 WIDTH_OF_FILES = 160  # columns of tables that go to a file or a pipe
 QUIET_SECONDS = 10.0  # how often a file or a pipe hears of something that takes long
-
-Tell = Callable[[str], None]
-"""Says what is being done now; each text takes the place of the one before."""
 
 
 def output() -> Console:
@@ -29,23 +28,23 @@ def messages() -> Console:
 
 
 @contextmanager
-def waiting(text: str) -> Iterator[Tell]:
+def waiting(text: str) -> Iterator[Status]:
     """A line on standard error that says what is being waited for: with a spinner, or now and then where none can turn."""
     console = messages()
     if console.is_terminal:
-        with console.status(f"{text} …") as status:
-            yield lambda now: status.update(f"{now} …")
+        with console.status(f"{text} …") as spinner:
+            yield lambda now: spinner.update(f"{now} …")
         return
     console.print(text, markup=False)
     said, said_at = text, time.monotonic()
 
-    def tell(now: str) -> None:
+    def status(now: str) -> None:
         nonlocal said, said_at
         if now != said and time.monotonic() - said_at >= QUIET_SECONDS:
             console.print(now, markup=False)
             said, said_at = now, time.monotonic()
 
-    yield tell
+    yield status
 
 
 def progress_bar() -> Progress:

@@ -14,10 +14,11 @@ from urllib.parse import parse_qs, urlsplit
 import typer
 
 import backend
-from backend.cli.console import Tell, messages, output, table, waiting
+from backend.cli.console import messages, output, table, waiting
 from backend.cli.first_window import wait_for_window
 from backend.cli.listening import refuse_taken_port
 from backend.errors import BackendError, LabelConfigError, NotFoundError
+from backend.progress import Status
 from backend.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -81,15 +82,15 @@ def demo(
     with ExitStack() as stack:
         stack.enter_context(_ended_by_signals())
         stack.callback(say.print, "Label Studio and the backend are stopped.")
-        with waiting("starting Label Studio and the backend (a minute the first time)") as tell:
-            _start_both(stack, server, child, settings, tell)
+        with waiting("starting Label Studio and the backend (a minute the first time)") as status:
+            _start_both(stack, server, child, settings, status)
             say.print(
                 f"Label Studio runs at {server.url}, the backend at {child.url}; its log is {_short(child.log_path)}"
             )
-            project = find_or_make_project(server, kept, photos, paths, config, title, tell)
+            project = find_or_make_project(server, kept, photos, paths, config, title, status)
             _connect(server, child, project)
             say.print(f"Project {project} is connected")
-            queue = _first_window(server, child, project, tell)
+            queue = _first_window(server, child, project, status)
         _show(server, login, project, queue, photos, len(paths))
         if exit_when_ready:
             return
@@ -98,7 +99,7 @@ def demo(
 
 
 def _start_both(
-    stack: ExitStack, server: LabelStudioProcess, child: BackendProcess, settings: Settings, tell: Tell
+    stack: ExitStack, server: LabelStudioProcess, child: BackendProcess, settings: Settings, status: Status
 ) -> None:
     """Start Label Studio while WordNet and the backbone are made ready, then the backend: a first start of each is slow."""
     from backend.backbones import open_settings_backbone
@@ -112,18 +113,18 @@ def _start_both(
         "WordNet": threads.submit(ensure_wordnet, settings.resolved_wordnet_dir),
         "the backbone": threads.submit(open_settings_backbone, settings),
     }
-    _wait_for(("WordNet", "the backbone"), steps, tell)
+    _wait_for(("WordNet", "the backbone"), steps, status)
     stack.callback(child.stop)
     steps["the backend"] = threads.submit(child.start)
-    _wait_for(("the backend", "Label Studio"), steps, tell)
+    _wait_for(("the backend", "Label Studio"), steps, status)
 
 
-def _wait_for(names: Sequence[str], steps: Mapping[str, Future[Any]], tell: Tell) -> None:
+def _wait_for(names: Sequence[str], steps: Mapping[str, Future[Any]], status: Status) -> None:
     """Wait for some steps, saying which are not ready yet; what went wrong in one is raised."""
     started = time.monotonic()
     while not all(steps[name].done() for name in names):
         late = [name for name, step in steps.items() if not step.done()]
-        tell(
+        status(
             f"making ready: {', '.join(late)} ({time.monotonic() - started:.0f} s; a first start takes a minute or more)"
         )
         for name in names:
@@ -197,11 +198,13 @@ def _connect(server: LabelStudioProcess, child: BackendProcess, project: int) ->
     )
 
 
-def _first_window(server: LabelStudioProcess, child: BackendProcess, project: int, tell: Tell) -> list[dict[str, Any]]:
+def _first_window(
+    server: LabelStudioProcess, child: BackendProcess, project: int, status: Status
+) -> list[dict[str, Any]]:
     """Wait until a queue window is published and Label Studio serves from it."""
     client = server.client()
     while True:
-        queue = wait_for_window(child.get, project, tell, shown=SHOWN, meanwhile=lambda: _check_alive(server, child))
+        queue = wait_for_window(child.get, project, status, shown=SHOWN, meanwhile=lambda: _check_alive(server, child))
         if client.project(project)["model_version"] == child.get(f"/projects/{project}/queue?limit=1")["version"]:
             return queue
         time.sleep(POLL_SECONDS)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from backend.cli.console import Tell
 from backend.errors import BackendError
+from backend.progress import Status
 
 POLL_SECONDS = 0.5
 SLOWEST = ("embed", "refresh", "sync")  # what people wait for, of several jobs at work
@@ -18,7 +18,7 @@ Ask = Callable[[str], dict[str, Any]]
 
 
 def wait_for_window(
-    ask: Ask, project: int, tell: Tell, *, shown: int = 10, meanwhile: Callable[[], None] = lambda: None
+    ask: Ask, project: int, status: Status, *, shown: int = 10, meanwhile: Callable[[], None] = lambda: None
 ) -> list[dict[str, Any]]:
     """Wait until a queue window is published; returns its first `shown` places, none if the project has no tasks.
 
@@ -48,7 +48,7 @@ def wait_for_window(
             raise BackendError(
                 f"None of the {tasks['total']} photos can be read. Task {first['task']}: {first['message']}"
             )
-        tell(status_line(jobs, tasks))
+        status(status_line(jobs, tasks))
         time.sleep(POLL_SECONDS)
 
 

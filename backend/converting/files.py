@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.active_learning.taken import camera_time
+from backend.active_learning.capture_time import camera_time
 from backend.decoding.decode import opened
 from backend.errors import ImageError
 from backend.folders.embedding import read_photo

@@ -10,9 +10,9 @@ from sqlalchemy import func, select
 from backend.jobs.kinds import JobStatus
 from backend.service.context.context import Runtime
 from backend.service.projects.labels import labels_of
+from backend.service.projects.queue_overrides import queue_overrides
 from backend.service.projects.suggestions import count_suggestions
 from backend.service.projects.tasks import count_tasks
-from backend.service.projects.wishes import wishes
 from backend.service.queue.queue_window import current_window
 from backend.service.versions.registry import describe_version, list_versions
 from backend.storage.schema import Annotation, Job, Project, Task, now
@@ -132,7 +132,7 @@ def _connection(runtime: Runtime, project: Project) -> str:
 def queue_rows(runtime: Runtime, project: Project) -> list[dict[str, Any]]:
     """The window in its order: suggestion, probability, reason and components of each photo."""
     controls = [space.control for space in labels_of(runtime, project).spaces]
-    wanted = wishes(runtime, project.id)
+    wanted = queue_overrides(runtime, project.id)
     rows = []
     for item in current_window(runtime, project):
         part = item.result[0] if item.result else {}

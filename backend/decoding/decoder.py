@@ -56,7 +56,7 @@ class Decoder:
         with self._budget.take(cost):
             return decode_rgb(data, size, fit=fit, crop=crop, max_pixels=self.max_pixels)
 
-    def decode_apart(
+    def decode_isolated(
         self, data: bytes, size: tuple[int, int] | None, *, fit: Fit = "squash", crop: float = 1.0
     ) -> RgbImage:
         """As `decode`, whatever the picture, in the helper: for a set in which one has killed its reader before."""

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from backend.labels.association import Evidence
 
 BACKGROUND = 0.05  # claim of "some other reason" on every ImageNet class
-THIN = 0.3  # share in the unexplained mass of a label that ImageNet does support, as against one it does not
+SUPPORTED_SHARE = 0.3  # share in the unexplained mass of a label that ImageNet does support, as against one it does not
 
 
 def class_posterior(evidence: Evidence) -> npt.NDArray[np.float32]:
@@ -35,7 +35,7 @@ def blend_unexplained(
 ) -> npt.NDArray[np.float32]:
     """Spread the mass that no label explains, so that rows sum to 1.
 
-    An unsupported label gets a full share, a supported one THIN of a share. The irrelevant labels together get as
+    An unsupported label gets a full share, a supported one SUPPORTED_SHARE of a share. The irrelevant labels together get as
     much as all unsupported ones (at least one share).
 
     Args:
@@ -48,7 +48,7 @@ def blend_unexplained(
     """
     if mass.shape[1] == 0:
         return mass
-    shares = np.where(supported, np.float32(THIN), np.float32(1.0))
+    shares = np.where(supported, np.float32(SUPPORTED_SHARE), np.float32(1.0))
     if irrelevant.any():
         unsupported = float(np.count_nonzero(~supported & ~irrelevant))
         shares[irrelevant] = max(unsupported, 1.0) / float(np.count_nonzero(irrelevant))

@@ -13,7 +13,7 @@ Floats = NDArray[np.float32]
 FOLDS = 5
 
 
-def held_out_beliefs(
+def held_out_probabilities(
     model: PoolModel, rows: NDArray[np.integer], targets: Floats, *, folds: int = FOLDS, seed: int = 0
 ) -> tuple[NDArray[np.bool_], Floats]:
     """What would be believed of each annotated row, had its own annotation not been made.
@@ -43,5 +43,5 @@ def cross_validated(
     model: PoolModel, rows: NDArray[np.integer], targets: Floats, *, folds: int = FOLDS, seed: int = 0
 ) -> tuple[Floats, Floats]:
     """Probabilities [k, L] of those k of the annotated `rows` that can be held out, and their targets [k, L]."""
-    held, believed = held_out_beliefs(model, rows, targets, folds=folds, seed=seed)
+    held, believed = held_out_probabilities(model, rows, targets, folds=folds, seed=seed)
     return believed[held], targets[held]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.learning.beliefs import linear_weight, rows_to_one, together
 from backend.learning.linear import LinearModel
+from backend.learning.probabilities import geometric_mean, linear_weight, normalise_rows
 from backend.learning.projection import Projection, unit_rows
 
 FloatArray = NDArray[np.float32]
@@ -17,7 +17,7 @@ FloatArray = NDArray[np.float32]
 
 def extend_from(arrays: Mapping[str, NDArray[Any]], embeddings: NDArray[np.floating], prior: FloatArray) -> FloatArray:
     """Probabilities float32 [m, L] of images outside the pool, from `PoolModel.export_extension`."""
-    prior = rows_to_one(prior)
+    prior = normalise_rows(prior)
     if "labels" not in arrays or embeddings.shape[0] == 0:
         return prior
     features = Projection(arrays["mean"], arrays["projection"]).project(embeddings)
@@ -35,7 +35,7 @@ def extend_from(arrays: Mapping[str, NDArray[Any]], embeddings: NDArray[np.float
     if "weights" not in arrays:
         return nearby
     linear = LinearModel(arrays["weights"], arrays["bias"], float(arrays["sharpness"]))
-    return together(nearby, linear.probabilities(features), weight=linear_weight(arrays["annotated"].size))
+    return geometric_mean(nearby, linear.probabilities(features), weight=linear_weight(arrays["annotated"].size))
 
 
 def from_neighbours(
@@ -55,7 +55,7 @@ def from_neighbours(
     weights = np.maximum(similarities, 0.0) ** np.float32(power)
     weights[neighbours < 0] = 0.0
     mixed = np.einsum("mj,mjl->ml", weights, labels[neighbours])
-    return rows_to_one(mixed, otherwise=prior)
+    return normalise_rows(mixed, otherwise=prior)
 
 
 def linear_arrays(linear: LinearModel) -> dict[str, NDArray[Any]]:

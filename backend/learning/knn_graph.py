@@ -101,7 +101,7 @@ def _compressed(rows: FloatArray, seed: int) -> faiss.Index:
     return compressed
 
 
-def without_self(
+def drop_self(
     neighbours: NDArray[np.int32], similarities: FloatArray, own: NDArray[np.integer], count: int
 ) -> tuple[NDArray[np.int32], FloatArray]:
     """Drop each row's own entry (or, where duplicates hid it, the last) and keep `count` neighbours."""

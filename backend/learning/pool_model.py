@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.learning.beliefs import likeliest, linear_weight, rows_to_one, together
 from backend.learning.evidence import mix_with_prior
 from backend.learning.extension import from_neighbours, linear_arrays
 from backend.learning.graph_options import GraphOptions, dimension_for
-from backend.learning.knn_graph import NeighbourIndex, affinity, join_neighbours, normalised, without_self
+from backend.learning.knn_graph import NeighbourIndex, affinity, drop_self, join_neighbours, normalised
 from backend.learning.linear import LinearModel, fit_ridge
+from backend.learning.probabilities import geometric_mean, hard_labels, linear_weight, normalise_rows
 from backend.learning.projection import Projection, fit_projection, unit_rows
 from backend.learning.propagation import SpreadingGraph
 from backend.learning.relevance import RelevanceHints, learn_relevance, with_relevance
@@ -65,7 +65,7 @@ class PoolModel:
         """Build the graph; in a `projection` learnt from annotations where one is given, else in one fitted here."""
         self.options = options or GraphOptions()
         self._learnt = projection
-        self.prior: FloatArray = rows_to_one(prior)
+        self.prior: FloatArray = normalise_rows(prior)
         self.hints = hints if hints is not None and hints.used else None
         self._seed = seed
         self._annotated: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
@@ -81,7 +81,7 @@ class PoolModel:
         self._features: FloatArray = self.projection.project(embeddings)
         self.space: FloatArray = self._leading(self._features)
         self.index = NeighbourIndex.build(self.space, seed=self._seed)
-        self.neighbours, self.similarities = without_self(
+        self.neighbours, self.similarities = drop_self(
             *self.index.search(self.space, options.neighbours + 1),
             np.arange(self.n, dtype=np.int32),
             options.neighbours,
@@ -131,7 +131,7 @@ class PoolModel:
             self._smoothed = self.prior
         if self._smoothed is None:
             mass = self.graph.spread(self.prior, alpha=self.options.prior_alpha, iterations=15)
-            self._smoothed = rows_to_one(
+            self._smoothed = normalise_rows(
                 mass / np.maximum(mass.sum(axis=0), 1e-6) ** PRIOR_BALANCE, otherwise=self.prior
             )
         return self._smoothed
@@ -155,7 +155,7 @@ class PoolModel:
         if embeddings.shape[0] == 0:
             return
         first = self.n
-        self.prior = np.concatenate([self.prior, rows_to_one(prior)])
+        self.prior = np.concatenate([self.prior, normalise_rows(prior)])
         if self.hints is not None:
             self.hints = self.hints.joined(hints or RelevanceHints(self.hints.irrelevant))
         if self._embeddings is not None:
@@ -171,7 +171,7 @@ class PoolModel:
         self.neighbours, self.similarities = join_neighbours(
             self.neighbours,
             self.similarities,
-            *without_self(
+            *drop_self(
                 *self.index.search(space, self.options.neighbours + 1),
                 np.arange(first, self.n, dtype=np.int32),
                 self.options.neighbours,
@@ -206,14 +206,14 @@ class PoolModel:
         mixed = mix_with_prior(
             self._state.copy(), targets.sum(axis=0), self.smoothed_prior, strength=options.prior_strength
         )
-        labels = self._with_relevance(rows_to_one(mixed, otherwise=self.smoothed_prior))
-        own = rows_to_one(targets, otherwise=labels[rows])
+        labels = self._with_relevance(normalise_rows(mixed, otherwise=self.smoothed_prior))
+        own = normalise_rows(targets, otherwise=labels[rows])
         labels[rows] = own
         self._spread_labels = labels
         trust = labels.max(axis=1)
         trust[rows] *= np.float32(options.label_trust)
-        self._linear = fit_ridge(self._features, likeliest(labels, rows, own), trust)
-        beliefs = together(labels, self._linear.probabilities(self._features), weight=linear_weight(rows.size))
+        self._linear = fit_ridge(self._features, hard_labels(labels, rows, own), trust)
+        beliefs = geometric_mean(labels, self._linear.probabilities(self._features), weight=linear_weight(rows.size))
         beliefs = self._with_relevance(beliefs)
         self._answer_copies(beliefs, self._annotated, own)
         beliefs[rows] = own
@@ -243,7 +243,7 @@ class PoolModel:
 
     def extend_projected(self, features: FloatArray, prior: FloatArray) -> FloatArray:
         """As `extend`, of images that `projection` has projected already: for those that are asked about again and again."""
-        prior = rows_to_one(prior)
+        prior = normalise_rows(prior)
         if self._spread_labels is None:
             return prior
         neighbours, similarities = self.index.search(self._leading(features), self.options.neighbours)
@@ -253,7 +253,7 @@ class PoolModel:
         if self._linear is None:
             return nearby
         weight = linear_weight(self._annotated.size)
-        return together(nearby, self._linear.probabilities(features), weight=weight)
+        return geometric_mean(nearby, self._linear.probabilities(features), weight=weight)
 
     def export_extension(self) -> dict[str, NDArray[Any]]:
         """All that `extend_from` needs, without the pool: at most `EXTENSION_ROWS` of its images, annotated ones first."""

@@ -49,15 +49,15 @@ class Ranked:
 def rank_default(view: PoolView, candidates: BoolArray, labelled: IntArray, options: OrderOptions) -> Ranked:
     """Rank the candidates (bool [n]) of a view that is in digest order; `labelled` are the rows learned from.
 
-    The window is chosen by exact lazy greedy on `Teaching.gain`; what follows is sorted by what it would still gain.
+    The window is chosen by exact lazy greedy on `AcquisitionFunction.gain`; what follows is sorted by what it would still gain.
     """
-    teaching = Teaching(view, labelled, options)
-    relevant = candidates & (teaching.relevance >= RELEVANT_FROM)
+    acquisition = AcquisitionFunction(view, labelled, options)
+    relevant = candidates & (acquisition.relevance >= RELEVANT_FROM)
     wanted = relevant if options.weight("relevance") > 0 else candidates
-    before = teaching.gains()
+    before = acquisition.gains()
     largest = max(float(before[wanted].max(initial=0.0)), 1e-12)
-    chosen, gains = lazy_greedy(np.where(wanted, before, -np.inf), teaching.gains, teaching.take, options.window)
-    after = teaching.gains()
+    chosen, gains = lazy_greedy(np.where(wanted, before, -np.inf), acquisition.gains, acquisition.take, options.window)
+    after = acquisition.gains()
     rest = np.flatnonzero(candidates)
     rest = rest[~np.isin(rest, chosen)]
     rest = rest[np.lexsort((rest, -after[rest], ~wanted[rest]))]
@@ -65,13 +65,13 @@ def rank_default(view: PoolView, candidates: BoolArray, labelled: IntArray, opti
     scores = np.minimum.accumulate(np.clip(np.concatenate([gains, after[rest]]) / largest, 0.0, 1.0))
     if view.relevance is not None and options.weight("relevance") > 0:
         demoted = rest[~wanted[rest]]
-        doubt = 1.0 - np.abs(2.0 * teaching.relevance[demoted] - 1.0)
-        informative = demoted[np.lexsort((demoted, -doubt * teaching.influence.gains()[demoted]))]
+        doubt = 1.0 - np.abs(2.0 * acquisition.relevance[demoted] - 1.0)
+        informative = demoted[np.lexsort((demoted, -doubt * acquisition.influence.gains()[demoted]))]
         rows = _with_doubtful(rows, informative, options.window, int(view.labelled.sum()))
-    return Ranked(rows, scores.astype(np.float32), teaching.components)
+    return Ranked(rows, scores.astype(np.float32), acquisition.components)
 
 
-class Teaching:
+class AcquisitionFunction:
     """What a label of each photo would teach, given what is annotated and queued.
 
     gain(j | Q) = influence(j | Q) (1 + a coverage(j | Q)) (1 + b unknown(j)) relevance(j)^c, every factor shrinking or

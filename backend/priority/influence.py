@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from scipy import sparse
 
-from backend.learning.knn_graph import NeighbourIndex, without_self
+from backend.learning.knn_graph import NeighbourIndex, drop_self
 from backend.priority.pool_view import BoolArray, FloatArray, IntArray, PoolView
 
 KEPT_UP_TO = 50_000
@@ -74,7 +74,7 @@ def _one_step(view: PoolView, neighbours: int) -> sparse.csr_matrix:
     if found is None or similarities is None:
         index = NeighbourIndex.build(view.space, seed=view.rng_seed)
         own = np.arange(view.n, dtype=np.int32)
-        found, similarities = without_self(*index.search(view.space, neighbours + 1), own, neighbours)
+        found, similarities = drop_self(*index.search(view.space, neighbours + 1), own, neighbours)
     n = view.n
     found, similarities = found[:, :neighbours], similarities[:, :neighbours]
     valid = (found >= 0) & (similarities > 0)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.learning.knn_graph import EXACT_UP_TO, NeighbourIndex, without_self
+from backend.learning.knn_graph import EXACT_UP_TO, NeighbourIndex, drop_self
 from backend.priority.pool_view import FloatArray, IntArray, PoolView
 
 Graph = tuple[NDArray[np.int32], FloatArray]
@@ -72,7 +72,7 @@ def pool_graph(view: PoolView, order: IntArray, space: FloatArray, count: int) -
         return position[view.neighbours[order, :kept]], view.similarities[order, :kept]
     count = min(count, order.size - 1)
     neighbours, similarities = NeighbourIndex.build(space).search(space, count + 1)
-    return without_self(neighbours, similarities, np.arange(order.size), count)
+    return drop_self(neighbours, similarities, np.arange(order.size), count)
 
 
 def distances_within(space: FloatArray, count: int, *, references: int = 4096) -> FloatArray:
@@ -90,7 +90,7 @@ def distances_within(space: FloatArray, count: int, *, references: int = 4096) -
     neighbours, similarities = NeighbourIndex.build(space[chosen]).search(space, min(count + 1, chosen.size))
     # Rows are named by their place in the whole, so that each can leave itself out.
     named = np.where(neighbours >= 0, neighbours * stride, -1).astype(np.int32)
-    named, similarities = without_self(named, similarities, np.arange(n), count)
+    named, similarities = drop_self(named, similarities, np.arange(n), count)
     norms = np.einsum("ij,ij->i", space, space)
     squared = norms[:, None] + norms[np.maximum(named, 0)] - 2.0 * similarities
     nearest: FloatArray = np.maximum(squared, 0.0).astype(np.float32)

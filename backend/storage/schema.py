@@ -186,7 +186,7 @@ class SheetPhoto(Base):
     answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
-class QueueWish(Base):
+class QueueOverride(Base):
     """A photo that a person wants before all others, or after them."""
 
     __tablename__ = "queue_wish"

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 Handler = Callable[[Job, Progress], Mapping[str, Any] | None]
 ExtensionJob = Callable[[Runtime, Job, Progress], Mapping[str, Any] | None]
 
-CAREFUL_AFTER = 2  # workers that died with a job; one may have been stopped by a person
+ISOLATED_AFTER = 2  # workers that died with a job; one may have been stopped by a person
 
 
 def job_handlers(runtime: Runtime) -> dict[str, Handler]:
@@ -48,8 +48,8 @@ def job_handlers(runtime: Runtime) -> dict[str, Handler]:
         return outcome
 
     def embed(job: Job, progress: Progress) -> Mapping[str, Any]:
-        unseen, careful = bool(job.payload.get("unseen")), job.attempts > CAREFUL_AFTER
-        return embed_pending(runtime, job.project_id, progress, unseen=unseen, careful=careful)
+        unseen, isolated = bool(job.payload.get("unseen")), job.attempts > ISOLATED_AFTER
+        return embed_pending(runtime, job.project_id, progress, unseen=unseen, isolated=isolated)
 
     def refresh(job: Job, progress: Progress) -> Mapping[str, Any]:
         republish = bool(job.payload.get("republish"))

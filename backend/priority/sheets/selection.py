@@ -125,7 +125,7 @@ def _value(doubts: NDArray[np.floating], photos: int, times: AnswerTimes) -> Flo
     return value
 
 
-def strangers_sheet(
+def irrelevant_sheet(
     relevance: NDArray[np.floating], features: Features, eligible: NDArray[np.bool_], label: int, *, size: int = 24
 ) -> Sheet | None:
     """The photos that belong least, nearest to the least relevant one first; None where all belong.

@@ -51,13 +51,13 @@ _NOTE = (
 
 
 def embed_pending(
-    runtime: Runtime, project_id: int, progress: Progress, *, unseen: bool = False, careful: bool = False
+    runtime: Runtime, project_id: int, progress: Progress, *, unseen: bool = False, isolated: bool = False
 ) -> dict[str, Any]:
     """Embed every task of a project that has no embedding yet, by the project's backbone. Returns counts and a `message`.
 
     Args:
         unseen: embed also the tasks that only another backbone has seen: BACKBONE or the serving version was changed.
-        careful: decode every photo in a process of its own: this job has killed workers before, and a photo that does
+        isolated: decode every photo in a process of its own: this job has killed workers before, and a photo that does
             so then costs only itself.
     """
     backbone = runtime.backbone_of(find_project(runtime, project_id).backbone)
@@ -71,7 +71,7 @@ def embed_pending(
     unseen_chunks = unseen_photos(runtime, project_id, backbone.id, unseen_total)
     try:
         for tasks in chain(_pending(runtime, project_id), unseen_chunks):
-            for item in embed_tasks(runtime, backbone, tasks, note=True, careful=careful):
+            for item in embed_tasks(runtime, backbone, tasks, note=True, isolated=isolated):
                 done += 1
                 failed += item.error is not None
             most = max(total, done)
@@ -137,14 +137,14 @@ def embed_tasks(
     *,
     note: bool,
     deadline: float | None = None,
-    careful: bool = False,
+    isolated: bool = False,
 ) -> list[Embedded[int]]:
     """Read and embed these tasks, keep the embeddings, and give back what came of each by task id.
 
     Args:
         note: write what came of it into the tasks: for the backbone of their project.
         deadline: `time.monotonic()` after which no further image is started; those tasks stay as they are.
-        careful: decode every photo in a process of its own.
+        isolated: decode every photo in a process of its own.
     """
     settings = runtime.settings
     items = (
@@ -159,7 +159,7 @@ def embed_tasks(
             batch_size=settings.batch_size,
             decode_threads=settings.decode_threads,
             known=lambda digests: runtime.features.get(digests, backbone.id, backbone.spec.embedding_dim),
-            decode=runtime.decoder.decode_apart if careful else runtime.decoder.decode,
+            decode=runtime.decoder.decode_isolated if isolated else runtime.decoder.decode,
         )
     )
     fresh = [(item.digest, item.embedding) for item in outcomes if item.embedding is not None and item.digest]

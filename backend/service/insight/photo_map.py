@@ -18,7 +18,7 @@ from backend.service.context.context import Runtime
 from backend.service.insight.coverage import answered_tasks
 from backend.service.pool.arrays import read_arrays, write_arrays
 from backend.service.pool.current import current_snapshot
-from backend.service.pool.looks import Looks, read_looks
+from backend.service.pool.similarity_index import SimilarityIndex, read_similarity_index
 from backend.service.projects.labels import labels_of
 from backend.service.projects.project import find_project
 from backend.service.versions.artifacts import project_folder
@@ -55,10 +55,10 @@ class PhotoMap:
         found.update(np.ascontiguousarray(self.places).tobytes())
         return found.hexdigest()
 
-    def is_old(self, looks: Looks, axes: str) -> bool:
+    def is_old(self, index: SimilarityIndex, axes: str) -> bool:
         """Whether the photos lie otherwise by now, or too many are missing."""
-        missing = looks.task_ids.size - np.isin(looks.task_ids, self.task_ids, assume_unique=True).sum()
-        return self.axes != axes or bool(missing > FRESH_SHARE * looks.task_ids.size)
+        missing = index.task_ids.size - np.isin(index.task_ids, self.task_ids, assume_unique=True).sum()
+        return self.axes != axes or bool(missing > FRESH_SHARE * index.task_ids.size)
 
 
 def draw_map(runtime: Runtime, project_id: int, progress: Progress) -> dict[str, Any]:
@@ -67,23 +67,23 @@ def draw_map(runtime: Runtime, project_id: int, progress: Progress) -> dict[str,
     Raises:
         BackendError: `not_ready`, no photo is embedded yet.
     """
-    looks = read_looks(runtime, project_id)
-    if looks is None or not looks.task_ids.size:
+    index = read_similarity_index(runtime, project_id)
+    if index is None or not index.task_ids.size:
         raise BackendError(
             f"The photos of project {project_id} are still being read. Draw the map in a minute.", reason="not_ready"
         )
-    axes = _axes_of(runtime, project_id, looks)  # now: a training may change them while the map is drawn
-    start = np.full((looks.task_ids.size, 2), np.nan, dtype=np.float32)
+    axes = _axes_of(runtime, project_id, index)  # now: a training may change them while the map is drawn
+    start = np.full((index.task_ids.size, 2), np.nan, dtype=np.float32)
     before = read_map(runtime, project_id)
     if before is not None:
-        _, ours, theirs = np.intersect1d(looks.task_ids, before.task_ids, assume_unique=True, return_indices=True)
+        _, ours, theirs = np.intersect1d(index.task_ids, before.task_ids, assume_unique=True, return_indices=True)
         start[ours] = before.places[theirs]
-    places = lay_out(looks.vectors, None if before is None else start, progress)
-    drawn = PhotoMap(axes, looks.task_ids, places)
+    places = lay_out(index.vectors, None if before is None else start, progress)
+    drawn = PhotoMap(axes, index.task_ids, places)
     write_arrays(
         _path(runtime, project_id), axes=drawn.axes, task_ids=drawn.task_ids, places=places, digest=drawn.digest
     )
-    return {"photos": int(looks.task_ids.size), "message": f"a map of {looks.task_ids.size} photos"}
+    return {"photos": int(index.task_ids.size), "message": f"a map of {index.task_ids.size} photos"}
 
 
 def read_map(runtime: Runtime, project_id: int) -> PhotoMap | None:
@@ -102,8 +102,8 @@ def ask_for_new_map(runtime: Runtime, project_id: int) -> None:
         return
     if runtime.jobs.cancelled_at(JobKind.MAP, project_id, or_failed=True) is not None:
         return  # what failed once would fail at each refresh: a person asks for it
-    looks = read_looks(runtime, project_id)
-    if looks is not None and kept.is_old(looks, _axes_of(runtime, project_id, looks)):
+    index = read_similarity_index(runtime, project_id)
+    if index is not None and kept.is_old(index, _axes_of(runtime, project_id, index)):
         runtime.jobs.enqueue(JobKind.MAP, project_id)
 
 
@@ -182,9 +182,9 @@ def _per_cent(shares: NDArray[np.floating]) -> list[int]:
     return found
 
 
-def _axes_of(runtime: Runtime, project_id: int, looks: Looks) -> str:
+def _axes_of(runtime: Runtime, project_id: int, index: SimilarityIndex) -> str:
     """The projection itself is fitted anew as the pool grows, which moves little: no reason for a new map."""
-    return f"{looks.backbone} {find_project(runtime, project_id).projection}"
+    return f"{index.backbone} {find_project(runtime, project_id).projection}"
 
 
 def _path(runtime: Runtime, project_id: int) -> Path:

@@ -17,7 +17,7 @@ from backend.labels.association import Associations
 from backend.service.context.context import Runtime
 from backend.service.insight.coverage import answered_tasks, labels_below
 from backend.service.pool.current import current_snapshot
-from backend.service.pool.looks import Looks, read_looks
+from backend.service.pool.similarity_index import SimilarityIndex, read_similarity_index
 from backend.service.pool.snapshot import Snapshot
 from backend.service.projects.labels import labels_of
 from backend.service.projects.tasks import CHUNK, tasks_by_id
@@ -80,11 +80,11 @@ def search_task(runtime: Runtime, project: Project, task: int, limit: int, among
         NotFoundError: the task's photo is not in the pool.
         BackendError: `not_ready`, nothing is predicted yet.
     """
-    looks = _looks(runtime, project)
-    row = looks.row_of(task)
+    index = _similarity_index(runtime, project)
+    row = index.row_of(task)
     if row is None:
         raise NotFoundError(f"The photo of task {task} is not in the pool of project {project.id}: it is still unread.")
-    return _alike(runtime, project, looks, looks.vectors[row], f"photos like task {task}", limit, among)
+    return _alike(runtime, project, index, index.vectors[row], f"photos like task {task}", limit, among)
 
 
 def search_photo(runtime: Runtime, project: Project, data: bytes, limit: int, among: Among = EVERYTHING) -> Found:
@@ -94,17 +94,17 @@ def search_photo(runtime: Runtime, project: Project, data: bytes, limit: int, am
         ImageError: the bytes are no photo that can be read.
         BackendError: `not_ready`, nothing is predicted yet.
     """
-    looks = _looks(runtime, project)
-    backbone = runtime.backbone_of(looks.backbone)
+    index = _similarity_index(runtime, project)
+    backbone = runtime.backbone_of(index.backbone)
     # Somebody else's file: decoded in a process of its own, as what has killed a worker before.
     (item,) = embed_stream(
-        backbone, [(0, lambda: data)], batch_size=1, decode_threads=1, decode=runtime.decoder.decode_apart
+        backbone, [(0, lambda: data)], batch_size=1, decode_threads=1, decode=runtime.decoder.decode_isolated
     )
     if item.error is not None:
         raise item.error
     assert item.embedding is not None
-    vector = looks.projection.project(backbone.features(item.embedding[None].astype(np.float16)))[0]
-    return _alike(runtime, project, looks, vector, "photos like yours", limit, among)
+    vector = index.projection.project(backbone.features(item.embedding[None].astype(np.float16)))[0]
+    return _alike(runtime, project, index, vector, "photos like yours", limit, among)
 
 
 def search_label(runtime: Runtime, project: Project, label: int, limit: int, among: Among = EVERYTHING) -> Found:
@@ -178,19 +178,19 @@ def _pool(runtime: Runtime, project: Project) -> _Pool:
     return _Pool(labels_of(runtime, project).spaces[0], snapshot, answered)
 
 
-def _looks(runtime: Runtime, project: Project) -> Looks:
-    looks = read_looks(runtime, project.id)
-    if looks is None:
+def _similarity_index(runtime: Runtime, project: Project) -> SimilarityIndex:
+    index = read_similarity_index(runtime, project.id)
+    if index is None:
         raise BackendError(
             f"The photos of project {project.id} are still being read. Look again in a minute.", reason="not_ready"
         )
-    return looks
+    return index
 
 
 def _alike(
     runtime: Runtime,
     project: Project,
-    looks: Looks,
+    index: SimilarityIndex,
     vector: NDArray[np.floating],
     asked: str,
     limit: int,
@@ -198,8 +198,8 @@ def _alike(
 ) -> Found:
     pool = _pool(runtime, project)
     scores = np.full(pool.snapshot.task_ids.size, -1.0, dtype=np.float32)
-    rows = pool.snapshot.rows_of(looks.task_ids.tolist())
-    scores[rows[rows >= 0]] = looks.cosines(vector)[rows >= 0]
+    rows = pool.snapshot.rows_of(index.task_ids.tolist())
+    scores[rows[rows >= 0]] = index.cosines(vector)[rows >= 0]
     return _ranked(pool, scores, asked, None, limit, among)
 
 

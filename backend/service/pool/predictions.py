@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from backend.errors import BackendError
 from backend.learning.calibration import MINIMUM_PHOTOS, temperature_of, tempered
-from backend.learning.cross_validation import held_out_beliefs
+from backend.learning.cross_validation import held_out_probabilities
 from backend.learning.evaluation import decide_labels
 from backend.learning.figures import Figures, measure
 from backend.learning.head import Head
@@ -202,7 +202,7 @@ def _calibration(control: ControlPool, propagated: Floats, targets: Targets, *, 
     held, held_values = targets.held_out
     judged, truth = propagated[held], held_values
     if not tuned:
-        out, crossed = held_out_beliefs(control.model, rows, values)
+        out, crossed = held_out_probabilities(control.model, rows, values)
         judged, truth = np.concatenate([judged, crossed[out]]), np.concatenate([truth, values[out]])
         held = np.concatenate([held, rows[out]])
     temperature = temperature_of(judged, truth)

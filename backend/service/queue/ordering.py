@@ -13,7 +13,7 @@ from backend.service.context.context import Runtime
 from backend.service.pool.cache import ProjectPool
 from backend.service.pool.predictions import Annotated, ControlPrediction, Targets
 from backend.service.projects.options import ProjectOptions
-from backend.service.queue.wished import as_wished
+from backend.service.queue.overrides import apply_overrides
 
 COMPARED = "two models disagree: your answer tells which one is better"
 
@@ -34,7 +34,7 @@ def order_project(
     """
     order = order_pool(view_of(pool, annotated, predictions, options.seed), options.order_options())
     order = ask_first(order, [pool.row_of[task] for task in compared if task in pool.row_of], COMPARED)
-    return as_wished(runtime, project_id, pool, order)
+    return apply_overrides(runtime, project_id, pool, order)
 
 
 def view_of(pool: ProjectPool, annotated: Annotated, predictions: Sequence[ControlPrediction], seed: int) -> PoolView:

@@ -19,7 +19,6 @@ from backend.service.ingest.embedding import ask_for_unseen
 from backend.service.insight.photo_map import ask_for_new_map
 from backend.service.pool.cache import PoolCache, ProjectPool
 from backend.service.pool.copies import keep_copies
-from backend.service.pool.looks import keep_looks
 from backend.service.pool.predictions import (
     Annotated,
     ControlPrediction,
@@ -28,6 +27,7 @@ from backend.service.pool.predictions import (
     read_annotations,
 )
 from backend.service.pool.review import keep_review
+from backend.service.pool.similarity_index import update_similarity_index
 from backend.service.pool.snapshot import Snapshot, SnapshotControl, remove_old_snapshots, write_snapshot
 from backend.service.projects.options import ProjectOptions, project_options
 from backend.service.projects.project import find_project
@@ -138,7 +138,7 @@ def _rank(
     served, predictions = predict_pool(runtime, project.id, EmbeddingConfig.of(project), pool, annotated)
     keep_review(runtime, project.id, pool, annotated)
     keep_copies(runtime, project.id, pool)
-    keep_looks(runtime, project.id, pool)
+    update_similarity_index(runtime, project.id, pool)
     progress(0.5, f"{annotated.count} annotated tasks, served by {served}")
     compared = settle_comparison(runtime, project, served, answers_of(pool, annotated))
     order = order_project(runtime, project.id, pool, annotated, predictions, options, compared)

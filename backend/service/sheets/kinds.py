@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.errors import BackendError, NotFoundError
-from backend.priority.sheets import Sheet, SheetOptions, best_sheet, sheet_is_better, strangers_sheet
+from backend.priority.sheets import Sheet, SheetOptions, best_sheet, irrelevant_sheet, sheet_is_better
 from backend.service.context.context import Runtime
 from backend.service.insight.suspects import current_review, suspects_of
 from backend.service.pool.copies import read_copies
@@ -99,7 +99,7 @@ def _strangers(request: Request) -> Proposal | None:
         return None
     label = int(np.flatnonzero(candidates.space.irrelevant)[0])
     features = partial(features_of, request.runtime, candidates)
-    sheet = strangers_sheet(relevance, features, request.unanswered, label, size=request.size)
+    sheet = irrelevant_sheet(relevance, features, request.unanswered, label, size=request.size)
     return None if sheet is None else Proposal(sheet)
 
 

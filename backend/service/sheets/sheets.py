@@ -1,4 +1,4 @@
-"""A sheet for a person: chosen, held while they look, answered in Label Studio, and taken back."""
+"""A sheet for a person: chosen, reserved while they look, answered in Label Studio, and taken back."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from backend.service.projects.annotations import annotation_values, record_annot
 from backend.service.projects.labels import labels_of
 from backend.service.projects.project import find_project
 from backend.service.sheets.candidates import read_candidates
-from backend.service.sheets.holding import HeldSheet, held_tasks, hold, release
 from backend.service.sheets.kinds import Kind, Request, propose
+from backend.service.sheets.reservations import ReservedSheet, release, reserve, reserved_tasks
 from backend.storage.schema import SheetPhoto, now
 from backend.sync.client import LabelStudioClient
 
@@ -48,7 +48,7 @@ def next_sheet(
     *,
     tasks: Sequence[int] = (),
     label: str = "",
-) -> HeldSheet:
+) -> ReservedSheet:
     """The best sheet now; its photos are this person's until they answer, or ten minutes have passed.
 
     Photos that somebody has open in Label Studio, or that were answered there a moment ago, are left out.
@@ -74,9 +74,9 @@ def next_sheet(
         free[rows[taken]] = False
         if taken.mean() > 0.5:
             continue
-        held = hold(runtime, project, candidates, found, rows[~taken], kind, holder)
-        if held.tasks:
-            return held
+        reserved = reserve(runtime, project, candidates, found, rows[~taken], kind, holder)
+        if reserved.tasks:
+            return reserved
         free[rows] = False  # another person was faster
 
 
@@ -97,8 +97,8 @@ def answer_sheet(runtime: Runtime, project_id: int, sheet_id: str, holder: str, 
     unknown = sorted({name for name in answers.values() if name not in by_name})
     if unknown:
         raise BackendError(f"The label config of project {project_id} has no label {unknown[0]!r}.", reason="bad_label")
-    kind, held = held_tasks(runtime, project_id, sheet_id, holder)
-    strange = sorted(set(answers) - set(held))
+    kind, reserved = reserved_tasks(runtime, project_id, sheet_id, holder)
+    strange = sorted(set(answers) - set(reserved))
     if strange:
         raise NotFoundError(f"Task {strange[0]} is not on sheet {sheet_id}.", reason="not_on_sheet")
     free = _free_in_label_studio(runtime, project_id, list(answers), answered=kind in SECOND_ANSWERS)

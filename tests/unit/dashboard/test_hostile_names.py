@@ -10,7 +10,7 @@ import pytest
 from backend.dashboard.registry import PAGES
 from backend.learning.projection import Projection, unit_rows
 from backend.service.insight.photo_map import draw_map
-from backend.service.pool.looks import Looks, write_looks
+from backend.service.pool.similarity_index import SimilarityIndex, write_similarity_index
 from backend.service.pool.snapshot import Snapshot, SnapshotControl, write_snapshot
 from backend.service.projects.labels import labels_of
 from backend.service.projects.project import find_project, set_up_project
@@ -41,7 +41,7 @@ def application(app_factory: AppFactory) -> Application:
     write_snapshot(snapshots_folder(made.runtime, 1) / "w1", told)
     vectors = unit_rows(rng.normal(size=(20, 8)).astype(np.float32)).astype(np.float16)
     space = Projection(np.zeros(8, np.float32), np.eye(8, dtype=np.float32))
-    write_looks(made.runtime, 1, Looks("k", "", np.arange(20), vectors, space))
+    write_similarity_index(made.runtime, 1, SimilarityIndex("k", "", np.arange(20), vectors, space))
     draw_map(made.runtime, 1, lambda share, said: None)
     result = [{"from_name": "c", "to_name": "i", "type": "choices", "score": 0.5, "value": {"choices": [HOSTILE]}}]
     with made.database.session() as session:

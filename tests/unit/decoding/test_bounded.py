@@ -63,7 +63,7 @@ def test_what_fits_the_pixels_but_not_the_memory_is_named(kind: str, decoder: De
         decoder.decode(BIG[kind], SIZE)
     assert caught.value.reason == "too_much_memory"
     with pytest.raises(ImageError) as limited:  # and had the header lied, the helper's own limit would hold
-        decoder.decode_apart(BIG[kind], SIZE)
+        decoder.decode_isolated(BIG[kind], SIZE)
     assert limited.value.reason in ("too_much_memory", "reader_died", "unreadable")
     assert decoder.decode(encode(smooth()), (32, 24)).shape == (24, 32, 3)  # the next one is read
 
@@ -81,10 +81,10 @@ def test_helper_and_thread_give_the_same_pixels(decoder: Decoder) -> None:
     data = encode(smooth(640, 400), "JPEG", quality=90)
     for arguments in ({"fit": "squash"}, {"fit": "center_crop", "crop": 0.875}):
         here = decoder.decode(data, (64, 64), **arguments)  # type: ignore[arg-type]
-        there = decoder.decode_apart(data, (64, 64), **arguments)  # type: ignore[arg-type]
+        there = decoder.decode_isolated(data, (64, 64), **arguments)  # type: ignore[arg-type]
         assert np.array_equal(here, there)
         assert there.flags.writeable
-    assert np.array_equal(decoder.decode(data, None), decoder.decode_apart(data, None))
+    assert np.array_equal(decoder.decode(data, None), decoder.decode_isolated(data, None))
 
 
 def test_errors_of_the_helper_are_those_of_the_thread(decoder: Decoder) -> None:
@@ -92,7 +92,7 @@ def test_errors_of_the_helper_are_those_of_the_thread(decoder: Decoder) -> None:
         with pytest.raises(ImageError) as here:
             decoder.decode(data, (8, 8))
         with pytest.raises(ImageError) as there:
-            decoder.decode_apart(data, (8, 8))
+            decoder.decode_isolated(data, (8, 8))
         assert (str(here.value), here.value.reason) == (str(there.value), there.value.reason)
 
 

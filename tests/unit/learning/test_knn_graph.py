@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from backend.learning import knn_graph
-from backend.learning.knn_graph import NeighbourIndex, affinity, join_neighbours, normalised, without_self
+from backend.learning.knn_graph import NeighbourIndex, affinity, drop_self, join_neighbours, normalised
 from backend.learning.projection import unit_rows
 
 pytestmark = pytest.mark.unit
@@ -18,7 +18,7 @@ def random_rows(n: int, width: int = 16, seed: int = 0) -> np.ndarray:
 
 def test_small_pools_are_searched_exactly() -> None:
     rows = random_rows(200)
-    found, cosines = without_self(*NeighbourIndex.build(rows).search(rows, 6), np.arange(200), 5)
+    found, cosines = drop_self(*NeighbourIndex.build(rows).search(rows, 6), np.arange(200), 5)
     table = rows @ rows.T
     np.fill_diagonal(table, -2)
     assert np.sort(cosines, axis=1) == pytest.approx(np.sort(np.sort(table, axis=1)[:, -5:], axis=1), abs=1e-5)
@@ -67,7 +67,7 @@ def test_a_row_without_direction_is_near_nothing(monkeypatch: pytest.MonkeyPatch
 
 def test_pools_smaller_than_the_neighbourhood_are_padded() -> None:
     rows = random_rows(3)
-    found, cosines = without_self(*NeighbourIndex.build(rows).search(rows, 6), np.arange(3), 5)
+    found, cosines = drop_self(*NeighbourIndex.build(rows).search(rows, 6), np.arange(3), 5)
     assert (found[:, 2:] == -1).all()
     assert (cosines[:, 2:] == 0).all()
     assert all(set(found[row, :2]) == {0, 1, 2} - {row} for row in range(3))
@@ -75,7 +75,7 @@ def test_pools_smaller_than_the_neighbourhood_are_padded() -> None:
 
 def test_a_row_hidden_by_its_copies_is_not_its_own_neighbour() -> None:
     rows = np.repeat(random_rows(1), 8, axis=0)
-    found, cosines = without_self(*NeighbourIndex.build(rows).search(rows, 4), np.arange(8), 3)
+    found, cosines = drop_self(*NeighbourIndex.build(rows).search(rows, 4), np.arange(8), 3)
     assert not (found == np.arange(8)[:, None]).any()
     assert cosines == pytest.approx(1.0, abs=1e-5)
 
@@ -91,11 +91,11 @@ def test_joining_gives_the_graph_of_all() -> None:
     count = 6
     index = NeighbourIndex.build(rows[:100])
     own = np.arange(150, dtype=np.int32)
-    old = without_self(*index.search(rows[:100], count + 1), own[:100], count)
+    old = drop_self(*index.search(rows[:100], count + 1), own[:100], count)
     index.add(rows[100:])
-    new = without_self(*index.search(rows[100:], count + 1), own[100:], count)
+    new = drop_self(*index.search(rows[100:], count + 1), own[100:], count)
     _, cosines = join_neighbours(*old, *new)
-    _, whole = without_self(*NeighbourIndex.build(rows).search(rows, count + 1), own, count)
+    _, whole = drop_self(*NeighbourIndex.build(rows).search(rows, count + 1), own, count)
     assert cosines[100:] == pytest.approx(whole[100:], abs=1e-5)
     # An old row learns of every new one that has it among its own neighbours.
     for row in range(100):

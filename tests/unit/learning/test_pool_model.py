@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.learning import graph_options, pool_model
-from backend.learning.beliefs import rows_to_one
 from backend.learning.extension import extend_from
 from backend.learning.pool_model import PoolModel
+from backend.learning.probabilities import normalise_rows
 from tests.unit.learning.pools import clusters
 
 pytestmark = pytest.mark.unit
@@ -154,8 +154,8 @@ def test_an_empty_pool() -> None:
 
 def test_rows_to_one() -> None:
     values = np.array([[1, 3], [0, 0], [np.nan, 2], [-1, 2]], dtype=np.float32)
-    assert rows_to_one(values).tolist() == [[0.25, 0.75], [0.5, 0.5], [0, 1], [0, 1]]
-    assert rows_to_one(values, otherwise=np.array([[0.1, 0.9]] * 4, np.float32))[1] == pytest.approx([0.1, 0.9])
+    assert normalise_rows(values).tolist() == [[0.25, 0.75], [0.5, 0.5], [0, 1], [0, 1]]
+    assert normalise_rows(values, otherwise=np.array([[0.1, 0.9]] * 4, np.float32))[1] == pytest.approx([0.1, 0.9])
 
 
 def test_the_space_grows_with_the_pool() -> None:

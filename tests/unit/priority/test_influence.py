@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from backend.priority import OrderOptions, PoolView, order_pool
 from backend.priority import influence as module
-from backend.priority.default import Teaching
+from backend.priority.default import AcquisitionFunction
 from backend.priority.influence import Influence, Reach
 from tests.unit.priority.views import random_view
 
@@ -102,14 +102,14 @@ def test_the_documented_example_of_five_photos() -> None:
         neighbours=np.array([[1, 2], [0, 2], [0, 1], [4, -1], [3, -1]], dtype=np.int32),
         similarities=np.array([[0.8, 0.4], [0.8, 0.6], [0.4, 0.6], [0.7, 0], [0.7, 0]], dtype=np.float32),
     )
-    teaching = Teaching(view, np.array([4]), OrderOptions())
-    assert teaching.components["uncertainty"][:4] == pytest.approx([0.70, 0.95, 1.00, 0.30], abs=1e-5)
-    assert teaching.components["novelty"][:4] == pytest.approx([1.0, 1.0, 1.0, 0.06], abs=0.005)
-    assert teaching.components["coverage"][:4] == pytest.approx([0.61, 0.64, 0.58, 0.50], abs=0.005)
-    assert teaching.influence.gains()[:4] == pytest.approx([2.395, 2.501, 2.370, 0.018], abs=0.0006)
-    assert teaching.gains()[:4] == pytest.approx([2.762, 2.900, 2.716, 0.020], abs=0.0006)
-    teaching.take(1)
-    assert teaching.gains()[[0, 2, 3]] == pytest.approx([0.023, 0.138, 0.020], abs=0.0006)
+    acquisition = AcquisitionFunction(view, np.array([4]), OrderOptions())
+    assert acquisition.components["uncertainty"][:4] == pytest.approx([0.70, 0.95, 1.00, 0.30], abs=1e-5)
+    assert acquisition.components["novelty"][:4] == pytest.approx([1.0, 1.0, 1.0, 0.06], abs=0.005)
+    assert acquisition.components["coverage"][:4] == pytest.approx([0.61, 0.64, 0.58, 0.50], abs=0.005)
+    assert acquisition.influence.gains()[:4] == pytest.approx([2.395, 2.501, 2.370, 0.018], abs=0.0006)
+    assert acquisition.gains()[:4] == pytest.approx([2.762, 2.900, 2.716, 0.020], abs=0.0006)
+    acquisition.take(1)
+    assert acquisition.gains()[[0, 2, 3]] == pytest.approx([0.023, 0.138, 0.020], abs=0.0006)
     order = order_pool(view, OrderOptions(evaluation_share=0.0))
     assert order.rows.tolist() == [1, 2, 0, 3]
     assert order.reasons[0] == (

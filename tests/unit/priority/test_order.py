@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from backend.errors import BackendError, SettingsError
 from backend.priority import COMPONENTS, STRATEGIES, OrderOptions, PoolView, evaluation_mask, order_pool
-from backend.priority.default import FIRST_DOUBTFUL, Teaching, rank_default
+from backend.priority.default import FIRST_DOUBTFUL, AcquisitionFunction, rank_default
 from tests.unit.priority.views import random_view, unit
 
 pytestmark = pytest.mark.unit
@@ -105,7 +105,7 @@ def test_the_same_order_in_another_process() -> None:
 def test_greedy_equals_brute_force() -> None:
     view = random_view(40, seed=7, digests=None, unknown=np.linspace(0, 1, 40, dtype=np.float32))
     options = OrderOptions(window=12, evaluation_share=0.0)
-    plain = Teaching(view, view.labelled_rows, options)
+    plain = AcquisitionFunction(view, view.labelled_rows, options)
     left, expected = view.unlabelled_rows.tolist(), []
     for _ in range(12):
         best = left[int(np.argmax(plain.gains(np.array(left))))]

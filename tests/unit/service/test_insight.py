@@ -14,7 +14,7 @@ from backend.service.insight.outlook import outlook_of
 from backend.service.insight.search import Among, given_tasks, search_label, search_name, search_photo, search_task
 from backend.service.pool.copies import copy_groups
 from backend.service.projects.options_change import change_options, options_of
-from backend.service.projects.wishes import wish
+from backend.service.projects.queue_overrides import override_queue
 from backend.service.queue.queue_window import current_window
 from backend.service.sheets.candidates import read_candidates
 from backend.service.sheets.kinds import Kind, Proposal, Request, propose
@@ -145,18 +145,18 @@ def test_chosen_photos_are_asked_about_unless_answered(project: PhotoProject) ->
 
 def test_wishes_come_first_and_last(project: PhotoProject) -> None:
     last = [item.task_id for item in current_window(project.runtime, project.row)]
-    wish(project.runtime, 1, [last[10], last[12]], "first")
-    wish(project.runtime, 1, [last[0]], "last")
+    override_queue(project.runtime, 1, [last[10], last[12]], "first")
+    override_queue(project.runtime, 1, [last[0]], "last")
     project.run_waiting()
     window = current_window(project.runtime, project.row)
     assert {item.task_id for item in window[:2]} == {last[10], last[12]}
     assert window[0].reason == "somebody asked for it first"
     assert window[-1].task_id == last[0]
-    wish(project.runtime, 1, last, "none")
+    override_queue(project.runtime, 1, last, "none")
     project.run_waiting()
     assert [item.task_id for item in current_window(project.runtime, project.row)] == last
     with pytest.raises(NotFoundError):
-        wish(project.runtime, 1, [999], "first")
+        override_queue(project.runtime, 1, [999], "first")
 
 
 def test_copies_are_grouped() -> None:

@@ -10,7 +10,7 @@ from backend.errors import BackendError
 from backend.jobs.cancelling import cancel
 from backend.learning.projection import Projection, unit_rows
 from backend.service.insight.photo_map import ask_for_new_map, draw_map, map_points, read_map
-from backend.service.pool.looks import Looks, write_looks
+from backend.service.pool.similarity_index import SimilarityIndex, write_similarity_index
 from backend.service.pool.snapshot import Snapshot, SnapshotControl, write_snapshot
 from backend.service.projects.labels import labels_of
 from backend.service.projects.project import find_project, set_up_project
@@ -29,7 +29,9 @@ def fill(application: Application, photos: int, backbone: str = "") -> None:
     rng = np.random.default_rng(0)
     vectors = unit_rows(rng.normal(size=(photos, 16)).astype(np.float32)).astype(np.float16)
     space = Projection(np.zeros(16, np.float32), np.eye(16, dtype=np.float32))
-    write_looks(application.runtime, 1, Looks(f"{photos}", backbone, np.arange(photos), vectors, space))
+    write_similarity_index(
+        application.runtime, 1, SimilarityIndex(f"{photos}", backbone, np.arange(photos), vectors, space)
+    )
 
 
 @pytest.fixture

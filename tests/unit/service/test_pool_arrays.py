@@ -14,7 +14,7 @@ pytestmark = pytest.mark.unit
 
 
 def test_what_is_written_is_read_by_name_and_replaced_as_a_whole(tmp_path: Path) -> None:
-    path = tmp_path / "projects" / "1" / "looks.npz"
+    path = tmp_path / "projects" / "1" / "similarity-index.npz"
     assert read_arrays(path, "key") is None
     write_arrays(path, key="a", photos=3, vectors=np.eye(2, dtype=np.float16))
     kept = read_arrays(path, "key", "photos", "vectors")
@@ -30,7 +30,7 @@ def test_what_is_written_is_read_by_name_and_replaced_as_a_whole(tmp_path: Path)
 def test_a_damaged_file_is_logged_and_counts_as_missing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, kept_bytes: int
 ) -> None:
-    path = tmp_path / "looks.npz"
+    path = tmp_path / "similarity-index.npz"
     write_arrays(path, key="a", vectors=np.ones((8, 8)))
     path.write_bytes(path.read_bytes()[:kept_bytes])
     with caplog.at_level(logging.WARNING):
@@ -39,6 +39,6 @@ def test_a_damaged_file_is_logged_and_counts_as_missing(
 
 
 def test_an_array_that_is_not_in_it_is_damage_too(tmp_path: Path) -> None:
-    path = tmp_path / "looks.npz"
+    path = tmp_path / "similarity-index.npz"
     write_arrays(path, key="a")
     assert read_arrays(path, "key", "vectors") is None

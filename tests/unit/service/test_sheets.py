@@ -15,8 +15,8 @@ from backend.service.context.context import Runtime
 from backend.service.projects.labels import labels_of
 from backend.service.projects.project import find_project, set_up_project
 from backend.service.sheets.candidates import Candidates
-from backend.service.sheets.holding import HeldSheet, held_tasks, hold, release
 from backend.service.sheets.kinds import Proposal
+from backend.service.sheets.reservations import ReservedSheet, release, reserve, reserved_tasks
 from backend.service.sheets.sheets import answer_sheet, undo_sheet
 from backend.settings import Settings
 from backend.storage.database import Database
@@ -37,7 +37,7 @@ def project(runtime: Runtime, database: Database) -> int:
     return 7
 
 
-def take(runtime: Runtime, project_id: int, holder: str, tasks: Sequence[int] = TASKS) -> HeldSheet:
+def take(runtime: Runtime, project_id: int, holder: str, tasks: Sequence[int] = TASKS) -> ReservedSheet:
     project, count = find_project(runtime, project_id), len(TASKS)
     candidates = Candidates(
         task_ids=np.array(TASKS),
@@ -50,7 +50,7 @@ def take(runtime: Runtime, project_id: int, holder: str, tasks: Sequence[int] = 
         backbone="none",
     )
     rows = np.array([TASKS.index(task) for task in tasks])
-    return hold(runtime, project, candidates, Proposal(Sheet(0, rows, 0.9, 1.0)), rows, "confirm", holder)
+    return reserve(runtime, project, candidates, Proposal(Sheet(0, rows, 0.9, 1.0)), rows, "confirm", holder)
 
 
 def test_people_at_the_same_time_never_get_the_same_photo(runtime: Runtime, project: int) -> None:
@@ -65,10 +65,10 @@ def test_people_at_the_same_time_never_get_the_same_photo(runtime: Runtime, proj
     assert held == list(TASKS)
     owner = next(number for number, sheet in enumerate(sheets) if sheet.tasks)
     mine = sorted(task for task, _ in sheets[owner].tasks)
-    kind, tasks = held_tasks(runtime, project, sheets[owner].id, f"p{owner}")
+    kind, tasks = reserved_tasks(runtime, project, sheets[owner].id, f"p{owner}")
     assert (kind, sorted(tasks)) == ("confirm", mine)
     with pytest.raises(NotFoundError, match="no longer yours"):
-        held_tasks(runtime, project, sheets[owner].id, "somebody")
+        reserved_tasks(runtime, project, sheets[owner].id, "somebody")
     release(runtime, project, f"p{owner}")
     assert sorted(task for task, _ in take(runtime, project, "next").tasks) == mine
 

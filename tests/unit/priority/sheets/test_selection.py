@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from backend.priority.sheets import AnswerTimes, Sheet, SheetOptions, best_sheet, sheet_is_better, strangers_sheet
+from backend.priority.sheets import AnswerTimes, Sheet, SheetOptions, best_sheet, irrelevant_sheet, sheet_is_better
 
 pytestmark = pytest.mark.unit
 
@@ -93,10 +93,10 @@ def test_strangers_are_those_that_belong_least_and_look_alike() -> None:
     relevance = np.array([0.9, 0.1, 0.2, 0.8, 0.15, 0.4], dtype=np.float32)
     features = np.eye(6, dtype=np.float32)
     features[4] = features[1]
-    sheet = strangers_sheet(relevance, features.__getitem__, np.ones(6, dtype=bool), 3, size=2)
+    sheet = irrelevant_sheet(relevance, features.__getitem__, np.ones(6, dtype=bool), 3, size=2)
     assert sheet is not None
     assert (sheet.label, set(sheet.rows.tolist())) == (3, {1, 4})
-    assert strangers_sheet(np.ones(6, dtype=np.float32), features.__getitem__, np.ones(6, dtype=bool), 3) is None
+    assert irrelevant_sheet(np.ones(6, dtype=np.float32), features.__getitem__, np.ones(6, dtype=bool), 3) is None
 
 
 def test_seconds_of_a_sheet() -> None:

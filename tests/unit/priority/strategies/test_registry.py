@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.errors import BackendError
-from backend.learning.knn_graph import NeighbourIndex, without_self
+from backend.learning.knn_graph import NeighbourIndex, drop_self
 from backend.priority import OrderOptions, evaluation_mask, order_pool, strategies
 from backend.priority.candidates import only_rows
 from backend.priority.pool_view import PoolView
@@ -119,7 +119,7 @@ def test_batch_is_valid_deterministic_and_follows_the_pool(name: str, view: Pool
 def test_the_graph_of_the_view_moves_with_it(name: str) -> None:
     view, _ = clustered(90, 4)
     found = NeighbourIndex.build(view.space).search(view.space, 16)
-    neighbours, similarities = without_self(*found, np.arange(90), 15)
+    neighbours, similarities = drop_self(*found, np.arange(90), 15)
     labelled = np.arange(90) % 7 == 0
     view = replace(view, neighbours=neighbours, similarities=similarities, labelled=labelled)
     permutation = np.random.default_rng(4).permutation(90)

@@ -17,11 +17,11 @@ from backend.service.sheets.candidates import Candidates
 from backend.service.sheets.kinds import Kind, Proposal
 from backend.storage.schema import Project, SheetPhoto, now
 
-HELD_MINUTES = 10
+RESERVED_MINUTES = 10
 
 
 @dataclass(frozen=True)
-class HeldSheet:
+class ReservedSheet:
     """A sheet before a person.
 
     Attributes:
@@ -41,7 +41,7 @@ class HeldSheet:
     tasks: Sequence[tuple[int, float]]
 
 
-def hold(
+def reserve(
     runtime: Runtime,
     project: Project,
     candidates: Candidates,
@@ -49,14 +49,14 @@ def hold(
     rows: NDArray[np.intp],
     kind: Kind,
     holder: str,
-) -> HeldSheet:
+) -> ReservedSheet:
     """Take the photos for this person; those that another person took in this moment are left out."""
     labels = candidates.space.control.labels
     values = {
         "sheet": uuid.uuid4().hex,
         "kind": kind,
         "holder": holder,
-        "held_until": now() + timedelta(minutes=HELD_MINUTES),
+        "held_until": now() + timedelta(minutes=RESERVED_MINUTES),
         "suggested": labels[proposal.sheet.label].title,
         "answered": None,
         "annotation_id": None,
@@ -74,7 +74,7 @@ def hold(
             )
             if session.execute(statement).rowcount:  # type: ignore[attr-defined]
                 kept.append((task, float(candidates.probabilities[row].max())))
-    return HeldSheet(
+    return ReservedSheet(
         str(values["sheet"]),
         kind,
         str(values["suggested"]),
@@ -84,7 +84,7 @@ def hold(
     )
 
 
-def held_tasks(runtime: Runtime, project_id: int, sheet_id: str, holder: str) -> tuple[str, list[int]]:
+def reserved_tasks(runtime: Runtime, project_id: int, sheet_id: str, holder: str) -> tuple[str, list[int]]:
     """The kind and the tasks of a sheet that this person still holds.
 
     Raises:
@@ -100,7 +100,7 @@ def held_tasks(runtime: Runtime, project_id: int, sheet_id: str, holder: str) ->
         found = [(kind, task) for kind, task in session.execute(query)]
     if not found:
         raise NotFoundError(
-            f"Sheet {sheet_id} is no longer yours: it was answered, or held for more than {HELD_MINUTES} minutes. "
+            f"Sheet {sheet_id} is no longer yours: it was answered, or held for more than {RESERVED_MINUTES} minutes. "
             "Take the next one.",
             reason="sheet_gone",
         )

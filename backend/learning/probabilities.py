@@ -9,7 +9,7 @@ from scipy import sparse
 FloatArray = NDArray[np.float32]
 
 
-def together(spread_labels: FloatArray, linear: FloatArray, *, weight: float = 0.5) -> FloatArray:
+def geometric_mean(spread_labels: FloatArray, linear: FloatArray, *, weight: float = 0.5) -> FloatArray:
     """Geometric mean of the two halves [n, L], each floored so that neither can veto: rows sum to 1.
 
     `weight` in [0, 1] is that of the linear half.
@@ -20,7 +20,7 @@ def together(spread_labels: FloatArray, linear: FloatArray, *, weight: float = 0
     mixed += np.float32(weight) * np.log(linear + floor)
     np.exp(mixed, out=mixed)
     mixed -= floor
-    return rows_to_one(mixed)
+    return normalise_rows(mixed)
 
 
 def linear_weight(annotations: int) -> float:
@@ -28,7 +28,7 @@ def linear_weight(annotations: int) -> float:
     return 0.5 * annotations / (annotations + 1)
 
 
-def rows_to_one(values: FloatArray, *, otherwise: FloatArray | None = None) -> FloatArray:
+def normalise_rows(values: FloatArray, *, otherwise: FloatArray | None = None) -> FloatArray:
     """Non-negative rows scaled to sum to 1; a row without mass becomes `otherwise` (uniform by default)."""
     clean = np.array(values, dtype=np.float32)
     clean[~np.isfinite(clean)] = 0.0
@@ -41,7 +41,7 @@ def rows_to_one(values: FloatArray, *, otherwise: FloatArray | None = None) -> F
     return clean
 
 
-def likeliest(labels: FloatArray, rows: NDArray[np.integer], own: FloatArray) -> sparse.csr_matrix:
+def hard_labels(labels: FloatArray, rows: NDArray[np.integer], own: FloatArray) -> sparse.csr_matrix:
     """The likeliest label of each row of `labels` [n, L], and all of `own` [m, L] for `rows` [m]: csr float32 [n, L]."""
     others = np.ones(labels.shape[0], dtype=bool)
     others[rows] = False

@@ -1,4 +1,4 @@
-"""The looks of a pool: each photo as a short unit vector, kept for the web process to find what is alike.
+"""The similarity index of a pool: each photo as a short unit vector, for the web process to find what is alike.
 
 They are the leading axes of the projection that the graph lives in, so that "alike" means the same here and in the order.
 """
@@ -23,7 +23,7 @@ AXES = 128
 
 
 @dataclass(frozen=True)
-class Looks:
+class SimilarityIndex:
     """The photos of a pool; row r is the same photo in each array.
 
     Attributes:
@@ -51,8 +51,8 @@ class Looks:
         return found
 
 
-def keep_looks(runtime: Runtime, project_id: int, pool: ProjectPool) -> None:
-    """Write the looks down, if the pool or its projection is not that of the last time."""
+def update_similarity_index(runtime: Runtime, project_id: int, pool: ProjectPool) -> None:
+    """Write the index, if the pool or its projection is not that of the last time."""
     model = pool.controls[0].model
     ascending = np.argsort(pool.task_ids, kind="stable")
     ascending = ascending[~pool.gone[ascending]]
@@ -65,30 +65,32 @@ def keep_looks(runtime: Runtime, project_id: int, pool: ProjectPool) -> None:
     if kept is None or str(kept["key"]) != key:
         vectors = unit_rows(model.space[ascending, :axes]).astype(np.float16)
         projection = Projection(model.projection.mean, model.projection.matrix[:, :axes])
-        write_looks(runtime, project_id, Looks(key, pool.backbone, pool.task_ids[ascending], vectors, projection))
+        write_similarity_index(
+            runtime, project_id, SimilarityIndex(key, pool.backbone, pool.task_ids[ascending], vectors, projection)
+        )
 
 
-def write_looks(runtime: Runtime, project_id: int, looks: Looks) -> None:
-    """Write the looks of a project, whole or not at all."""
+def write_similarity_index(runtime: Runtime, project_id: int, index: SimilarityIndex) -> None:
+    """Write the index of a project, whole or not at all."""
     write_arrays(
         _path(runtime, project_id),
-        key=looks.key,
-        backbone=looks.backbone,
-        task_ids=looks.task_ids,
-        vectors=looks.vectors,
-        mean=looks.projection.mean,
-        matrix=looks.projection.matrix,
+        key=index.key,
+        backbone=index.backbone,
+        task_ids=index.task_ids,
+        vectors=index.vectors,
+        mean=index.projection.mean,
+        matrix=index.projection.matrix,
     )
 
 
-def read_looks(runtime: Runtime, project_id: int) -> Looks | None:
-    """The looks of a project; None where there are none yet, or they are damaged (the next refresh writes them anew)."""
+def read_similarity_index(runtime: Runtime, project_id: int) -> SimilarityIndex | None:
+    """The index of a project; None where there is none yet, or it is damaged (the next refresh writes it anew)."""
     kept = read_arrays(_path(runtime, project_id), "key", "backbone", "task_ids", "vectors", "mean", "matrix")
     if kept is None:
         return None
     projection = Projection(kept["mean"], kept["matrix"])
-    return Looks(str(kept["key"]), str(kept["backbone"]), kept["task_ids"], kept["vectors"], projection)
+    return SimilarityIndex(str(kept["key"]), str(kept["backbone"]), kept["task_ids"], kept["vectors"], projection)
 
 
 def _path(runtime: Runtime, project_id: int) -> Path:
-    return project_folder(runtime, project_id) / "looks.npz"
+    return project_folder(runtime, project_id) / "similarity-index.npz"
