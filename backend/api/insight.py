@@ -19,9 +19,9 @@ from backend.service.insight.disagreements import disagreements_of
 from backend.service.insight.mistakes import mistakes_of, photos_of_cell
 from backend.service.insight.outlook import outlook_of
 from backend.service.insight.search import (
-    Among,
     Answered,
-    Found,
+    Filters,
+    SearchResult,
     search_label,
     search_name,
     search_node,
@@ -153,9 +153,9 @@ class SearchQuery(BaseModel):
     limit: int = Field(60, ge=1, le=1000)
 
     @property
-    def among(self) -> Among:
-        """Which photos are looked among."""
-        return Among(self.answered, self.believed, self.relevant)
+    def filters(self) -> Filters:
+        """Which photos are searched."""
+        return Filters(self.answered, self.believed, self.relevant)
 
     @model_validator(mode="after")
     def _one(self) -> SearchQuery:
@@ -254,12 +254,12 @@ def insight_blueprint(runtime: Runtime) -> Blueprint:
     def search(project_id: int, query: SearchQuery) -> Answer:
         found = find_project(runtime, project_id)
         if query.task is not None:
-            return _found(search_task(runtime, found, query.task, query.limit, query.among))
+            return _found(search_task(runtime, found, query.task, query.limit, query.filters))
         if query.label is not None:
-            return _found(search_label(runtime, found, query.label, query.limit, query.among))
+            return _found(search_label(runtime, found, query.label, query.limit, query.filters))
         if query.node is not None:
-            return _found(search_node(runtime, found, query.node, query.limit, query.among))
-        return _found(search_name(runtime, found, query.name or "", query.limit, query.among))
+            return _found(search_node(runtime, found, query.node, query.limit, query.filters))
+        return _found(search_name(runtime, found, query.name or "", query.limit, query.filters))
 
     @blueprint.post("/search/photo")
     @described(
@@ -282,5 +282,5 @@ def insight_blueprint(runtime: Runtime) -> Blueprint:
     return blueprint
 
 
-def _found(found: Found) -> Answer:
+def _found(found: SearchResult) -> Answer:
     return jsonify({"asked": found.asked, "label": found.label, "photos": found.photos})

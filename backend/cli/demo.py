@@ -16,7 +16,7 @@ import typer
 import backend
 from backend.cli.console import messages, output, table, waiting
 from backend.cli.first_window import wait_for_window
-from backend.cli.listening import refuse_taken_port
+from backend.cli.ports import refuse_taken_port
 from backend.errors import BackendError, LabelConfigError, NotFoundError
 from backend.progress import Status
 from backend.settings import Settings, load_settings

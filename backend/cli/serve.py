@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from backend.cli.listening import refuse_taken_port
+from backend.cli.ports import refuse_taken_port
 from backend.cli.supervisor import Supervisor
 from backend.cli.worker import worker_command
 from backend.jobs.kinds import Lane

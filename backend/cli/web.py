@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from backend.cli.listening import refuse_taken_port
+from backend.cli.ports import refuse_taken_port
 from backend.demo.parent import end_with_parent
 from backend.logs import configure_logging
 from backend.settings import check_listening, load_settings

@@ -11,7 +11,7 @@ from pathlib import Path
 from backend.collecting.hosts import AWAY_AFTER, HostQueues
 from backend.collecting.journal import Entry, Journal
 from backend.collecting.kept import KeptPhotos
-from backend.collecting.lists import Wanted
+from backend.collecting.lists import ListedPhoto
 from backend.collecting.options import Fetched, FetchOptions
 from backend.collecting.pictures import kept_photo
 from backend.decoding import Decode
@@ -31,7 +31,7 @@ TRIES = 3  # for such an address, in one run
 
 
 def fetch_photos(
-    wanted: Sequence[Wanted], options: FetchOptions, settings: Settings, progress: CountProgress
+    wanted: Sequence[ListedPhoto], options: FetchOptions, settings: Settings, progress: CountProgress
 ) -> Fetched:
     """Fetch the photos of a list into class folders below `directory`; what is there already is not fetched again.
 
@@ -69,7 +69,7 @@ def _is_settled(entry: Entry | None, directory: Path) -> bool:
     return (directory / entry.file).is_file() if entry.file else entry.reason in SETTLED
 
 
-def _summary(journal: Journal, wanted: Sequence[Wanted], run: _Run) -> Fetched:
+def _summary(journal: Journal, wanted: Sequence[ListedPhoto], run: _Run) -> Fetched:
     found = Fetched(not_needed=run.not_needed)
     for item in wanted:
         entry = journal.get(item.url)
@@ -104,7 +104,7 @@ class _Run:
         self._total = total
         self._kept = KeptPhotos(options.directory, journal, decode if options.thumbnails else None)
         self._flying: Counter[str] = Counter()  # requests under way, by class
-        self._spare: dict[str, deque[Wanted]] = defaultdict(deque)  # addresses of classes that seem to have enough
+        self._spare: dict[str, deque[ListedPhoto]] = defaultdict(deque)  # addresses of classes that seem to have enough
         self._tries: Counter[str] = Counter()
 
     @property
@@ -112,11 +112,11 @@ class _Run:
         """Addresses that were never asked."""
         return sum(len(spare) for spare in self._spare.values())
 
-    def go(self, wanted: Sequence[Wanted]) -> None:
+    def go(self, wanted: Sequence[ListedPhoto]) -> None:
         self._kept.make_missing_thumbnails()
         self._done = self._total - len(wanted)
         queues = HostQueues(wanted, self._options.per_host, self._options.pause_seconds)
-        flying: dict[Future[tuple[Entry, bytes, ImageError | None]], Wanted] = {}
+        flying: dict[Future[tuple[Entry, bytes, ImageError | None]], ListedPhoto] = {}
         threads = ThreadPoolExecutor(self._options.concurrent, thread_name_prefix="fetch")
         try:
             while True:
@@ -139,7 +139,7 @@ class _Run:
             # Broken off: what was not begun is left for the next run, what is under way ends with its own time limit.
             threads.shutdown(wait=True, cancel_futures=True)
 
-    def _wants(self, item: Wanted) -> bool:
+    def _wants(self, item: ListedPhoto) -> bool:
         """Whether the class of an address may still need it; if not it is put aside."""
         most = self._options.per_class
         if most is None or self._kept.count(item.label) + self._flying[item.label] < most:
@@ -148,7 +148,7 @@ class _Run:
         self._spare[item.label].append(item)
         return False
 
-    def _one(self, item: Wanted) -> tuple[Entry, bytes, ImageError | None]:
+    def _one(self, item: ListedPhoto) -> tuple[Entry, bytes, ImageError | None]:
         """Fetch and look at one photo, on a thread."""
         try:
             data = self._fetcher.fetch(item.url)
@@ -160,7 +160,7 @@ class _Run:
             return Entry(item.url, item.label, reason=error.reason, message=str(error)), b"", error
         return Entry(item.url, item.label, ending, digest), kept, None
 
-    def _take(self, queues: HostQueues, item: Wanted, entry: Entry, data: bytes, error: ImageError | None) -> None:
+    def _take(self, queues: HostQueues, item: ListedPhoto, entry: Entry, data: bytes, error: ImageError | None) -> None:
         self._flying[item.label] -= 1
         self._tries[item.url] += 1
         too_much = error is not None and error.status in TOO_MUCH

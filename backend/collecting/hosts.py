@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from backend.collecting.lists import Wanted
+from backend.collecting.lists import ListedPhoto
 
 AWAY_AFTER = 3  # failed requests in a row: the host's other addresses wait for the next run
 
@@ -24,7 +24,7 @@ def host_of(url: str) -> str:
 
 @dataclass
 class _Host:
-    waiting: deque[Wanted] = field(default_factory=deque)
+    waiting: deque[ListedPhoto] = field(default_factory=deque)
     running: int = 0
     failures: int = 0  # requests in a row that the host is at fault for
     pause: float = 0.0
@@ -38,7 +38,7 @@ class HostQueues:
     Times are those of a clock that the caller reads, in seconds.
     """
 
-    def __init__(self, wanted: Iterable[Wanted], per_host: int, pause: float) -> None:
+    def __init__(self, wanted: Iterable[ListedPhoto], per_host: int, pause: float) -> None:
         self._per_host = per_host
         self._pause = pause
         self._hosts: dict[str, _Host] = {}
@@ -47,14 +47,14 @@ class HostQueues:
         for item in wanted:
             self.add(item)
 
-    def add(self, item: Wanted) -> None:
+    def add(self, item: ListedPhoto) -> None:
         """Put an address at the end of its host's queue."""
         name = host_of(item.url)
         host = self._hosts.setdefault(name, _Host(pause=self._pause))
         host.waiting.append(item)
         self._offer(name)
 
-    def take(self, now: float, wants: Callable[[Wanted], bool]) -> Wanted | None:
+    def take(self, now: float, wants: Callable[[ListedPhoto], bool]) -> ListedPhoto | None:
         """An address that may be asked now; `answered` must follow. Those that are not wanted leave their queue."""
         while self._ready and self._ready[0][0] <= now:
             _, _, name = heapq.heappop(self._ready)
@@ -73,7 +73,7 @@ class HostQueues:
         """When the next address may be asked; None: when an answer comes, or never."""
         return self._ready[0][0] if self._ready else None
 
-    def answered(self, item: Wanted, *, failed: bool | None) -> list[Wanted]:
+    def answered(self, item: ListedPhoto, *, failed: bool | None) -> list[ListedPhoto]:
         """Note the end of a request; gives the addresses of a host that is given up, since it failed again and again.
 
         Args:
@@ -84,7 +84,7 @@ class HostQueues:
         host.running -= 1
         if failed is not None:
             host.failures = host.failures + 1 if failed else 0
-        given_up: list[Wanted] = []
+        given_up: list[ListedPhoto] = []
         if host.failures >= AWAY_AFTER:
             given_up = list(host.waiting)
             host.waiting.clear()
@@ -92,7 +92,7 @@ class HostQueues:
         self._offer(name)
         return given_up
 
-    def slow_down(self, item: Wanted, now: float, seconds: float) -> None:
+    def slow_down(self, item: ListedPhoto, now: float, seconds: float) -> None:
         """Leave a host alone for a while: it says that it is asked too much."""
         name = host_of(item.url)
         host = self._hosts[name]

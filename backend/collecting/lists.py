@@ -15,7 +15,7 @@ _UNSAFE = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ListedPhoto:
     """An address, and the class folder that its photo goes into ("" = none)."""
 
     url: str
@@ -30,7 +30,7 @@ def decoded_list(data: bytes) -> str:
         return data.decode("cp1252", errors="replace")
 
 
-def read_list(text: str, name: str) -> list[Wanted]:
+def read_list(text: str, name: str) -> list[ListedPhoto]:
     """The addresses of a list, each once (the first counts); `#` starts a comment line.
 
     Args:
@@ -45,7 +45,7 @@ def read_list(text: str, name: str) -> list[Wanted]:
     if not lines:
         raise BackendError(f"{name}: no addresses in it.", reason="bad_list")
     found = _csv(lines, name) if _looks_like_csv(lines[0]) else _pairs(lines) or [_line(line) for line in lines]
-    first: dict[str, Wanted] = {}
+    first: dict[str, ListedPhoto] = {}
     for item in found:
         first.setdefault(item.url, item)
     return list(first.values())
@@ -60,7 +60,7 @@ def _looks_like_csv(line: str) -> bool:
     return ("://" not in line and any(separator in line for separator in ",;\t")) or line.lower() == "url"
 
 
-def _csv(lines: list[str], name: str) -> list[Wanted]:
+def _csv(lines: list[str], name: str) -> list[ListedPhoto]:
     delimiter = max(",;\t", key=lines[0].count)
     reader = csv.DictReader(io.StringIO("\n".join(lines)), delimiter=delimiter)
     columns = {column.strip().lower(): column for column in reader.fieldnames or () if column}
@@ -68,10 +68,10 @@ def _csv(lines: list[str], name: str) -> list[Wanted]:
         raise BackendError(f"{name}: no column url; it has: {', '.join(columns)}.", reason="bad_list")
     label = next((columns[column] for column in _CLASS_COLUMNS if column in columns), None)
     rows = ((row.get(columns["url"]) or "", (row.get(label) or "") if label else "") for row in reader)
-    return [Wanted(url.strip(), of.strip()) for url, of in rows if url.strip()]
+    return [ListedPhoto(url.strip(), of.strip()) for url, of in rows if url.strip()]
 
 
-def _pairs(lines: list[str]) -> list[Wanted] | None:
+def _pairs(lines: list[str]) -> list[ListedPhoto] | None:
     """Lines `url,class` without a header; None unless all are, since an address may have commas in it."""
     delimiter = next((separator for separator in "\t;," if separator in lines[0]), None)
     if delimiter is None:
@@ -79,9 +79,9 @@ def _pairs(lines: list[str]) -> list[Wanted] | None:
     rows = list(csv.reader(lines, delimiter=delimiter))
     if any(len(row) != 2 or "://" not in row[0] or not row[1].strip() or set(row[1]) & set("/=?&") for row in rows):
         return None
-    return [Wanted(url.strip(), label.strip()) for url, label in rows]
+    return [ListedPhoto(url.strip(), label.strip()) for url, label in rows]
 
 
-def _line(line: str) -> Wanted:
+def _line(line: str) -> ListedPhoto:
     imagenet = _IMAGENET.match(line)
-    return Wanted(imagenet.group(3), imagenet.group(1)) if imagenet else Wanted(line)
+    return ListedPhoto(imagenet.group(3), imagenet.group(1)) if imagenet else ListedPhoto(line)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from backend.converting.files import PhotoFiles
-from backend.converting.fitted import fitted
 from backend.converting.format import Format, Names, bad_data
 from backend.converting.formats import FORMATS
 from backend.converting.records import Dataset, Photo
+from backend.converting.reduction import reduced_to
 from backend.errors import NotFoundError, SettingsError
 
 
@@ -57,7 +57,7 @@ def convert(options: ConvertOptions, max_bytes: int) -> Converted:
     files = PhotoFiles(root, max_bytes)
     dataset = source.read(options.source, files, options.names)
     dataset = replace(dataset, photos=tuple(_completed(photo, target, files) for photo in dataset.photos))
-    kept, losses = fitted(dataset, target)
+    kept, losses = reduced_to(dataset, target)
     try:
         to_do = target.write(kept, options.target, files, options.names)
     except OSError as error:

@@ -13,7 +13,7 @@ from backend.errors import BackendError
 from backend.labels.controls import Control
 
 
-class Holds(Enum):
+class Capability(Enum):
     """What some formats can hold and others cannot."""
 
     SEVERAL_LABELS = auto()
@@ -29,7 +29,7 @@ class Holds(Enum):
     EMPTY_CLASSES = auto()
 
 
-EVERYTHING = frozenset(Holds)
+EVERYTHING = frozenset(Capability)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Format(ABC):
     """
 
     name: str
-    holds: frozenset[Holds]
+    holds: frozenset[Capability]
     is_folder: bool = False
     needs_times: bool = False
     needs_sizes_of_boxes: bool = False

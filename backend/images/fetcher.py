@@ -16,7 +16,7 @@ from backend.images.checked_network import Resolve, resolve_host
 from backend.images.cloud import CLOUD_STORES, CloudReader
 from backend.images.deadline import Deadline
 from backend.images.inline import decode_data_uri
-from backend.images.label_studio_routes import gives_images
+from backend.images.label_studio_routes import serves_images
 from backend.images.local_files import LocalFiles
 from backend.images.policy import ImagePolicy
 from backend.images.web import WebClient
@@ -47,7 +47,7 @@ class ImageFetcher:
         self._web = WebClient(
             AllowList(policy.allowed_hosts),
             trusted=_origin_of(self._label_studio) if self._label_studio else None,
-            trusted_target=partial(gives_images, prefix=urlsplit(self._label_studio).path),
+            trusted_target=partial(serves_images, prefix=urlsplit(self._label_studio).path),
             authorization=policy.authorization,
             resolve=resolve,
         )

@@ -12,7 +12,7 @@ _ROUTES = re.compile(
 )
 
 
-def gives_images(target: str, prefix: str) -> bool:
+def serves_images(target: str, prefix: str) -> bool:
     """Whether the path and query `target` lead to an image of a Label Studio whose own address has the path `prefix`."""
     path = unquote(urlsplit(target).path)
     normal = posixpath.normpath(path) + ("/" if path.endswith("/") else "")

@@ -20,7 +20,7 @@ DOUBTED = 0.5
 """Doubt from which an annotation is worth a second look: it is more probably wrong than right."""
 
 
-def label_doubts(held_out: Floats, given: NDArray[np.integer]) -> NDArray[np.float32]:
+def label_error_scores(held_out: Floats, given: NDArray[np.integer]) -> NDArray[np.float32]:
     """How probably each annotation is a slip for the likeliest other label: float32 [m] in [0, 1], 1 = surely.
 
     With p of the other label and q of the annotated one it is s p / (s p + (1 - s) q), s = `SLIPS`: a slip for that other
@@ -32,12 +32,12 @@ def label_doubts(held_out: Floats, given: NDArray[np.integer]) -> NDArray[np.flo
     """
     places = np.arange(given.size)
     own = held_out[places, given].astype(np.float64)
-    other = held_out[places, rivals(held_out, given)].astype(np.float64)
+    other = held_out[places, likeliest_others(held_out, given)].astype(np.float64)
     slip, right = SLIPS * other, (1.0 - SLIPS) * own
     return np.asarray(slip / np.maximum(slip + right, 1e-12), dtype=np.float32)
 
 
-def rivals(held_out: Floats, given: NDArray[np.integer]) -> NDArray[np.intp]:
+def likeliest_others(held_out: Floats, given: NDArray[np.integer]) -> NDArray[np.intp]:
     """The likeliest label other than the annotated one: int [m]."""
     others = held_out.astype(np.float32, copy=True)
     others[np.arange(given.size), given] = -1.0

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.learning.evidence import mix_with_prior
-from backend.learning.extension import from_neighbours, linear_arrays
 from backend.learning.graph_options import GraphOptions, dimension_for
 from backend.learning.knn_graph import NeighbourIndex, affinity, drop_self, join_neighbours, normalised
 from backend.learning.linear import LinearModel, fit_ridge
+from backend.learning.out_of_sample import from_neighbours, linear_arrays
 from backend.learning.probabilities import geometric_mean, hard_labels, linear_weight, normalise_rows
 from backend.learning.projection import Projection, fit_projection, unit_rows
 from backend.learning.propagation import SpreadingGraph

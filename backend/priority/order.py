@@ -11,9 +11,9 @@ import numpy as np
 from backend.errors import SettingsError, suggestion
 from backend.priority import measures
 from backend.priority.candidates import in_digest_order, only_rows, usable_space
-from backend.priority.copies import copies, with_copies_last
 from backend.priority.coverage import UntouchedBranches
 from backend.priority.default import Ranked, rank_default
+from backend.priority.duplicates import duplicates, with_duplicates_last
 from backend.priority.evaluation_sample import evaluation_mask, interleave, sample_position, stratified_order
 from backend.priority.options import OrderOptions
 from backend.priority.pool_view import BoolArray, FloatArray, IntArray, PoolView
@@ -58,13 +58,13 @@ def order_pool(
     in_sample = evaluation_mask(names, options.evaluation_share)
     held_out = in_sample & ~view.labelled
     candidates = ~view.labelled & ~held_out
-    repeated = copies(view, candidates)
+    repeated = duplicates(view, candidates)
     candidates &= ~repeated
     if options.strategy == "default":
         ranked = rank_default(view, candidates, _learned_from(view, in_sample), options)
     else:
         ranked = _rank_by_strategy(view, candidates, options, strategies[options.strategy])
-    ranked = with_copies_last(ranked, repeated)
+    ranked = with_duplicates_last(ranked, repeated)
     sample = np.flatnonzero(held_out)
     strata = view.probabilities[sample].argmax(axis=1) if view.probabilities.shape[1] else np.zeros_like(sample)
     sample = sample[stratified_order(sample_position([names[row] for row in sample]), strata)]

@@ -190,7 +190,7 @@ def greedy_cover(sets: sparse.csr_matrix, count: int, allowed: BoolArray) -> Bat
     return chosen, scores
 
 
-def deal(groups: Sequence[IntArray], count: int) -> IntArray:
+def round_robin(groups: Sequence[IntArray], count: int) -> IntArray:
     """One from each group in turn, groups in the order given, each group from its start, until `count` are dealt.
 
     Cost: O(sum of the group sizes, at most).

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from backend.converting.files import PhotoFiles
-from backend.converting.format import EVERYTHING, Format, Holds, Names, bad_data
+from backend.converting.format import EVERYTHING, Capability, Format, Names, bad_data
 from backend.converting.records import Box, Dataset, Observation, Photo
 from backend.converting.tables import Row, read_table, share, table_text, time_of
 from backend.files import write_atomically
@@ -44,7 +44,7 @@ class CamtrapDP(Format):
     """A folder with three tables. The first folder of a photo's path is its deployment."""
 
     name = "camtrap-dp"
-    holds = EVERYTHING - {Holds.SIZES, Holds.LEFT_OUT, Holds.QUALITY, Holds.EMPTY_CLASSES}
+    holds = EVERYTHING - {Capability.SIZES, Capability.LEFT_OUT, Capability.QUALITY, Capability.EMPTY_CLASSES}
     is_folder = True
     needs_times = True
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.converting.files import PhotoFiles, is_json_of
-from backend.converting.format import EVERYTHING, Format, Holds, Names, bad_data
+from backend.converting.format import EVERYTHING, Capability, Format, Names, bad_data
 from backend.converting.records import Box, Dataset, Observation, Photo
 from backend.converting.tables import time_of
 from backend.files import write_atomically
@@ -19,7 +19,7 @@ class Coco(Format):
     """One JSON file: images, categories, and annotations with boxes in pixels, or without any for the whole photo."""
 
     name = "coco"
-    holds = EVERYTHING - {Holds.LEFT_OUT, Holds.QUALITY, Holds.UNNAMED_BOXES}
+    holds = EVERYTHING - {Capability.LEFT_OUT, Capability.QUALITY, Capability.UNNAMED_BOXES}
     needs_sizes_of_boxes = True
 
     def recognises(self, path: Path) -> bool:

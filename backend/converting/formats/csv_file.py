@@ -11,7 +11,7 @@ from pathlib import Path
 
 from backend.active_learning.timelapse import TRUE
 from backend.converting.files import PhotoFiles
-from backend.converting.format import EVERYTHING, Format, Holds, Names, bad_data
+from backend.converting.format import EVERYTHING, Capability, Format, Names, bad_data
 from backend.converting.records import Box, Dataset, Observation, Photo
 from backend.converting.tables import Row, header_of, read_table, share, table_text, time_of
 from backend.files import write_atomically
@@ -28,7 +28,7 @@ class CsvFile(Format):
     """Columns file, label, a box as shares of the photo, and what else is known."""
 
     name = "csv"
-    holds = EVERYTHING - {Holds.EMPTY_CLASSES}
+    holds = EVERYTHING - {Capability.EMPTY_CLASSES}
 
     def recognises(self, path: Path) -> bool:
         columns = header_of(path) if path.suffix.lower() in (".csv", ".tsv", ".txt") else []

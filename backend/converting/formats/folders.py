@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from backend.collecting.lists import folder_name
 from backend.converting.files import PhotoFiles, place
-from backend.converting.format import Format, Holds, Names, bad_data
+from backend.converting.format import Capability, Format, Names, bad_data
 from backend.converting.records import Dataset, Observation, Photo
 from backend.errors import SettingsError
 from backend.images import find_images
@@ -19,7 +19,7 @@ class Folders(Format):
     """The first folder of a photo's path is its label; the photos themselves are linked or copied."""
 
     name = "folders"
-    holds = frozenset((Holds.EMPTY_CLASSES,))
+    holds = frozenset((Capability.EMPTY_CLASSES,))
     is_folder = True
 
     def recognises(self, path: Path) -> bool:

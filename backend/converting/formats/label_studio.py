@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from backend.converting.files import PhotoFiles, is_json_of
-from backend.converting.format import EVERYTHING, Format, Holds, Names, bad_data
+from backend.converting.format import EVERYTHING, Capability, Format, Names, bad_data
 from backend.converting.records import Box, Dataset, Observation, Photo
 from backend.converting.tables import time_of
 from backend.files import write_atomically
@@ -26,7 +26,7 @@ class LabelStudioJson(Format):
     """A list of tasks with annotations: choices, a taxonomy, and boxes. A skipped task is a photo not to be used."""
 
     name = "label-studio"
-    holds = EVERYTHING - {Holds.SCORES, Holds.EMPTY_CLASSES}
+    holds = EVERYTHING - {Capability.SCORES, Capability.EMPTY_CLASSES}
 
     def recognises(self, path: Path) -> bool:
         return is_json_of(path, b"[")

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from backend.active_learning.timelapse import TEMPLATE_FILE, TimelapseRow, read_rows, write_rows, write_template
 from backend.converting.files import PhotoFiles
-from backend.converting.format import Format, Holds, Names, bad_data
+from backend.converting.format import Capability, Format, Names, bad_data
 from backend.converting.records import Dataset, Observation, Photo
 from backend.converting.tables import header_of, share, time_of
 from backend.files import write_atomically
@@ -19,7 +19,9 @@ class Timelapse(Format):
     """`File`, `RelativePath`, `DateTime`, `Label`, `ImageQuality`, `DeleteFlag`; a template with the choices beside it."""
 
     name = "timelapse"
-    holds = frozenset((Holds.UNLABELLED, Holds.TIMES, Holds.LEFT_OUT, Holds.QUALITY, Holds.SCORES))
+    holds = frozenset(
+        (Capability.UNLABELLED, Capability.TIMES, Capability.LEFT_OUT, Capability.QUALITY, Capability.SCORES)
+    )
 
     def recognises(self, path: Path) -> bool:
         return path.suffix.lower() == ".csv" and {"file", "relativepath"} <= set(header_of(path))

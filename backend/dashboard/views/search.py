@@ -10,9 +10,9 @@ from backend.dashboard.project_data import shown_labels
 from backend.errors import BackendError
 from backend.service.context.context import Runtime
 from backend.service.insight.search import (
-    Among,
     Answered,
-    Found,
+    Filters,
+    SearchResult,
     given_tasks,
     search_label,
     search_name,
@@ -29,14 +29,14 @@ RELEVANCE: dict[Answered, str] = {"any": "whether it belongs or not", "yes": "th
 
 
 def _values(runtime: Runtime, project: Project, arguments: Arguments) -> dict[str, Any]:
-    among = Among(
+    filters = Filters(
         _choice(FILTERS, arguments.get("answered")),
         _number(arguments.get("believed", "")),
         _choice(RELEVANCE, arguments.get("relevant")),
     )
     found, fault = None, ""
     try:
-        found = _find(runtime, project, arguments, among)
+        found = _find(runtime, project, arguments, filters)
     except BackendError as error:
         fault = str(error)
     open_tasks = [item["task"] for item in found.photos if not item["answered"]][:SHEET] if found else []
@@ -45,7 +45,7 @@ def _values(runtime: Runtime, project: Project, arguments: Arguments) -> dict[st
         "fault": fault,
         "titles": shown_labels(runtime, project),
         "filters": FILTERS,
-        "among": among,
+        "among": filters,
         "relevance": RELEVANCE if labels_of(runtime, project).spaces[0].irrelevant.any() else {},
         "word": arguments.get("name", ""),
         "asked": {key: arguments[key] for key in ("task", "label", "node", "tasks") if key in arguments},
@@ -53,16 +53,16 @@ def _values(runtime: Runtime, project: Project, arguments: Arguments) -> dict[st
     }
 
 
-def _find(runtime: Runtime, project: Project, arguments: Arguments, among: Among) -> Found | None:
+def _find(runtime: Runtime, project: Project, arguments: Arguments, filters: Filters) -> SearchResult | None:
     if arguments.get("name", "").strip():
-        return search_name(runtime, project, arguments["name"][:200], SHOWN, among)
+        return search_name(runtime, project, arguments["name"][:200], SHOWN, filters)
     if "tasks" in arguments:
         tasks = [number for part in arguments["tasks"].split(",") if (number := _number(part)) is not None]
         return given_tasks(runtime, project, tasks[:SHOWN])
     for key, search in (("task", search_task), ("label", search_label), ("node", search_node)):
         number = _number(arguments.get(key, ""))
         if number is not None:
-            return search(runtime, project, number, SHOWN, among)
+            return search(runtime, project, number, SHOWN, filters)
     return None
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from backend.priority import measures
 from backend.priority.candidates import batch_size, candidate_rows, usable_space
 from backend.priority.pool_view import FloatArray, IntArray, PoolView
-from backend.priority.selectors import best_scores, deal, position_scores
+from backend.priority.selectors import best_scores, position_scores, round_robin
 
 
 def cluster_margin(
@@ -39,5 +39,5 @@ def cluster_margin(
         labels = AgglomerativeClustering(n_clusters=wanted, linkage="average").fit_predict(space)
         groups = [uncertain[labels == label] for label in range(wanted)]
         groups.sort(key=len)
-    chosen = deal([rng.permutation(group) for group in groups], wanted)
+    chosen = round_robin([rng.permutation(group) for group in groups], wanted)
     return candidates[chosen], position_scores(wanted)

@@ -8,7 +8,7 @@ from backend.priority import measures
 from backend.priority.candidates import batch_size, candidate_rows, usable_space
 from backend.priority.neighbourhood import cluster
 from backend.priority.pool_view import FloatArray, IntArray, PoolView
-from backend.priority.selectors import best_scores, deal, position_scores
+from backend.priority.selectors import best_scores, position_scores, round_robin
 
 
 def representative_cluster(
@@ -39,4 +39,4 @@ def representative_cluster(
         members = np.flatnonzero(labels == label)
         groups.append(uncertain[members[np.argsort(away[members], kind="stable")]])
     groups.sort(key=len, reverse=True)
-    return candidates[deal(groups, wanted)], position_scores(wanted)
+    return candidates[round_robin(groups, wanted)], position_scores(wanted)

@@ -8,7 +8,7 @@ from backend.priority import measures
 from backend.priority.candidates import batch_size, in_digest_order, usable_space
 from backend.priority.neighbourhood import cluster, distances_within
 from backend.priority.pool_view import FloatArray, IntArray, PoolView
-from backend.priority.selectors import deal, position_scores
+from backend.priority.selectors import position_scores, round_robin
 
 
 def typicality(
@@ -52,5 +52,5 @@ def typicality(
         near = min(neighbours, max(1, rows.size // 2))
         density = measures.typicality(distances_within(space[rows], near))
         groups.append(rows[np.argsort(-density, kind="stable")])
-    chosen = deal(groups, wanted)
+    chosen = round_robin(groups, wanted)
     return order[chosen], position_scores(wanted)

@@ -33,8 +33,8 @@ STRANGE = 0.5
 
 
 @dataclass(frozen=True)
-class Among:
-    """Which photos are looked among.
+class Filters:
+    """Which photos are looked filters.
 
     Attributes:
         answered: those with an answer, without one, or any.
@@ -47,11 +47,11 @@ class Among:
     relevant: Answered = "any"
 
 
-EVERYTHING = Among()
+EVERYTHING = Filters()
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """Photos in order, the best first.
 
     Attributes:
@@ -73,7 +73,9 @@ class _Pool:
     answered: NDArray[np.bool_]
 
 
-def search_task(runtime: Runtime, project: Project, task: int, limit: int, among: Among = EVERYTHING) -> Found:
+def search_task(
+    runtime: Runtime, project: Project, task: int, limit: int, filters: Filters = EVERYTHING
+) -> SearchResult:
     """The photos that look most like that of a task.
 
     Raises:
@@ -84,10 +86,12 @@ def search_task(runtime: Runtime, project: Project, task: int, limit: int, among
     row = index.row_of(task)
     if row is None:
         raise NotFoundError(f"The photo of task {task} is not in the pool of project {project.id}: it is still unread.")
-    return _alike(runtime, project, index, index.vectors[row], f"photos like task {task}", limit, among)
+    return _alike(runtime, project, index, index.vectors[row], f"photos like task {task}", limit, filters)
 
 
-def search_photo(runtime: Runtime, project: Project, data: bytes, limit: int, among: Among = EVERYTHING) -> Found:
+def search_photo(
+    runtime: Runtime, project: Project, data: bytes, limit: int, filters: Filters = EVERYTHING
+) -> SearchResult:
     """The photos that look most like any other one, given as the bytes of its file.
 
     Raises:
@@ -104,10 +108,12 @@ def search_photo(runtime: Runtime, project: Project, data: bytes, limit: int, am
         raise item.error
     assert item.embedding is not None
     vector = index.projection.project(backbone.features(item.embedding[None].astype(np.float16)))[0]
-    return _alike(runtime, project, index, vector, "photos like yours", limit, among)
+    return _alike(runtime, project, index, vector, "photos like yours", limit, filters)
 
 
-def search_label(runtime: Runtime, project: Project, label: int, limit: int, among: Among = EVERYTHING) -> Found:
+def search_label(
+    runtime: Runtime, project: Project, label: int, limit: int, filters: Filters = EVERYTHING
+) -> SearchResult:
     """The photos that are most probably of a label, by its index.
 
     Raises:
@@ -118,10 +124,12 @@ def search_label(runtime: Runtime, project: Project, label: int, limit: int, amo
     if not 0 <= label < pool.space.n_labels:
         raise NotFoundError(f"Project {project.id} has no label {label}.")
     scores = np.asarray(pool.snapshot.controls[0].probabilities[:, label], dtype=np.float32)
-    return _ranked(pool, scores, pool.space.control.labels[label].title, label, limit, among)
+    return _ranked(pool, scores, pool.space.control.labels[label].title, label, limit, filters)
 
 
-def search_node(runtime: Runtime, project: Project, node: int, limit: int, among: Among = EVERYTHING) -> Found:
+def search_node(
+    runtime: Runtime, project: Project, node: int, limit: int, filters: Filters = EVERYTHING
+) -> SearchResult:
     """The photos that are most probably of any label below a node of the label tree.
 
     Raises:
@@ -133,10 +141,12 @@ def search_node(runtime: Runtime, project: Project, node: int, limit: int, among
         raise NotFoundError(f"The label tree of project {project.id} has no node {node}.")
     labels = labels_below(pool.space.tree, node)
     scores = np.asarray(pool.snapshot.controls[0].probabilities[:, labels], dtype=np.float32).sum(axis=1)
-    return _ranked(pool, scores, pool.space.tree.nodes[node], None, limit, among)
+    return _ranked(pool, scores, pool.space.tree.nodes[node], None, limit, filters)
 
 
-def search_name(runtime: Runtime, project: Project, name: str, limit: int, among: Among = EVERYTHING) -> Found:
+def search_name(
+    runtime: Runtime, project: Project, name: str, limit: int, filters: Filters = EVERYTHING
+) -> SearchResult:
     """The photos that show what a name means: a label's, or any noun of WordNet.
 
     Labels below one of its senses are asked first; where there are none, what ImageNet's classes below it say of at
@@ -150,7 +160,7 @@ def search_name(runtime: Runtime, project: Project, name: str, limit: int, among
     wanted = name.strip().casefold()
     titles = [label.title.casefold() for label in pool.space.control.labels]
     if wanted in titles:
-        return search_label(runtime, project, titles.index(wanted), limit, among)
+        return search_label(runtime, project, titles.index(wanted), limit, filters)
     wordnet = runtime.wordnet
     senses = wordnet.senses(wanted.replace(" ", "_")) if wanted else ()
     if not senses:
@@ -160,16 +170,18 @@ def search_name(runtime: Runtime, project: Project, name: str, limit: int, among
     if labels:
         scores = np.asarray(pool.snapshot.controls[0].probabilities[:, labels], dtype=np.float32).sum(axis=1)
         only = labels[0] if len(labels) == 1 else None
-        return _ranked(pool, scores, name.strip(), only, limit, among)
-    return _ranked(pool, _imagenet_mass(runtime, project, pool, senses, name), name.strip(), None, limit, among)
+        return _ranked(pool, scores, name.strip(), only, limit, filters)
+    return _ranked(pool, _imagenet_mass(runtime, project, pool, senses, name), name.strip(), None, limit, filters)
 
 
-def given_tasks(runtime: Runtime, project: Project, tasks: Sequence[int]) -> Found:
+def given_tasks(runtime: Runtime, project: Project, tasks: Sequence[int]) -> SearchResult:
     """Some tasks in the order given, as a search finds them; those that are not in the pool are left out."""
     pool = _pool(runtime, project)
     rows = pool.snapshot.rows_of(list(dict.fromkeys(tasks)))
     rows = rows[rows >= 0]
-    return Found("chosen photos", None, _described(pool, rows, np.zeros(len(pool.snapshot.task_ids), np.float32)))
+    return SearchResult(
+        "chosen photos", None, _described(pool, rows, np.zeros(len(pool.snapshot.task_ids), np.float32))
+    )
 
 
 def _pool(runtime: Runtime, project: Project) -> _Pool:
@@ -194,35 +206,37 @@ def _alike(
     vector: NDArray[np.floating],
     asked: str,
     limit: int,
-    among: Among,
-) -> Found:
+    filters: Filters,
+) -> SearchResult:
     pool = _pool(runtime, project)
     scores = np.full(pool.snapshot.task_ids.size, -1.0, dtype=np.float32)
     rows = pool.snapshot.rows_of(index.task_ids.tolist())
     scores[rows[rows >= 0]] = index.cosines(vector)[rows >= 0]
-    return _ranked(pool, scores, asked, None, limit, among)
+    return _ranked(pool, scores, asked, None, limit, filters)
 
 
-def _ranked(pool: _Pool, scores: NDArray[np.float32], asked: str, label: int | None, limit: int, among: Among) -> Found:
-    rows = np.flatnonzero(_allowed(pool, among))
+def _ranked(
+    pool: _Pool, scores: NDArray[np.float32], asked: str, label: int | None, limit: int, filters: Filters
+) -> SearchResult:
+    rows = np.flatnonzero(_allowed(pool, filters))
     if rows.size > limit:
         rows = rows[np.argpartition(-scores[rows], limit - 1)[:limit]]
     rows = rows[np.argsort(-scores[rows], kind="stable")]
-    return Found(asked, label, _described(pool, rows, scores))
+    return SearchResult(asked, label, _described(pool, rows, scores))
 
 
-def _allowed(pool: _Pool, among: Among) -> NDArray[np.bool_]:
-    """Which photos of the pool are looked among, bool [n]."""
-    allowed = {"any": np.ones_like(pool.answered), "no": ~pool.answered, "yes": pool.answered}[among.answered].copy()
-    if among.label is None and among.relevant == "any":
+def _allowed(pool: _Pool, filters: Filters) -> NDArray[np.bool_]:
+    """Which photos of the pool are looked filters, bool [n]."""
+    allowed = {"any": np.ones_like(pool.answered), "no": ~pool.answered, "yes": pool.answered}[filters.answered].copy()
+    if filters.label is None and filters.relevant == "any":
         return allowed
     believed = np.asarray(pool.snapshot.controls[0].probabilities)
-    if among.label is not None:
-        allowed &= believed.argmax(axis=1) == among.label
+    if filters.label is not None:
+        allowed &= believed.argmax(axis=1) == filters.label
     irrelevant = pool.space.irrelevant
-    if among.relevant != "any" and irrelevant.any():
+    if filters.relevant != "any" and irrelevant.any():
         strange = believed[:, irrelevant].astype(np.float32).sum(axis=1) > STRANGE
-        allowed &= strange if among.relevant == "no" else ~strange
+        allowed &= strange if filters.relevant == "no" else ~strange
     return allowed
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import select
 
 from backend.labels import Control
-from backend.learning.label_errors import DOUBTED, label_doubts, rivals
+from backend.learning.label_errors import DOUBTED, label_error_scores, likeliest_others
 from backend.service.context.context import Runtime
 from backend.service.pool.review import Review, read_review
 from backend.service.projects.annotations import agreed_target
@@ -42,8 +42,8 @@ def suspects_of(runtime: Runtime, project: Project, review: Review) -> list[Susp
     One is settled once the photo got another label, or a second person gave it the same one.
     """
     held_out = review.held_out.astype(np.float32)
-    doubts = label_doubts(held_out, review.given)
-    believed = rivals(held_out, review.given)
+    doubts = label_error_scores(held_out, review.given)
+    believed = likeliest_others(held_out, review.given)
     order = np.argsort(-doubts, kind="stable")
     order = order[doubts[order] >= DOUBTED][:CHECKED]
     control = labels_of(runtime, project).spaces[0].control

@@ -18,8 +18,8 @@ from backend import metrics
 from backend.errors import BackendError, ImageError, WeightsError
 from backend.jobs.kinds import JobKind
 from backend.learning.calibration import tempered
-from backend.learning.extension import extend_from
 from backend.learning.head import Head
+from backend.learning.out_of_sample import extend_from
 from backend.service.context.context import Runtime
 from backend.service.context.label_cache import ProjectLabels
 from backend.service.ingest.embedding import embed_tasks

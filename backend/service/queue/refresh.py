@@ -18,7 +18,7 @@ from backend.service.context.context import Runtime
 from backend.service.ingest.embedding import ask_for_unseen
 from backend.service.insight.photo_map import ask_for_new_map
 from backend.service.pool.cache import PoolCache, ProjectPool
-from backend.service.pool.copies import keep_copies
+from backend.service.pool.near_duplicates import update_near_duplicates
 from backend.service.pool.predictions import (
     Annotated,
     ControlPrediction,
@@ -35,7 +35,7 @@ from backend.service.queue.ordering import order_project
 from backend.service.queue.publishing import Publishing, open_window
 from backend.service.queue.queue_window import current_window, queue_items, replace_window, same_window
 from backend.service.queue.suggestion import pre_annotation
-from backend.service.queue.task_texts import bring_texts
+from backend.service.queue.task_texts import update_task_texts
 from backend.service.queue.training_due import ask_for_training
 from backend.service.versions.artifacts import snapshots_folder
 from backend.service.versions.comparisons import settle_comparison
@@ -112,7 +112,7 @@ def refresh_project(
     if publication:
         remove_old_snapshots(snapshots_folder(runtime, project_id), keep=(str(ranking.window), project.snapshot))
         publication.settle()
-    bring_texts(runtime, project_id, earlier)
+    update_task_texts(runtime, project_id, earlier)
     ask_for_new_map(runtime, project_id)
     message = f"window {ranking.window}: {len(ranking.items)} of {ranking.unlabelled} unlabelled tasks"
     return {"version": version, "published": ranking.new, "annotated": ranking.annotated, "message": message}
@@ -137,7 +137,7 @@ def _rank(
     annotated = read_annotations(runtime, project.id, pool, options.evaluation_share)
     served, predictions = predict_pool(runtime, project.id, EmbeddingConfig.of(project), pool, annotated)
     keep_review(runtime, project.id, pool, annotated)
-    keep_copies(runtime, project.id, pool)
+    update_near_duplicates(runtime, project.id, pool)
     update_similarity_index(runtime, project.id, pool)
     progress(0.5, f"{annotated.count} annotated tasks, served by {served}")
     compared = settle_comparison(runtime, project, served, answers_of(pool, annotated))

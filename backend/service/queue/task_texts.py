@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 PLACES = 100  # further down nobody looks before the order is made anew
 
 
-def bring_texts(runtime: Runtime, project_id: int, earlier: Sequence[QueueItem]) -> int:
+def update_task_texts(runtime: Runtime, project_id: int, earlier: Sequence[QueueItem]) -> int:
     """Tell the tasks of the published window what is suggested and why; a newer order that waits takes over.
 
     Args:

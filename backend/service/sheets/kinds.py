@@ -15,13 +15,13 @@ from backend.errors import BackendError, NotFoundError
 from backend.priority.sheets import Sheet, SheetOptions, best_sheet, irrelevant_sheet, sheet_is_better
 from backend.service.context.context import Runtime
 from backend.service.insight.suspects import current_review, suspects_of
-from backend.service.pool.copies import read_copies
+from backend.service.pool.near_duplicates import read_near_duplicates
 from backend.service.sheets.candidates import Candidates, features_of
 from backend.storage.schema import Project
 
 Kind = Literal["auto", "confirm", "clean", "strangers", "same", "chosen"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-MIN_COPIES = 2
+MIN_DUPLICATES = 2
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _clean(request: Request) -> Proposal | None:
 def _same(request: Request) -> Proposal | None:
     """Unanswered photos that show what another one shows: with its label where that one is answered."""
     candidates = request.candidates
-    tasks, groups = read_copies(request.runtime, request.project.id)
+    tasks, groups = read_near_duplicates(request.runtime, request.project.id)
     known = np.isin(tasks, candidates.task_ids)
     rows, groups = candidates.rows_of(tasks[known]), groups[known]
     members: dict[int, list[int]] = defaultdict(list)
@@ -151,7 +151,7 @@ def _of_group(rows: list[int], request: Request) -> tuple[int, list[int]]:
     judges = answered or rows
     label = int(candidates.probabilities[judges].astype(np.float32).sum(axis=0).argmax())
     shown = [row for row in rows if request.unanswered[row]]
-    return label, shown if answered or len(shown) >= MIN_COPIES else []
+    return label, shown if answered or len(shown) >= MIN_DUPLICATES else []
 
 
 def _chosen(request: Request) -> Proposal | None:

@@ -13,7 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from backend.cli.app import build_app
-from backend.collecting import Fetched, FetchOptions, Wanted, fetch_photos
+from backend.collecting import Fetched, FetchOptions, ListedPhoto, fetch_photos
 from backend.collecting.journal import JOURNAL
 from backend.collecting.kept import THUMBNAILS
 from backend.errors import SettingsError
@@ -58,9 +58,9 @@ def test_photos_end_in_class_folders_and_everything_else_has_its_reason(
     host: PhotoHost, settings: Settings, options: FetchOptions
 ) -> None:
     names = ["photo/1", "photo/2", "slow/3", "moved/4", "photo/1?again", "gone", "page", "dot", "cut", "broken"]
-    wanted = [Wanted(host.url(name), "a" if number % 2 else "b") for number, name in enumerate(names)]
-    wanted += [Wanted(host.url(f"placeholder/{number}"), "c") for number in range(4)]
-    wanted += [Wanted("ftp://127.0.0.1/x/1"), Wanted("http://[::1/x/2"), Wanted("/etc/x/passwd")]
+    wanted = [ListedPhoto(host.url(name), "a" if number % 2 else "b") for number, name in enumerate(names)]
+    wanted += [ListedPhoto(host.url(f"placeholder/{number}"), "c") for number in range(4)]
+    wanted += [ListedPhoto("ftp://127.0.0.1/x/1"), ListedPhoto("http://[::1/x/2"), ListedPhoto("/etc/x/passwd")]
     options = dataclasses.replace(options, size=100, thumbnails=True)
     heard: list[tuple[int, int]] = []
     found = fetch_photos(wanted, options, settings, lambda done, total: heard.append((done, total)))
@@ -100,7 +100,7 @@ def test_photos_end_in_class_folders_and_everything_else_has_its_reason(
 
 
 def test_a_run_that_is_broken_off_goes_on(host: PhotoHost, settings: Settings, options: FetchOptions) -> None:
-    wanted = [Wanted(host.url(f"photo/{number}"), "a") for number in range(8)]
+    wanted = [ListedPhoto(host.url(f"photo/{number}"), "a") for number in range(8)]
     options = dataclasses.replace(options, concurrent=1)
 
     def stop(done: int, total: int) -> None:
@@ -120,9 +120,9 @@ def test_a_run_that_is_broken_off_goes_on(host: PhotoHost, settings: Settings, o
 
 
 def test_a_class_gets_no_more_than_its_share(host: PhotoHost, settings: Settings, options: FetchOptions) -> None:
-    wanted = [Wanted(host.url(f"{'gone' if number < 2 else 'photo'}/{number}"), "a") for number in range(9)]
+    wanted = [ListedPhoto(host.url(f"{'gone' if number < 2 else 'photo'}/{number}"), "a") for number in range(9)]
     options = dataclasses.replace(options, per_class=3)
-    found = fetch_photos([*wanted, Wanted(host.url("photo/50"), "b")], options, settings, nothing)
+    found = fetch_photos([*wanted, ListedPhoto(host.url("photo/50"), "b")], options, settings, nothing)
     assert (found.kept, found.not_needed, len(found.faults)) == (4, 4, 2)
     assert len(photos_in(options.directory / "a")) == 3
     assert sum(host.asked.values()) == 6  # no photo is fetched to be thrown away
@@ -133,8 +133,8 @@ def test_a_class_gets_no_more_than_its_share(host: PhotoHost, settings: Settings
 def test_a_photo_under_three_addresses_of_different_hosts_is_no_placeholder(
     host: PhotoHost, settings: Settings, options: FetchOptions
 ) -> None:
-    wanted = [Wanted(host.url("photo/1"), "a"), Wanted(host.url("photo/1", "localhost"), "b")]
-    wanted.append(Wanted(host.url("moved/1"), "b"))
+    wanted = [ListedPhoto(host.url("photo/1"), "a"), ListedPhoto(host.url("photo/1", "localhost"), "b")]
+    wanted.append(ListedPhoto(host.url("moved/1"), "b"))
     found = fetch_photos(wanted, options, settings, nothing)
     assert (found.kept, found.duplicates, found.faults) == (1, 2, {})
     assert photos_in(options.directory)[0].read_bytes() == photo(1)
@@ -145,10 +145,10 @@ def test_a_busy_host_is_asked_again_and_one_that_stays_away_is_left(
 ) -> None:
     host.busy = 2
     options = dataclasses.replace(options, per_host=1)
-    assert fetch_photos([Wanted(host.url("photo/1"))], options, settings, nothing).kept == 1
+    assert fetch_photos([ListedPhoto(host.url("photo/1"))], options, settings, nothing).kept == 1
     assert host.asked == {"/photo/1": 3}
-    away = [Wanted(host.url(f"away/{number}", "localhost")) for number in range(9)]
-    found = fetch_photos([*away, Wanted(host.url("photo/2"))], options, settings, nothing)
+    away = [ListedPhoto(host.url(f"away/{number}", "localhost")) for number in range(9)]
+    found = fetch_photos([*away, ListedPhoto(host.url("photo/2"))], options, settings, nothing)
     assert found.kept == 1
     assert set(reasons_of(found).values()) == {"unreachable"}
     assert sum("not asked" in message for _, message in found.faults.values()) == 6
@@ -156,7 +156,7 @@ def test_a_busy_host_is_asked_again_and_one_that_stays_away_is_left(
 
 
 def test_thumbnails_may_be_asked_for_later(host: PhotoHost, settings: Settings, options: FetchOptions) -> None:
-    wanted = [Wanted(host.url("photo/1"), "a")]
+    wanted = [ListedPhoto(host.url("photo/1"), "a")]
     fetch_photos(wanted, options, settings, nothing)
     assert fetch_photos(wanted, dataclasses.replace(options, thumbnails=True), settings, nothing).fetched == 0
     (path,) = (options.directory / THUMBNAILS).rglob("*.jpg")
@@ -166,7 +166,7 @@ def test_thumbnails_may_be_asked_for_later(host: PhotoHost, settings: Settings, 
 
 def test_private_addresses_are_refused(host: PhotoHost, options: FetchOptions, tmp_path: Path) -> None:
     closed = load_settings(state_dir=tmp_path / "state")
-    found = fetch_photos([Wanted(host.url("photo/1"))], options, closed, nothing)
+    found = fetch_photos([ListedPhoto(host.url("photo/1"))], options, closed, nothing)
     assert [reason for reason, _ in found.faults.values()] == ["forbidden_address"]
     assert not host.asked
 
@@ -174,7 +174,7 @@ def test_private_addresses_are_refused(host: PhotoHost, options: FetchOptions, t
 def test_a_folder_that_cannot_be_written_is_named(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match=r"--directory .*file.* cannot be written"):
-        fetch_photos([Wanted("http://127.0.0.1/1")], FetchOptions(tmp_path / "file"), settings, nothing)
+        fetch_photos([ListedPhoto("http://127.0.0.1/1")], FetchOptions(tmp_path / "file"), settings, nothing)
 
 
 def test_the_command(host: PhotoHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

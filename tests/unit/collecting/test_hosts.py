@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.collecting import Wanted
+from backend.collecting import ListedPhoto
 from backend.collecting.hosts import AWAY_AFTER, HostQueues, host_of
 
 pytestmark = pytest.mark.unit
 
 
-def wanted(host: str, count: int) -> list[Wanted]:
-    return [Wanted(f"http://{host}/{number}") for number in range(count)]
+def wanted(host: str, count: int) -> list[ListedPhoto]:
+    return [ListedPhoto(f"http://{host}/{number}") for number in range(count)]
 
 
-def everything(item: Wanted) -> bool:
+def everything(item: ListedPhoto) -> bool:
     return True
 
 
@@ -32,7 +32,7 @@ def test_every_address_is_asked_once_and_no_host_too_often(
     items = [item for number, count in enumerate(counts) for item in wanted(f"h{number}", count)]
     queues = HostQueues(items, per_host, pause)
     now, asked = 0.0, []
-    running: list[tuple[float, Wanted]] = []
+    running: list[tuple[float, ListedPhoto]] = []
     last: dict[str, float] = {}
     while True:
         while (item := queues.take(now, everything)) is not None:
@@ -61,7 +61,7 @@ def test_a_host_that_is_slow_does_not_keep_the_others_waiting() -> None:
 
 def test_a_host_that_fails_again_and_again_is_given_up() -> None:
     queues = HostQueues(wanted("dead", 10) + wanted("alive", 1), 1, 0.0)
-    given_up: list[Wanted] = []
+    given_up: list[ListedPhoto] = []
     for _ in range(AWAY_AFTER + 1):
         item = queues.take(0.0, everything)
         assert item is not None

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from backend.collecting import Wanted, read_list
+from backend.collecting import ListedPhoto, read_list
 from backend.collecting.lists import decoded_list, folder_name
 from backend.errors import BackendError
 
@@ -24,7 +24,7 @@ ONE, TWO = "http://a/1.jpg", "http://a/2.jpg"
     ],
 )
 def test_the_forms_that_lists_come_in(text: str, labels: tuple[str, str]) -> None:
-    assert read_list(text, "x") == [Wanted(ONE, labels[0]), Wanted(TWO, labels[1])]
+    assert read_list(text, "x") == [ListedPhoto(ONE, labels[0]), ListedPhoto(TWO, labels[1])]
 
 
 def test_addresses_with_commas_stay_whole() -> None:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from backend.collecting.lists import folder_name
 from backend.converting import Dataset
 from backend.converting.files import PhotoFiles
-from backend.converting.fitted import fitted
-from backend.converting.format import Format, Holds, Names
+from backend.converting.format import Capability, Format, Names
 from backend.converting.formats import FORMATS
+from backend.converting.reduction import reduced_to
 from tests.unit.converting.datasets import assert_same, datasets
 
 pytestmark = pytest.mark.unit
@@ -45,8 +45,8 @@ def through(entry: Format, dataset: Dataset, root: Path) -> Dataset:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(dataset=datasets())
 def test_a_format_gives_back_all_that_it_can_hold(entry: Format, dataset: Dataset) -> None:
-    kept, _ = fitted(dataset, entry)
-    assert fitted(kept, entry) == (kept, [])
+    kept, _ = reduced_to(dataset, entry)
+    assert reduced_to(kept, entry) == (kept, [])
     with folder() as root:
         assert_same(through(entry, kept, root), kept)
 
@@ -56,15 +56,15 @@ def test_a_format_gives_back_all_that_it_can_hold(entry: Format, dataset: Datase
 def test_a_way_through_formats_loses_only_what_they_said(dataset: Dataset, way: list[Format]) -> None:
     with folder() as root:
         for entry in way:
-            dataset, _ = fitted(dataset, entry)
+            dataset, _ = reduced_to(dataset, entry)
             dataset = through(entry, dataset, root)
-            assert fitted(dataset, entry)[1] == []
+            assert reduced_to(dataset, entry)[1] == []
 
 
 @settings(max_examples=100, deadline=None)
 @given(dataset=datasets(), entry=st.sampled_from(list(FORMATS.values())))
 def test_what_is_lost_is_said(dataset: Dataset, entry: Format) -> None:
-    kept, said = fitted(dataset, entry)
+    kept, said = reduced_to(dataset, entry)
     told = replace(dataset, photos=tuple(replace(photo, size=None) for photo in dataset.photos))
     same = replace(kept, photos=tuple(replace(photo, size=None) for photo in kept.photos)) == told
     assert same == (said == [])
@@ -74,7 +74,7 @@ def test_what_is_lost_is_said(dataset: Dataset, entry: Format) -> None:
 @given(dataset=datasets())
 def test_class_folders_give_back_their_photos(dataset: Dataset) -> None:
     entry = FORMATS["folders"]
-    kept, _ = fitted(dataset, entry)
+    kept, _ = reduced_to(dataset, entry)
     assume(any(folder_name(label) == label for label in kept.classes))
     with folder() as root:
         there = []
@@ -101,8 +101,15 @@ def test_class_folders_give_back_their_photos(dataset: Dataset) -> None:
 def test_the_table_of_what_formats_hold() -> None:
     page = Path(__file__).parents[3] / "docs/from-camera-trap-tools.md"
     columns = [
-        *(Holds.SEVERAL_LABELS, Holds.BOXES, Holds.SCORES, Holds.UNLABELLED, Holds.TIMES, Holds.LEFT_OUT),
-        *(Holds.QUALITY, Holds.ADDRESSES, Holds.EMPTY_CLASSES),
+        *(
+            Capability.SEVERAL_LABELS,
+            Capability.BOXES,
+            Capability.SCORES,
+            Capability.UNLABELLED,
+            Capability.TIMES,
+            Capability.LEFT_OUT,
+        ),
+        *(Capability.QUALITY, Capability.ADDRESSES, Capability.EMPTY_CLASSES),
     ]
     for entry in FORMATS.values():
         cells = " | ".join("yes" if column in entry.holds else "" for column in columns)

@@ -8,7 +8,7 @@ import pytest
 
 from backend.errors import ImageError
 from backend.images import ImageFetcher, ImagePolicy
-from backend.images.label_studio_routes import gives_images
+from backend.images.label_studio_routes import serves_images
 from tests.unit.images.servers import Server
 
 pytestmark = pytest.mark.unit
@@ -26,9 +26,9 @@ pytestmark = pytest.mark.unit
     ],
 )
 def test_routes_of_images(target: str) -> None:
-    assert gives_images(target, "")
-    assert gives_images("/label" + target, "/label")
-    assert not gives_images(target, "/label")
+    assert serves_images(target, "")
+    assert serves_images("/label" + target, "/label")
+    assert not serves_images(target, "/label")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_routes_of_images(target: str) -> None:
     ],
 )
 def test_all_else_is_none(target: str) -> None:
-    assert not gives_images(target, "")
+    assert not serves_images(target, "")
 
 
 def test_other_paths_of_its_origin_get_neither_token_nor_exemption(server: Server) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backend.learning.label_errors import DOUBTED, label_doubts, rivals
+from backend.learning.label_errors import DOUBTED, label_error_scores, likeliest_others
 
 pytestmark = pytest.mark.unit
 
@@ -23,7 +23,7 @@ def test_planted_errors_come_first() -> None:
     given = truth.copy()
     wrong = rng.choice(400, 20, replace=False)
     given[wrong] = (truth[wrong] + 1 + rng.integers(4, size=20)) % 5
-    doubts = label_doubts(beliefs(rng, truth, rng.uniform(0.5, 0.95, 400), 5), given)
+    doubts = label_error_scores(beliefs(rng, truth, rng.uniform(0.5, 0.95, 400), 5), given)
     assert set(np.argsort(-doubts)[:20]) == set(wrong)
     assert (doubts[np.setdiff1d(np.arange(400), wrong)] < DOUBTED).all()
     assert doubts.min() >= 0.0
@@ -32,13 +32,13 @@ def test_planted_errors_come_first() -> None:
 
 def test_a_doubtful_model_accuses_nobody() -> None:
     held_out = np.array([[0.45, 0.55], [0.2, 0.8], [0.02, 0.98]], dtype=np.float32)
-    assert (label_doubts(held_out, np.array([0, 0, 0])) >= DOUBTED).tolist() == [False, False, True]
+    assert (label_error_scores(held_out, np.array([0, 0, 0])) >= DOUBTED).tolist() == [False, False, True]
 
 
 def test_nothing_is_doubted_of_nothing() -> None:
-    assert label_doubts(np.zeros((0, 3), np.float32), np.zeros(0, np.int64)).shape == (0,)
+    assert label_error_scores(np.zeros((0, 3), np.float32), np.zeros(0, np.int64)).shape == (0,)
 
 
 def test_the_rival_is_the_likeliest_other_label() -> None:
     held_out = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]], dtype=np.float32)
-    assert rivals(held_out, np.array([0, 1])).tolist() == [1, 2]
+    assert likeliest_others(held_out, np.array([0, 1])).tolist() == [1, 2]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.learning import graph_options, pool_model
-from backend.learning.extension import extend_from
+from backend.learning.out_of_sample import extend_from
 from backend.learning.pool_model import PoolModel
 from backend.learning.probabilities import normalise_rows
 from tests.unit.learning.pools import clusters

@@ -11,8 +11,8 @@ from backend.errors import NotFoundError, SettingsError
 from backend.service.insight.coverage import coverage_of
 from backend.service.insight.mistakes import mistakes_of, photos_of_cell
 from backend.service.insight.outlook import outlook_of
-from backend.service.insight.search import Among, given_tasks, search_label, search_name, search_photo, search_task
-from backend.service.pool.copies import copy_groups
+from backend.service.insight.search import Filters, given_tasks, search_label, search_name, search_photo, search_task
+from backend.service.pool.near_duplicates import duplicate_groups
 from backend.service.projects.options_change import change_options, options_of
 from backend.service.projects.queue_overrides import override_queue
 from backend.service.queue.queue_window import current_window
@@ -107,11 +107,11 @@ def test_what_looks_alike_is_found(project: PhotoProject) -> None:
 
 
 def test_labels_and_words_lead_to_their_photos(project: PhotoProject) -> None:
-    found = search_label(project.runtime, project.row, 2, 8, Among(answered="no"))
+    found = search_label(project.runtime, project.row, 2, 8, Filters(answered="no"))
     assert not any(item["answered"] for item in found.photos)
     assert Counter(project.truth[item["task"]] for item in found.photos).most_common(1)[0][0] == SPORTS[2]
     assert search_name(project.runtime, project.row, " Surfing ", 3).label == 2
-    alike = search_task(project.runtime, project.row, 24, 100, Among(label=1))
+    alike = search_task(project.runtime, project.row, 24, 100, Filters(label=1))
     assert alike.photos
     assert {item["label"] for item in alike.photos} == {SPORTS[1]}
     seen = search_name(project.runtime, project.row, "seashore", 6)  # no label: what ImageNet's classes say
@@ -162,7 +162,7 @@ def test_wishes_come_first_and_last(project: PhotoProject) -> None:
 def test_copies_are_grouped() -> None:
     neighbours = np.array([[1, 2], [0, 2], [0, 1], [0, -1], [5, 0], [4, 0]])
     similarities = np.array([[0.99, 0.5], [0.99, 0.4], [0.5, 0.4], [0.3, 1.0], [0.98, 0.1], [0.98, 0.1]])
-    groups = copy_groups(neighbours, similarities)
+    groups = duplicate_groups(neighbours, similarities)
     assert groups[0] == groups[1] >= 0
     assert groups[4] == groups[5] >= 0
     assert groups[0] != groups[4]

@@ -117,9 +117,9 @@ def test_position_scores_fall_evenly() -> None:
 
 def test_deal_takes_turns() -> None:
     groups = [np.array([1, 2, 3]), np.array([], dtype=int), np.array([7]), np.array([8, 9])]
-    assert selectors.deal(groups, 5).tolist() == [1, 7, 8, 2, 9]
-    assert selectors.deal(groups, 99).tolist() == [1, 7, 8, 2, 9, 3]
-    assert selectors.deal([], 3).size == 0
+    assert selectors.round_robin(groups, 5).tolist() == [1, 7, 8, 2, 9]
+    assert selectors.round_robin(groups, 99).tolist() == [1, 7, 8, 2, 9, 3]
+    assert selectors.round_robin([], 3).size == 0
 
 
 def reference_cover(sets: np.ndarray, count: int, allowed: np.ndarray) -> tuple[list[int], list[int]]:

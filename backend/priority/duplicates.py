@@ -8,7 +8,7 @@ from backend.priority.default import Ranked
 from backend.priority.pool_view import BoolArray, PoolView
 
 
-def copies(view: PoolView, candidates: BoolArray) -> BoolArray:
+def duplicates(view: PoolView, candidates: BoolArray) -> BoolArray:
     """Candidates that show what another photo shows, by equal digests: bool [n].
 
     Of several candidates the first keeps its place; where one was labelled or skipped already, all of them are copies.
@@ -28,7 +28,7 @@ def copies(view: PoolView, candidates: BoolArray) -> BoolArray:
     return found
 
 
-def with_copies_last(ranked: Ranked, repeated: BoolArray) -> Ranked:
+def with_duplicates_last(ranked: Ranked, repeated: BoolArray) -> Ranked:
     """The ranking followed by the rows marked in `repeated` [n], with a score of 0."""
     last = np.flatnonzero(repeated)
     if not last.size:

@@ -20,7 +20,7 @@ NEARLY_SAME = 0.97
 NAMES = ("photos", "task_ids", "groups")  # of the arrays in the file
 
 
-def copy_groups(
+def duplicate_groups(
     neighbours: NDArray[np.integer], similarities: NDArray[np.floating], nearly: float = NEARLY_SAME
 ) -> NDArray[np.int32]:
     """The group of near-duplicates that each photo is in: int32 [n], -1 for a photo that is alone.
@@ -38,7 +38,7 @@ def copy_groups(
     return np.where(sizes[group] > 1, group, -1).astype(np.int32)
 
 
-def keep_copies(runtime: Runtime, project_id: int, pool: ProjectPool) -> None:
+def update_near_duplicates(runtime: Runtime, project_id: int, pool: ProjectPool) -> None:
     """Write down which photos show the same, if the pool is not that of the last time."""
     path = _path(runtime, project_id)
     kept = read_arrays(path, *NAMES)
@@ -46,13 +46,13 @@ def keep_copies(runtime: Runtime, project_id: int, pool: ProjectPool) -> None:
     if kept is not None and int(kept["photos"]) == photos:
         return
     model = pool.controls[0].model
-    group = copy_groups(model.neighbours, model.similarities)
+    group = duplicate_groups(model.neighbours, model.similarities)
     group[pool.gone] = -1
     rows = np.flatnonzero(group >= 0)
     write_arrays(path, photos=photos, task_ids=pool.task_ids[rows], groups=group[rows])
 
 
-def read_copies(runtime: Runtime, project_id: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+def read_near_duplicates(runtime: Runtime, project_id: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Tasks that show what another one shows, and the group of each; empty where nothing was looked for yet."""
     kept = read_arrays(_path(runtime, project_id), *NAMES)
     if kept is None:

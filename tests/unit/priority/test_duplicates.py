@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from backend.priority import OrderOptions, PoolView, order_pool
-from backend.priority.copies import copies
+from backend.priority.duplicates import duplicates
 
 pytestmark = pytest.mark.unit
 
@@ -39,4 +39,4 @@ def test_copies_of_what_was_answered_come_last() -> None:
 
 def test_without_digests_nothing_is_a_copy() -> None:
     pool = replace(view(["a", "a"]), digests=None)
-    assert not copies(pool, np.ones(2, dtype=bool)).any()
+    assert not duplicates(pool, np.ones(2, dtype=bool)).any()

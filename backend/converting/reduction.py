@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from backend.converting.format import Format, Holds
+from backend.converting.format import Capability, Format
 from backend.converting.records import Dataset, Observation, Photo
 
 Change = Callable[["_Cut", Photo], Photo | None]
@@ -20,7 +20,7 @@ class _Cut:
     photos: dict[str, list[str]] = field(default_factory=dict)
 
 
-def fitted(dataset: Dataset, target: Format) -> tuple[Dataset, list[str]]:
+def reduced_to(dataset: Dataset, target: Format) -> tuple[Dataset, list[str]]:
     """The photos with all that `target` can hold, and one sentence for each kind of thing that it cannot.
 
     Nothing is made up: a photo with two labels in a format for one is unlabelled there, not labelled with either.
@@ -40,7 +40,7 @@ def fitted(dataset: Dataset, target: Format) -> tuple[Dataset, list[str]]:
             photos.append(kept)
     made = Dataset(tuple(photos), dataset.classes, dataset.notes)
     made = replace(made, classes=tuple(sorted({*made.classes, *made.used_classes})))
-    if Holds.EMPTY_CLASSES not in target.holds:
+    if Capability.EMPTY_CLASSES not in target.holds:
         unused = [name for name in made.classes if name not in made.used_classes]
         if unused:
             cut.counts[f"classes without a photo, which it does not hold ({', '.join(unused[:SHOWN])})"] = len(unused)
@@ -116,15 +116,15 @@ def _addresses(cut: _Cut, photo: Photo) -> Photo | None:
     return None if photo.is_address else photo
 
 
-_CHANGES: tuple[tuple[Holds, Change], ...] = (
-    (Holds.LEFT_OUT, _left_out),
-    (Holds.ADDRESSES, _addresses),
-    (Holds.BOXES, _boxes),
-    (Holds.UNNAMED_BOXES, _unnamed),
-    (Holds.SEVERAL_LABELS, _several),
-    (Holds.SCORES, _scores),
-    (Holds.TIMES, _times),
-    (Holds.SIZES, _sizes),
-    (Holds.QUALITY, _quality),
-    (Holds.UNLABELLED, _unlabelled),
+_CHANGES: tuple[tuple[Capability, Change], ...] = (
+    (Capability.LEFT_OUT, _left_out),
+    (Capability.ADDRESSES, _addresses),
+    (Capability.BOXES, _boxes),
+    (Capability.UNNAMED_BOXES, _unnamed),
+    (Capability.SEVERAL_LABELS, _several),
+    (Capability.SCORES, _scores),
+    (Capability.TIMES, _times),
+    (Capability.SIZES, _sizes),
+    (Capability.QUALITY, _quality),
+    (Capability.UNLABELLED, _unlabelled),
 )
