@@ -128,19 +128,13 @@ def make_project(client: LabelStudioClient) -> Iterator[ProjectFactory]:
         client.transport.call("DELETE", f"/api/projects/{project_id}/")
 
 
-@pytest.fixture(scope="module")
-def backend_settings() -> dict[str, str]:
-    """Settings of a module's backend, beside those that every one needs; modules have their own."""
-    return {}
-
-
-@pytest.fixture
+@pytest.fixture(scope="session")
 def backend(
-    label_studio: LabelStudioProcess, token: str, backend_settings: dict[str, str], tmp_path: Path
+    label_studio: LabelStudioProcess, token: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[BackendProcess]:
-    """The product at work on the session's Label Studio, with a state of its own."""
-    access = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": token}
-    with BackendProcess(tmp_path / "state", {**access, **backend_settings}) as process:
+    """The product at work on the session's Label Studio; a test has a project of its own in it, with its options."""
+    settings = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": token, "POLL_SECONDS": "1"}
+    with BackendProcess(tmp_path_factory.mktemp("backend") / "state", settings) as process:
         yield process
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from tests.local_server import LocalServer
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,8 @@ class Received:
     headers: dict[str, str]
 
 
-class MlContractServer:
-    """Listens on a free loopback port. `required_auth` and `setup_status` may be changed while it runs."""
+class MlContractServer(LocalServer):
+    """`required_auth` and `setup_status` may be changed while it runs."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []
@@ -49,12 +50,7 @@ class MlContractServer:
             def log_message(self, *arguments: Any) -> None:
                 """Quiet."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        super().__init__(Handler)
 
     def answer(self, path: str, body: dict[str, Any], authorization: str | None) -> tuple[int, dict[str, Any]]:
         if self.required_auth is not None and path != "/webhook":
@@ -73,12 +69,3 @@ class MlContractServer:
     def events(self, action: str) -> list[Received]:
         """The webhooks received of one action."""
         return [request for request in self.received if request.body.get("action") == action]
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()

@@ -27,17 +27,12 @@ CONFIG = """
 """
 
 
-@pytest.fixture(scope="module")
-def backend_settings() -> dict[str, str]:
-    return {"WINDOW_SIZE": "20", "POLL_SECONDS": "2", "RETRAIN_EVERY": "1000"}
-
-
 @pytest.fixture
 def project(
     backend: BackendProcess, client: LabelStudioClient, photos: list[Path], make_project: Callable[..., int]
 ) -> int:
     project_id = make_project(label_config=CONFIG)
-    backend.take_on(client, project_id, photos[:30])
+    backend.take_on(client, project_id, photos[:30], window_size=20, retrain_every=1000)
     return project_id
 
 

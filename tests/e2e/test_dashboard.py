@@ -31,11 +31,6 @@ CONFIG = """
 EACH = 26
 
 
-@pytest.fixture(scope="module")
-def backend_settings() -> dict[str, str]:
-    return {"WINDOW_SIZE": "20", "POLL_SECONDS": "2", "RETRAIN_EVERY": "1000", "EVALUATION_SHARE": "0"}
-
-
 @pytest.fixture(scope="session")
 def crops(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Crops of four photographs, `EACH` of each."""
@@ -49,7 +44,7 @@ def truth(
 ) -> tuple[int, dict[int, str]]:
     """A project in which one photo of each class is labelled, and the true label of each task."""
     project_id = make_project(label_config=CONFIG)
-    backend.take_on(client, project_id, crops)
+    backend.take_on(client, project_id, crops, window_size=20, retrain_every=1000, evaluation_share=0)
     names = {
         int(task["id"]): next(label for stem, label in LABELS.items() if stem in str(task["data"]["image"]))
         for task in client.iter_tasks(project_id)

@@ -93,31 +93,23 @@ def labelled_photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def taught(
-    label_studio: LabelStudioProcess,
-    client: LabelStudioClient,
-    token: str,
-    labelled_photos: list[Path],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Taught]:
-    settings = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": token, "POLL_SECONDS": "2"}
+def taught(backend: BackendProcess, client: LabelStudioClient, labelled_photos: list[Path]) -> Iterator[Taught]:
     project = int(client.create_project(title="Sixty annotations", label_config=CONFIG)["id"])
-    with BackendProcess(tmp_path_factory.mktemp("taught") / "state", settings) as backend:
-        backend.take_on(client, project, labelled_photos, evaluation_share=EVALUATION_SHARE)
-        tasks = {task["data"]["image"]: task["id"] for task in client.iter_tasks(project)}
-        photos = {task: _photo_of(image, labelled_photos) for image, task in tasks.items()}
-        chosen = _tasks_to_annotate(photos, RETRAIN_EVERY)
-        before = Taught(backend, client, project, photos, "")
-        for task in chosen[:-1]:
-            before.annotate(task)
-        first_version = before.wait_until_published("propagation")
-        before.annotate(chosen[-1])
-        backend.wait_for(lambda: _jobs(backend, project, "train"), "training to be asked for")
-        backend.wait_until_idle(project)
-        for _ in range(60 - RETRAIN_EVERY):
-            before.annotate(int(client.next_task(project)["id"]))
-        backend.wait_until_idle(project)
-        yield Taught(backend, client, project, photos, first_version)
+    backend.take_on(client, project, labelled_photos, evaluation_share=EVALUATION_SHARE)
+    tasks = {task["data"]["image"]: task["id"] for task in client.iter_tasks(project)}
+    photos = {task: _photo_of(image, labelled_photos) for image, task in tasks.items()}
+    chosen = _tasks_to_annotate(photos, RETRAIN_EVERY)
+    before = Taught(backend, client, project, photos, "")
+    for task in chosen[:-1]:
+        before.annotate(task)
+    first_version = before.wait_until_published("propagation")
+    before.annotate(chosen[-1])
+    backend.wait_for(lambda: _jobs(backend, project, "train"), "training to be asked for")
+    backend.wait_until_idle(project)
+    for _ in range(60 - RETRAIN_EVERY):
+        before.annotate(int(client.next_task(project)["id"]))
+    backend.wait_until_idle(project)
+    yield Taught(backend, client, project, photos, first_version)
     client.transport.call("DELETE", f"/api/projects/{project}/")
 
 

@@ -31,18 +31,13 @@ CONFIG = """
 WINDOW = 12
 
 
-@pytest.fixture(scope="module")
-def backend_settings() -> dict[str, str]:
-    return {"WINDOW_SIZE": str(WINDOW), "POLL_SECONDS": "1", "RETRAIN_EVERY": "1000"}
-
-
 @pytest.fixture
 def project(
     backend: BackendProcess, client: LabelStudioClient, photos: list[Path], make_project: Callable[..., int]
 ) -> int:
     """A project with 60 uploaded photos, connected, its first window published."""
     project_id = make_project(label_config=CONFIG)
-    backend.take_on(client, project_id, photos)
+    backend.take_on(client, project_id, photos, window_size=WINDOW, retrain_every=1000)
     return project_id
 
 
@@ -160,49 +155,35 @@ def test_start_training_trains_and_publishes_a_new_window(
     backend.wait_until_idle(project)
     assert backend.window(project) != before
     assert client.project(project)["model_version"] == backend.version(project)
+    assert "head-1" in {model["version"] for model in backend.get(f"/projects/{project}/models")["models"]}
     assert "head-1" in backend.get("/versions")["versions"]
 
 
 def test_photos_from_local_files_and_one_that_cannot_be_read(
     backend: BackendProcess,
-    start_label_studio: Callable[..., LabelStudioProcess],
+    label_studio: LabelStudioProcess,
+    client: LabelStudioClient,
+    make_project: Callable[..., int],
     tmp_path: Path,
-    token: str,
     photos: list[Path],
 ) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"this is no photo")
-    server = start_label_studio()
-    client = server.client()
-    other = BackendProcess(
-        tmp_path / "other" / "state",
-        {
-            "LABEL_STUDIO_URL": server.url,
-            "LABEL_STUDIO_API_KEY": token,
-            "POLL_SECONDS": "1",
-            "WINDOW_SIZE": "100",
-        },
-    )
-    (tmp_path / "other").mkdir()
-    try:
-        other.start()
-        project_id = int(client.create_project(title="Local files", label_config=CONFIG)["id"])
-        import_images(server, project_id, [*photos[:20], broken])
-        connect_project(client, project_id, other.url)
-        other.wait_for(lambda: _published(other, project_id), "the window", 180)
-        other.wait_until_idle(project_id)
-        assert len(other.queue(project_id)) == 20
-        failures = other.get(f"/projects/{project_id}/failures")["failures"]
-        assert len(failures) == 1
-        assert "broken.jpg" in failures[0]["image"]
-        tasks = [{"id": item["id"], "data": item["data"]} for item in client.iter_tasks(project_id)]
-        answers = other.post("/predict", {"project": f"{project_id}.1", "tasks": tasks})["results"]
-        assert len(answers) == 21
-        empty = [task["id"] for task, answer in zip(tasks, answers, strict=True) if answer == []]
-        assert empty == [failures[0]["task"]]
-        assert "label_order_image_failures_total" in requests.get(other.url + "/metrics", timeout=10).text
-    finally:
-        other.stop()
+    project_id = make_project(label_config=CONFIG)
+    import_images(label_studio, project_id, [*photos[:20], broken], collection=f"product-{project_id}")
+    connect_project(client, project_id, backend.url)
+    backend.wait_for(lambda: _published(backend, project_id), "the window", 180)
+    backend.wait_until_idle(project_id)
+    assert len(backend.queue(project_id)) == 20
+    failures = backend.get(f"/projects/{project_id}/failures")["failures"]
+    assert len(failures) == 1
+    assert "broken.jpg" in failures[0]["image"]
+    tasks = [{"id": item["id"], "data": item["data"]} for item in client.iter_tasks(project_id)]
+    answers = backend.post("/predict", {"project": f"{project_id}.1", "tasks": tasks})["results"]
+    assert len(answers) == 21
+    empty = [task["id"] for task, answer in zip(tasks, answers, strict=True) if answer == []]
+    assert empty == [failures[0]["task"]]
+    assert "label_order_image_failures_total" in requests.get(backend.url + "/metrics", timeout=10).text
 
 
 def test_retrieve_predictions_stores_one_for_each_task(

@@ -45,11 +45,6 @@ LOOKS_UNTIL_TRAINED = 13  # the first annotator, with a photo open
 PAUSES = (1.0, 2.0, 1.0, 4.0, 1.0, 12.0, 1.5, 1.0, 3.0, 1.0)
 
 
-@pytest.fixture(scope="module")
-def backend_settings() -> dict[str, str]:
-    return {"WINDOW_SIZE": "25", "POLL_SECONDS": "2", "RETRAIN_EVERY": str(RETRAIN_EVERY)}
-
-
 @pytest.fixture
 def colleague(django: Callable[[str], Any]) -> tuple[str, str]:
     """E-mail and password of a second user of the organisation."""
@@ -178,7 +173,7 @@ def test_nothing_is_refused_or_lost_while_two_people_label(
     make_project: Callable[..., int],
 ) -> None:
     project = make_project(label_config=CONFIG)
-    backend.take_on(client, project, photos[:PHOTOS])
+    backend.take_on(client, project, photos[:PHOTOS], window_size=25, retrain_every=RETRAIN_EVERY)
     users = (login, colleague)
     first, second = (Annotator(logged_in(browser, label_studio, user), label_studio.url, project) for user in users)
     room = Room(first, second)

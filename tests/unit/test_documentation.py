@@ -102,3 +102,24 @@ def test_the_drawing_of_the_layers_is_what_the_linter_holds() -> None:
     drawn = {name for arrow in arrows for name in arrow}
     assert drawn == set(height) - {"__main__", "metrics"}
     assert all(height[above] > height[below] for above, below in arrows)
+
+
+def test_what_lies_on_one_level_is_named_as_the_linter_holds_it() -> None:
+    contracts = tomllib.loads(read("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    held = {
+        frozenset(name.strip().removeprefix("backend.") for name in names.split("|"))
+        for contract in contracts
+        if contract["type"] == "layers"
+        for names in contract["layers"]
+        if "|" in names
+    }
+    sentence = re.search(
+        r"Packages on one level do not know each other:(.*?)\.\n\n", read("docs/architecture.md"), re.S
+    )
+    assert sentence is not None
+    named = {
+        frozenset(name.removesuffix(".py") for name in re.findall(r"`([\w.]+)`", group))
+        for group in sentence.group(1).split(";")
+    }
+    # The lowest level has only what imports nothing.
+    assert named == held - {frozenset(("errors", "progress", "files"))}

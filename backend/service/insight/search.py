@@ -34,7 +34,7 @@ STRANGE = 0.5
 
 @dataclass(frozen=True)
 class Filters:
-    """Which photos are looked filters.
+    """Which photos are searched.
 
     Attributes:
         answered: those with an answer, without one, or any.
