@@ -10,11 +10,10 @@ import re
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.local_server import LocalServer
+from tests.local_server import Answer, Handler, LocalServer
 
 TOKEN = "0" * 40
 _START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -135,33 +134,18 @@ class SmallLabelStudio(LocalServer):
             return {**task, **counts}
         return {"id": task["id"], "data": task["data"], "updated_at": task["updated_at"], **counts}
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
+    def _handler(self) -> type[Handler]:
         small = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class SmallHandler(Handler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
 
-            def do_GET(self) -> None:
-                text = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                status, answer = small.answer(self.command, self.path, json.loads(text) if text else None)
-                payload = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(payload)))
-                self.end_headers()
-                self.wfile.write(payload)
+            def answer(self, body: bytes) -> Answer:
+                status, answer = small.answer(self.command, self.path, json.loads(body) if body else None)
+                return Answer(status, answer, (("Content-Type", "application/json"),))
 
-            def do_POST(self) -> None:
-                self.do_GET()
-
-            def do_PATCH(self) -> None:
-                self.do_GET()
-
-            def log_message(self, *arguments: Any) -> None:
-                """Quiet."""
-
-        return Handler
+        return SmallHandler
 
 
 def _meets(task: Mapping[str, Any], condition: Mapping[str, Any]) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
+from typing import Any
 
 from backend.converting.files import PhotoFiles
 from backend.converting.records import Dataset, Photo
@@ -78,7 +80,7 @@ class Format(ABC):
 
     @abstractmethod
     def write(self, dataset: Dataset, path: Path, files: PhotoFiles, names: Names) -> list[str]:
-        """Write what `fitted` gave, whole or not at all; sentences on what is still to be done by hand.
+        """Write what `reduced_to` gave, whole or not at all; sentences on what is still to be done by hand.
 
         Raises:
             OSError: it cannot be written.
@@ -92,3 +94,13 @@ class Format(ABC):
 def bad_data(path: Path, what: str) -> BackendError:
     """The error for a source that is not what it should be."""
     return BackendError(f"{path}: {what}", reason="bad_data")
+
+
+def read_json(path: Path) -> Any:
+    """The document of a JSON file; one that is no such file is a `BackendError` that names it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise bad_data(path, f"cannot be read: {error.strerror or error}.") from None
+    except ValueError as error:
+        raise bad_data(path, f"is no JSON file ({error}).") from None

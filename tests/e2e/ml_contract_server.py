@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from tests.local_server import LocalServer
+from tests.local_server import Answer, Handler, LocalServer
 
 
 @dataclass(frozen=True)
@@ -29,28 +28,14 @@ class MlContractServer(LocalServer):
         self.setup_status = 200
         contract = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self._answer({})
+        class ContractHandler(Handler):
+            def answer(self, body: bytes) -> Answer:
+                request = Received(self.path, json.loads(body or b"{}"), dict(self.headers))
+                contract.received.append(request)
+                status, answer = contract.answer(self.path, request.body, self.headers.get("Authorization"))
+                return Answer(status, answer, (("Content-Type", "application/json"),))
 
-            def do_POST(self) -> None:
-                length = int(self.headers.get("Content-Length") or 0)
-                self._answer(json.loads(self.rfile.read(length) or b"{}"))
-
-            def _answer(self, body: dict[str, Any]) -> None:
-                contract.received.append(Received(self.path, body, dict(self.headers)))
-                status, answer = contract.answer(self.path, body, self.headers.get("Authorization"))
-                payload = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(payload)))
-                self.end_headers()
-                self.wfile.write(payload)
-
-            def log_message(self, *arguments: Any) -> None:
-                """Quiet."""
-
-        super().__init__(Handler)
+        super().__init__(ContractHandler)
 
     def answer(self, path: str, body: dict[str, Any], authorization: str | None) -> tuple[int, dict[str, Any]]:
         if self.required_auth is not None and path != "/webhook":

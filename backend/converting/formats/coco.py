@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.converting.files import PhotoFiles, is_json_of
-from backend.converting.format import EVERYTHING, Capability, Format, Names, bad_data
+from backend.converting.format import EVERYTHING, Capability, Format, Names, bad_data, read_json
 from backend.converting.records import Box, Dataset, Observation, Photo
 from backend.converting.tables import time_of
 from backend.files import write_atomically
@@ -83,12 +83,7 @@ class Coco(Format):
 
 
 def _document(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise bad_data(path, f"cannot be read: {error.strerror or error}.") from None
-    except ValueError as error:
-        raise bad_data(path, f"is no JSON file ({error}).") from None
+    document = read_json(path)
     if not isinstance(document, dict) or not isinstance(document.get("images"), list):
         raise bad_data(path, "has no list of images, as COCO has.")
     return document

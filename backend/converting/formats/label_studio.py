@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from backend.converting.files import PhotoFiles, is_json_of
-from backend.converting.format import EVERYTHING, Capability, Format, Names, bad_data
+from backend.converting.format import EVERYTHING, Capability, Format, Names, bad_data, read_json
 from backend.converting.records import Box, Dataset, Observation, Photo
 from backend.converting.tables import time_of
 from backend.files import write_atomically
@@ -59,12 +59,7 @@ class LabelStudioJson(Format):
 
 
 def _tasks(path: Path) -> list[dict[str, Any]]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise bad_data(path, f"cannot be read: {error.strerror or error}.") from None
-    except ValueError as error:
-        raise bad_data(path, f"is no JSON file ({error}).") from None
+    document = read_json(path)
     if not isinstance(document, list) or not all(isinstance(task, dict) for task in document):
         raise bad_data(path, "is no list of tasks, as Label Studio exports with JSON.")
     if document and not any("data" in task for task in document):

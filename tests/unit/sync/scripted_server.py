@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
-from http.server import BaseHTTPRequestHandler
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from tests.local_server import LocalServer
+from tests.local_server import Answer, Handler, LocalServer
 
-
-class Answer(NamedTuple):
-    status: int
-    body: Any = None
-    headers: tuple[tuple[str, str], ...] = ()
+__all__ = ["Answer", "Request", "ScriptedServer"]
 
 
 class Request(NamedTuple):
@@ -31,30 +25,9 @@ class ScriptedServer(LocalServer):
         remaining = deque(answers)
         script = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                length = int(self.headers.get("Content-Length") or 0)
-                request = Request(self.command, self.path, self.headers.get("Authorization"), self.rfile.read(length))
-                script.requests.append(request)
-                answer = remaining.popleft() if len(remaining) > 1 else remaining[0]
-                payload = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
-                self.send_response(answer.status)
-                for name, value in answer.headers:
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(payload)))
-                self.end_headers()
-                self.wfile.write(payload)
+        class ScriptHandler(Handler):
+            def answer(self, body: bytes) -> Answer:
+                script.requests.append(Request(self.command, self.path, self.headers.get("Authorization"), body))
+                return remaining.popleft() if len(remaining) > 1 else remaining[0]
 
-            def do_POST(self) -> None:
-                self.do_GET()
-
-            def do_PATCH(self) -> None:
-                self.do_GET()
-
-            def do_DELETE(self) -> None:
-                self.do_GET()
-
-            def log_message(self, *arguments: Any) -> None:
-                """Quiet."""
-
-        super().__init__(Handler)
+        super().__init__(ScriptHandler)
