@@ -28,6 +28,8 @@ RUN := .venv/bin/python
 
 # A process for each core takes whole modules, in the order of tests/conftest.py.
 UNIT_TESTS := $(RUN) -m pytest -m unit -n auto --dist loadscope --no-loadscope-reorder
+# These wait for servers more than they compute: two processes, each with a Label Studio and a backend of its own.
+E2E_TESTS := $(RUN) -m pytest -m "e2e or browser" -n 2 --dist loadscope --no-loadscope-reorder
 
 UV_STAMP := .tools/.uv-$(UV_VERSION)
 VENV_STAMP := .venv/.synced
@@ -59,7 +61,7 @@ test: setup label-studio chromium servers ## The whole suite: unit tests in para
 	@echo "==> Unit tests, in parallel"
 	@OMP_NUM_THREADS=1 $(UNIT_TESTS) $(PYTEST_FLAGS)
 	@echo "==> End to end: a real Label Studio, the backend, a browser"
-	@$(RUN) -m pytest -m "e2e or browser" $(PYTEST_FLAGS)
+	@$(E2E_TESTS) $(PYTEST_FLAGS)
 
 .PHONY: unit
 unit: setup ## The unit tests alone

@@ -14,7 +14,7 @@ import requests
 from backend.demo.label_studio_process import LabelStudioProcess
 from backend.errors import LabelStudioError
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("label_studio")]
+pytestmark = pytest.mark.e2e
 
 
 def test_stops_with_all_its_processes_and_keeps_its_data(start_label_studio, label_studio_bin: Path, login) -> None:

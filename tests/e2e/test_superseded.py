@@ -21,7 +21,7 @@ from backend.storage.schema import ModelVersion, Project, SupersededVersion, now
 from backend.sync.client import LabelStudioClient
 from backend.sync.version_names import SupersededName
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("label_studio")]
+pytestmark = pytest.mark.e2e
 
 BEFORE = str(SupersededName("propagation", SUPERSEDED_AT))
 

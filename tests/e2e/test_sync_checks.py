@@ -12,7 +12,7 @@ from backend.sync.checks import Check, Reading, Verdict, check_project, check_se
 from backend.sync.client import LabelStudioClient
 from backend.sync.connect import connect_project
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("label_studio")]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture

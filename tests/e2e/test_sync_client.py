@@ -14,7 +14,7 @@ from backend.errors import LabelStudioError
 from backend.sync.client import LabelStudioClient
 from backend.sync.tokens import TokenKind
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("label_studio")]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from backend.errors import LabelConfigError, LabelStudioError
 from backend.sync.client import LabelStudioClient
 from backend.sync.connect import BasicAuth, Outcome, connect_project, webhook_url
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("label_studio")]
+pytestmark = pytest.mark.e2e
 
 CONFIG = '<View><Image name="i" value="$image"/><Choices name="c" toName="i"><Choice value="a"/></Choices></View>'
 SECRET = {"X-Webhook-Secret": "open sesame"}

@@ -11,7 +11,7 @@ from backend.sync import pull
 from backend.sync.client import LabelStudioClient
 from backend.sync.pull import PulledPage, pull_pages, tasks_gone
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("label_studio")]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(autouse=True)

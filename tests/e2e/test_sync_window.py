@@ -17,7 +17,7 @@ from backend.sync.placing import LAST
 from backend.sync.publish import Publication, WindowItem
 from backend.sync.version_names import SupersededName
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("label_studio")]
+pytestmark = pytest.mark.e2e
 
 Choice = Callable[[str], list[dict[str, Any]]]
 
