@@ -102,7 +102,7 @@ class BackendProcess:
         """Upload photos to a new project, connect it, and wait until its first window is published."""
         client.upload_images(project_id, photos)
         connect_project(client, project_id, self.url, extra_params=options or None)
-        self.wait_for(lambda: client.project(project_id)["model_version"] == "wordnet", "a window", 240)
+        self.wait_for(lambda: client.project(project_id)["model_version"] == "wordnet", "a window", 240, every=1.0)
         self.wait_until_idle(project_id)
 
     def get(self, path: str) -> Any:
@@ -129,8 +129,12 @@ class BackendProcess:
         """The name of the current window: another one with each new order."""
         return str(self.get(f"/projects/{project_id}")["window"])
 
-    def wait_for(self, condition: Callable[[], Any], what: str, timeout: float = 120.0) -> Any:
-        """Wait until `condition` is true; fails with the end of the log."""
+    def wait_for(self, condition: Callable[[], Any], what: str, timeout: float = 120.0, *, every: float = 0.2) -> Any:
+        """Wait until `condition` is true; fails with the end of the log.
+
+        Args:
+            every: seconds between two looks. A question to Label Studio takes it a tenth of a second of a core.
+        """
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             found = condition()
@@ -138,7 +142,7 @@ class BackendProcess:
                 return found
             if self._process is not None and self._process.poll() is not None:
                 break
-            time.sleep(0.2)
+            time.sleep(every)
         tail = self.log.read_text(errors="replace")[-4000:] if self.log.exists() else ""
         raise AssertionError(f"waited in vain for {what}\n{tail}")
 

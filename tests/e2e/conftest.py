@@ -133,7 +133,7 @@ def backend(
     label_studio: LabelStudioProcess, token: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[BackendProcess]:
     """The product at work on the session's Label Studio; a test has a project of its own in it, with its options."""
-    settings = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": token, "POLL_SECONDS": "1"}
+    settings = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": token, "POLL_SECONDS": "2"}
     with BackendProcess(tmp_path_factory.mktemp("backend") / "state", settings) as process:
         yield process
 

@@ -73,8 +73,9 @@ class Taught:
         """Wait until the window of this version is in Label Studio; the version."""
 
         def published() -> bool:
-            there = self.client.project(self.project)["model_version"]
-            return self.backend.version(self.project) == there == version
+            if self.backend.version(self.project) != version:
+                return False  # before Label Studio is asked, which costs it more
+            return bool(self.client.project(self.project)["model_version"] == version)
 
         self.backend.wait_for(published, f"a window of {version}")
         self.backend.wait_until_idle(self.project)

@@ -79,7 +79,7 @@ def test_label_studio_serves_the_published_order_and_every_annotation_changes_it
 
     first_version = backend.version(project)
     annotated: list[int] = []
-    for _ in range(20):
+    for _ in range(10):
         # What Label Studio hands out is the head of the window that is published at this moment.
         expected = [item["task"] for item in backend.queue(project)]
         served = _next(client, project)
