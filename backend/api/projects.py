@@ -27,7 +27,7 @@ from backend.api.contract import describe_job
 from backend.api.describe import Answer, described
 from backend.api.requests import CompareQuery, DaysQuery, LimitQuery, OverrideBody, TrainingOptions
 from backend.dashboard.person import refuse_other_sites
-from backend.jobs.cancelling import cancel
+from backend.jobs.cancellation import cancel
 from backend.jobs.kinds import JobStatus
 from backend.jobs.queue import JobQueue
 from backend.service.context.context import Runtime
@@ -143,7 +143,7 @@ def projects_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
     def start_again(project_id: int, job: str) -> Answer:
         refuse_other_sites(request)
         find_project(runtime, project_id)
-        return jsonify({"status": "accepted", "job": jobs.again(project_id, job)}), 202
+        return jsonify({"status": "accepted", "job": jobs.retry(project_id, job)}), 202
 
     @blueprint.get("/<int:project_id>/failures")
     @described("Tasks whose photo cannot be read.", query=LimitQuery, answers={200: FailuresAnswer})

@@ -9,7 +9,7 @@ from typing import Any
 
 from huey.api import Huey
 
-from backend.jobs import cancelling
+from backend.jobs import cancellation
 from backend.jobs.huey_queue import open_huey, queue_faults
 from backend.jobs.kinds import Lane, lane_of
 from backend.jobs.ledger import JobLedger
@@ -41,9 +41,9 @@ class JobQueue:
             self._send(job_id, lane_of(kind))
         return job_id
 
-    def again(self, project_id: int, job_id: str) -> str:
-        """Ask once more for what a cancelled or failed job was asked for; the new job's id. Errors: `cancelling.again`."""
-        found, new = cancelling.again(self.ledger, project_id, job_id)
+    def retry(self, project_id: int, job_id: str) -> str:
+        """Ask once more for what a cancelled or failed job was asked for; the new job's id. Errors: `cancellation.retry`."""
+        found, new = cancellation.retry(self.ledger, project_id, job_id)
         if new:
             self._send(found, lane_of(self.ledger.get(found).kind))
         return found
@@ -54,7 +54,7 @@ class JobQueue:
 
     def cancelled_at(self, kind: str, project_id: int, *, or_failed: bool = False) -> datetime | None:
         """When a person cancelled (or when failed) the last job of this kind that ended for the project; None: nobody did."""
-        return cancelling.cancelled_at(self.ledger, kind, project_id, or_failed=or_failed)
+        return cancellation.cancelled_at(self.ledger, kind, project_id, or_failed=or_failed)
 
     def wake(self, lane: Lane) -> None:
         """Send a message for each job of a lane that could run and has none: its message was lost, or came too early.

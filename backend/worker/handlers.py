@@ -23,7 +23,7 @@ from backend.service.insight.photo_map import draw_map
 from backend.service.pool.cache import PoolCache
 from backend.service.queue.preview import preview_order
 from backend.service.queue.refresh import refresh_project
-from backend.service.queue.superseded import clean_now_and_then
+from backend.service.queue.superseded import clean_periodically
 from backend.service.training.fine_tune import fine_tune_project
 from backend.service.training.reembed import reembed_project
 from backend.service.training.train import train_project
@@ -44,7 +44,7 @@ def job_handlers(runtime: Runtime) -> dict[str, Handler]:
 
     def sync(job: Job, progress: Progress) -> Mapping[str, Any]:
         outcome = sync_project(runtime, job.project_id, progress, poll=bool(job.payload.get("poll")))
-        _tidy_up(clean_now_and_then, runtime, job.project_id)
+        _tidy_up(clean_periodically, runtime, job.project_id)
         return outcome
 
     def embed(job: Job, progress: Progress) -> Mapping[str, Any]:

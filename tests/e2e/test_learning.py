@@ -42,7 +42,7 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Taught:
+class TrainedProject:
     """A project with sixty annotations, trained once by itself.
 
     Attributes:
@@ -94,13 +94,15 @@ def labelled_photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def taught(backend: BackendProcess, client: LabelStudioClient, labelled_photos: list[Path]) -> Iterator[Taught]:
+def trained(
+    backend: BackendProcess, client: LabelStudioClient, labelled_photos: list[Path]
+) -> Iterator[TrainedProject]:
     project = int(client.create_project(title="Sixty annotations", label_config=CONFIG)["id"])
     backend.take_on(client, project, labelled_photos, evaluation_share=EVALUATION_SHARE)
     tasks = {task["data"]["image"]: task["id"] for task in client.iter_tasks(project)}
     photos = {task: _photo_of(image, labelled_photos) for image, task in tasks.items()}
     chosen = _tasks_to_annotate(photos, RETRAIN_EVERY)
-    before = Taught(backend, client, project, photos, "")
+    before = TrainedProject(backend, client, project, photos, "")
     for task in chosen[:-1]:
         before.annotate(task)
     first_version = before.wait_until_published("propagation")
@@ -110,17 +112,17 @@ def taught(backend: BackendProcess, client: LabelStudioClient, labelled_photos: 
     for _ in range(60 - RETRAIN_EVERY):
         before.annotate(int(client.next_task(project)["id"]))
     backend.wait_until_idle(project)
-    yield Taught(backend, client, project, photos, first_version)
+    yield TrainedProject(backend, client, project, photos, first_version)
     client.transport.call("DELETE", f"/api/projects/{project}/")
 
 
 @pytest.fixture(scope="module")
-def best_head(taught: Taught) -> str:
+def best_head(trained: TrainedProject) -> str:
     """The best of the trained heads, by the evaluation photos.
 
     So few photos do not tell it from propagation by more than chance, so that it takes a person to promote it.
     """
-    heads = {name: item for name, item in taught.models().items() if item["kind"] == "head"}
+    heads = {name: item for name, item in trained.models().items() if item["kind"] == "head"}
     return max(heads, key=lambda name: float(heads[name]["evaluation"]["evaluation_sample"]["accuracy"]))
 
 
@@ -156,42 +158,44 @@ def _jobs(backend: BackendProcess, project: int, kind: str) -> list[dict[str, An
 
 
 def test_retraining_runs_by_itself_and_people_see_its_head_until_it_is_rolled_back(
-    taught: Taught, best_head: str, page: Page, label_studio: LabelStudioProcess
+    trained: TrainedProject, best_head: str, page: Page, label_studio: LabelStudioProcess
 ) -> None:
-    assert taught.first_version == "propagation"
-    (training,) = _jobs(taught.backend, taught.project, "train")
+    assert trained.first_version == "propagation"
+    (training,) = _jobs(trained.backend, trained.project, "train")
     assert training["job_status"] == "done"
     assert best_head in training["result"]["versions"]
-    models = taught.models()
+    models = trained.models()
     for version in training["result"]["versions"]:
         assert models[version]["annotations"] == RETRAIN_EVERY
         assert models[version]["parent"] == "propagation"
         assert models[version]["evaluation"]["evaluation_sample"]["photos"] == RETRAIN_EVERY // 2
         assert models[version]["note"].startswith(f"{version} ")
 
-    taught.backend.command("models", "promote", best_head, "--project", str(taught.project))
-    _expect_on_the_labelling_screen(page, label_studio, taught, taught.wait_until_published(best_head))
-    taught.backend.command("models", "rollback", "--project", str(taught.project))
-    _expect_on_the_labelling_screen(page, label_studio, taught, taught.wait_until_published("propagation"))
+    trained.backend.command("models", "promote", best_head, "--project", str(trained.project))
+    _expect_on_the_labelling_screen(page, label_studio, trained, trained.wait_until_published(best_head))
+    trained.backend.command("models", "rollback", "--project", str(trained.project))
+    _expect_on_the_labelling_screen(page, label_studio, trained, trained.wait_until_published("propagation"))
 
 
-def _expect_on_the_labelling_screen(page: Page, label_studio: LabelStudioProcess, taught: Taught, version: str) -> None:
+def _expect_on_the_labelling_screen(
+    page: Page, label_studio: LabelStudioProcess, trained: TrainedProject, version: str
+) -> None:
     """The first of the queue is shown with its label chosen, and its one prediction is of this version."""
-    queue = taught.backend.queue(taught.project)
+    queue = trained.backend.queue(trained.project)
     first = queue[0]
     guess = first["result"][0]["value"]["choices"][0]
     chosen = page.get_by_role("checkbox", name=guess)
-    page.goto(f"{label_studio.url}/projects/{taught.project}/data?labeling=1")
+    page.goto(f"{label_studio.url}/projects/{trained.project}/data?labeling=1")
     expect(page.locator(".lsf-current-task__task-id")).to_contain_text(str(first["task"]))
     expect(chosen).to_be_checked()
-    page.goto(f"{label_studio.url}/projects/{taught.project}/data?task={first['task']}")
+    page.goto(f"{label_studio.url}/projects/{trained.project}/data?task={first['task']}")
     prediction = page.locator(".lsf-annotation-button__name").filter(
         has_text=re.compile(rf"^\s*{re.escape(version)}(?! superseded)")
     )
     expect(prediction).to_have_count(1)
     prediction.click()
     expect(chosen).to_be_checked()
-    stored = taught.client.unannotated_tasks_of_version(taught.project, version)
+    stored = trained.client.unannotated_tasks_of_version(trained.project, version)
     window, current = {item["task"] for item in queue}, {task["id"] for task in stored}
     assert window <= current
     assert len(current - window) <= 10  # places of the window before keep a suggestion: somebody may be handed one
@@ -199,26 +203,26 @@ def _expect_on_the_labelling_screen(page: Page, label_studio: LabelStudioProcess
 
 @pytest.mark.parametrize("format_name", ["onnx", "openvino"])
 def test_an_exported_head_says_of_photos_what_the_server_says(
-    taught: Taught, best_head: str, format_name: str, tmp_path: Path
+    trained: TrainedProject, best_head: str, format_name: str, tmp_path: Path
 ) -> None:
-    taught.backend.post(f"/projects/{taught.project}/models/{best_head}/promote", {})
-    taught.wait_until_published(best_head)
+    trained.backend.post(f"/projects/{trained.project}/models/{best_head}/promote", {})
+    trained.wait_until_published(best_head)
     folder = tmp_path / "exported"
     arguments = ("--format", format_name, "--version", best_head, "--output", str(folder))
-    taught.backend.command("export", "--project", str(taught.project), *arguments)
+    trained.backend.command("export", "--project", str(trained.project), *arguments)
     card = json.loads((folder / "model_card.json").read_text())
     assert (folder / "labels.txt").read_text().splitlines() == list(LABELS)
     assert card["labels_without_annotations"] == []
-    tasks = sorted(taught.photos)[::8]
-    photos = [taught.photos[task] for task in tasks]
+    tasks = sorted(trained.photos)[::8]
+    photos = [trained.photos[task] for task in tasks]
     probabilities = RUNTIMES[format_name](folder / card["model"], np.stack([_decode(photo, card) for photo in photos]))
 
-    by_head = _head_says(taught, best_head, card["backbone"], photos)
+    by_head = _head_says(trained, best_head, card["backbone"], photos)
     np.testing.assert_allclose(probabilities, by_head, atol=TOLERANCE)
 
-    listed = taught.client.tasks_by_id(taught.project, tasks)
+    listed = trained.client.tasks_by_id(trained.project, tasks)
     asked = [{"id": task["id"], "data": task["data"]} for task in listed]
-    answers = taught.backend.post("/predict", {"project": f"{taught.project}.1", "tasks": asked})["results"]
+    answers = trained.backend.post("/predict", {"project": f"{trained.project}.1", "tasks": asked})["results"]
     for row, answer in zip(probabilities, answers, strict=True):
         assert answer["model_version"] == best_head
         (result,) = answer["result"]
@@ -237,10 +241,10 @@ def _decode(photo: Path, card: Mapping[str, Any]) -> Pixels:
         return np.asarray(ImageOps.fit(image.convert("RGB"), (width, height), Image.Resampling.BILINEAR))
 
 
-def _head_says(taught: Taught, version: str, backbone: str, photos: list[Path]) -> Floats:
+def _head_says(trained: TrainedProject, version: str, backbone: str, photos: list[Path]) -> Floats:
     """The head's probabilities, from the embeddings that the server keeps."""
-    state = taught.backend.state_dir
-    head = Head.load(state / "projects" / str(taught.project) / "models" / version / "control-0")
+    state = trained.backend.state_dir
+    head = Head.load(state / "projects" / str(trained.project) / "models" / version / "control-0")
     digests = [hashlib.sha256(photo.read_bytes()).hexdigest() for photo in photos]
     database = Database(f"sqlite:///{state / 'backend.sqlite3'}")
     embeddings = FeatureStore(database.engine).get(digests, backbone)

@@ -198,7 +198,7 @@ class Predictor:
         controls = [space.control for space in labels.spaces]
         for place, task_id in enumerate(ids):
             rows = [prediction[place] for prediction in predictions]
-            answers[task_id] = _answer(controls, rows, _doubt(rows[0]), version)
+            answers[task_id] = _answer(controls, rows, _uncertainty(rows[0]), version)
 
     def _window_scores(self, project: Project, answers: dict[int, dict[str, Any]]) -> None:
         if not project.snapshot or not answers:
@@ -244,7 +244,7 @@ def _answer(
     }
 
 
-def _doubt(probabilities: NDArray[np.float32]) -> float:
+def _uncertainty(probabilities: NDArray[np.float32]) -> float:
     """1 minus the margin between the two likeliest labels: [0, 1], 1 = most uncertain."""
     top = np.sort(probabilities)[::-1]
     return float(1.0 - (top[0] - top[1])) if top.size > 1 else 0.0

@@ -25,7 +25,7 @@ HOUR = timedelta(hours=1)
 CHECK_EVERY = timedelta(minutes=10)
 
 
-def clean_now_and_then(runtime: Runtime, project_id: int) -> int:
+def clean_periodically(runtime: Runtime, project_id: int) -> int:
     """As `clean_superseded`, but only once in CHECK_EVERY: a poll comes by far more often."""
     checked = find_project(runtime, project_id).superseded_checked_at
     if checked is not None and now() - checked < CHECK_EVERY:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backend.jobs.cancelling import cancel
+from backend.jobs.cancellation import cancel
 from backend.jobs.kinds import JobKind
 from backend.service.ingest.embedding import ask_for_unseen
 from backend.service.ingest.polling import sync_project
@@ -37,5 +37,5 @@ def test_neither_a_refresh_nor_a_sync_asks_again(project: Application) -> None:
     ask_for_unseen(project.runtime, 1, seen=0)
     sync_project(project.runtime, 1, lambda share, said: None)
     assert reading(project) == []
-    project.jobs.again(1, job)
+    project.jobs.retry(1, job)
     assert len(reading(project)) == 1

@@ -7,7 +7,7 @@ import pytest
 
 from backend.api.app import create_app
 from backend.errors import BackendError
-from backend.jobs.cancelling import cancel
+from backend.jobs.cancellation import cancel
 from backend.learning.projection import Projection, unit_rows
 from backend.service.insight.photo_map import ask_for_new_map, draw_map, map_points, read_map
 from backend.service.pool.similarity_index import SimilarityIndex, write_similarity_index

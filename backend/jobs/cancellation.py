@@ -28,7 +28,7 @@ def cancel(ledger: JobLedger, project_id: int, job_id: str) -> Job:
     return _job_of(ledger, project_id, job_id)
 
 
-def again(ledger: JobLedger, project_id: int, job_id: str) -> tuple[str, bool]:
+def retry(ledger: JobLedger, project_id: int, job_id: str) -> tuple[str, bool]:
     """Ask once more for what a job was asked for that was cancelled or failed; as `request`.
 
     Raises:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from backend.errors import BackendError, NotFoundError
-from backend.jobs.cancelling import again, cancel, cancelled_at
+from backend.jobs.cancellation import cancel, cancelled_at, retry
 from backend.jobs.kinds import JobStatus
 from backend.jobs.ledger import JobLedger
 from backend.jobs.worker_name import WorkerName
@@ -93,9 +93,9 @@ def test_only_the_project_s_own_jobs_are_cancelled(ledger: JobLedger) -> None:
 def test_a_cancelled_job_starts_again_with_what_it_was_asked(ledger: JobLedger) -> None:
     job_id, _ = ledger.request("embed", 1, {"unseen": True})
     with pytest.raises(BackendError, match="only a cancelled or failed one"):
-        again(ledger, 1, job_id)
+        retry(ledger, 1, job_id)
     cancel(ledger, 1, job_id)
-    fresh, new = again(ledger, 1, job_id)
+    fresh, new = retry(ledger, 1, job_id)
     assert new
     assert ledger.get(fresh).payload == {"unseen": True}
     with ledger.database.session() as session:
@@ -133,7 +133,7 @@ def test_starting_an_old_job_again_does_not_overrule_a_newer_request(ledger: Job
     old, _ = ledger.request("reembed", 1, {"backbone": "a", "promote": True})
     cancel(ledger, 1, old)
     newer, _ = ledger.request("reembed", 1, {"backbone": "b"})
-    assert again(ledger, 1, old) == (newer, False)
+    assert retry(ledger, 1, old) == (newer, False)
     assert ledger.get(newer).payload == {"backbone": "b", "promote": True}
 
 
