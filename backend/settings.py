@@ -56,6 +56,11 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("basic_auth_password", "basic_auth_pass"),
         description="Password that callers must send. BASIC_AUTH_PASS, the name that Label Studio's own backends use, is taken too.",
     )
+    sign_in: bool = Field(
+        True,
+        description="Where Basic credentials and LABEL_STUDIO_URL are set: people may open the pages by signing in with their session or token of Label Studio too, and see and change what they may there. false: Basic credentials only.",
+    )
+    sign_in_hours: float = Field(8.0, gt=0, le=168, description="How long a person stays signed in, in hours.")
     webhook_secret: str = Field(
         "",
         repr=False,
@@ -190,6 +195,11 @@ class Settings(BaseSettings):
                 f"BASIC_AUTH_USER and BASIC_AUTH_PASSWORD go together, and {missing} is empty: set both, or neither"
             )
         return self
+
+    @property
+    def signs_in(self) -> bool:
+        """Whether people may sign in: the pages ask for credentials, and there is a Label Studio to ask about them."""
+        return self.sign_in and bool(self.basic_auth_user and self.label_studio_url)
 
     @property
     def listens_beyond_this_machine(self) -> bool:

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from flask import Flask, Response, g, request
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.wrappers import Response as AnyResponse
 
 from backend import metrics
 from backend.api.attribution import attribution_blueprint
@@ -26,7 +27,9 @@ from backend.api.monitoring import monitoring_blueprint
 from backend.api.openapi import openapi_blueprint
 from backend.api.options import options_blueprint
 from backend.api.projects import projects_blueprint
+from backend.api.sessions import Sessions
 from backend.api.sheets import sheets_blueprint
+from backend.api.sign_in import sign_in_blueprint
 from backend.api.throttle import Throttle
 from backend.dashboard import dashboard_blueprint
 from backend.errors import (
@@ -69,6 +72,8 @@ def create_app(runtime: Runtime, jobs: JobQueue) -> Flask:
     app.config.update({BODY_LIMIT: most, BODY_BUDGET: BodyBudget(2 * most)})
     app.json.sort_keys = False  # type: ignore[attr-defined]
     spool = EventSpool(runtime.settings.state_dir / SPOOL)
+    throttle = Throttle()
+    sessions = Sessions(3600 * runtime.settings.sign_in_hours)
     for blueprint in (
         contract_blueprint(runtime, jobs, spool),
         projects_blueprint(runtime, jobs),
@@ -81,18 +86,18 @@ def create_app(runtime: Runtime, jobs: JobQueue) -> Flask:
         options_blueprint(runtime),
         attribution_blueprint(runtime),
         dashboard_blueprint(runtime),
+        sign_in_blueprint(runtime.settings, sessions, throttle),
     ):
         app.register_blueprint(blueprint)
-    throttle = Throttle()
 
     @app.before_request
-    def start_clock() -> Response | None:
+    def start_clock() -> AnyResponse | None:
         g.started = time.monotonic()
         given = request.headers.get(REQUEST_ID, "")
         g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex[:16]
         g.log_names = ExitStack()
         g.log_names.enter_context(logged_as(request=g.request_id))
-        return require_credentials(runtime.settings, throttle, request)
+        return require_credentials(runtime.settings, throttle, sessions)
 
     @app.after_request
     def count(response: Response) -> Response:

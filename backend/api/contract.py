@@ -28,7 +28,8 @@ from backend.api.requests import (
     StartTrainingBody,
     WebhookBody,
 )
-from backend.errors import BackendError
+from backend.dashboard.visitor import visitor
+from backend.errors import BackendError, NotFoundError
 from backend.jobs.kinds import JobKind
 from backend.jobs.queue import JobQueue
 from backend.service.context.context import Runtime
@@ -131,7 +132,10 @@ def contract_blueprint(runtime: Runtime, jobs: JobQueue, spool: EventSpool) -> B
         job_id = query.wanted or body.wanted
         if not job_id:
             raise BackendError("/job_status needs `job`, the id of a job.", reason="bad_request")
-        return jsonify(describe_job(runtime.settings, jobs.ledger.get(job_id)))
+        found = jobs.ledger.get(job_id)
+        if not visitor().sees([found.project_id]):
+            raise NotFoundError(f"There is no job {job_id!r}; GET /projects/<id>/jobs lists them.")
+        return jsonify(describe_job(runtime.settings, found))
 
     return blueprint
 

@@ -27,6 +27,7 @@ from backend.api.contract import describe_job
 from backend.api.describe import Answer, described
 from backend.api.requests import CompareQuery, DaysQuery, LimitQuery, OverrideBody, TrainingOptions
 from backend.dashboard.person import refuse_other_sites
+from backend.dashboard.visitor import visitor
 from backend.jobs.cancellation import cancel
 from backend.jobs.kinds import JobStatus
 from backend.jobs.queue import JobQueue
@@ -58,7 +59,9 @@ def projects_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
     def projects() -> Answer:
         with runtime.database.session() as session:
             counts = count_all_tasks(session)
-        return jsonify({"projects": [_describe(project, counts[project.id]) for project in list_projects(runtime)]})
+        found = list_projects(runtime)
+        shown = visitor().sees([project.id for project in found])
+        return jsonify({"projects": [_describe(item, counts[item.id]) for item in found if item.id in shown]})
 
     @blueprint.get("/<int:project_id>")
     @described("One project.", answers={200: ProjectAnswer})

@@ -11,6 +11,7 @@ from backend.dashboard.page import ProjectPage
 from backend.dashboard.person import mark_browser
 from backend.dashboard.registry import PAGES
 from backend.dashboard.views.projects import projects_overview
+from backend.dashboard.visitor import visitor
 from backend.service.context.context import Runtime
 from backend.service.projects.project import find_project, list_projects
 from backend.storage.schema import Project
@@ -30,22 +31,28 @@ def dashboard_blueprint(runtime: Runtime) -> Blueprint:
     @blueprint.get("/")
     def projects() -> AnyResponse:
         found = list_projects(runtime)
+        shown = visitor().sees([project.id for project in found])
+        found = [project for project in found if project.id in shown]
         if len(found) == 1 and "all" not in request.args:
             return redirect(url_for("dashboard.project", project_id=found[0].id))
-        return _page("projects.html", projects=projects_overview(runtime, found))
+        return _page("projects.html", projects=projects_overview(runtime, found), may_write=visitor().may_write)
 
     for page in PAGES:
         path = f"/<int:project_id>/{page.name}" if page.name else "/<int:project_id>"
         blueprint.add_url_rule(path, endpoint=page.name or "project", view_func=_view(runtime, page))
 
-    @blueprint.after_request
-    def guard(response: Response) -> Response:
-        response.headers["Content-Security-Policy"] = POLICY
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "same-origin"
-        return response
-
+    blueprint.after_request(guard_page)
     return blueprint
+
+
+def guard_page(response: Response) -> Response:
+    """What a page may load and tell, said to the browser; the page of a person who signed in stays in no cache."""
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "same-origin"
+    if visitor().signed_in and response.mimetype == "text/html":
+        response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _view(runtime: Runtime, page: ProjectPage) -> Callable[[int], AnyResponse]:
@@ -53,7 +60,8 @@ def _view(runtime: Runtime, page: ProjectPage) -> Callable[[int], AnyResponse]:
         found = find_project(runtime, project_id)
         arguments = {name: value.replace("\0", "") for name, value in request.args.items()}  # no database takes it
         values = page.values(runtime, found, arguments)
-        return _page(page.template, page=page, pages=PAGES, heading=_heading(runtime, found), **values)
+        writes = visitor().may_write(project_id)
+        return _page(page.template, page=page, pages=PAGES, heading=_heading(runtime, found), writes=writes, **values)
 
     return view
 
@@ -69,4 +77,5 @@ def _heading(runtime: Runtime, project: Project) -> dict[str, object]:
 
 
 def _page(template: str, **values: object) -> Response:
-    return mark_browser(request, make_response(render_template(f"dashboard/{template}", **values)))
+    page = render_template(f"dashboard/{template}", visitor=visitor(), **values)
+    return mark_browser(request, make_response(page))

@@ -7,16 +7,16 @@ from urllib.parse import urlsplit
 
 from flask import Request, Response
 
+from backend.dashboard.visitor import visitor
 from backend.errors import BackendError
 
 COOKIE = "label_order_person"
 
 
 def person(request: Request) -> str:
-    """A name that tells two people apart: the Basic user with the browser's own mark, at most 64 characters."""
-    user = request.authorization.username if request.authorization else None
+    """A name that tells two people apart: who they are with the browser's own mark, at most 64 characters."""
     mark = request.cookies.get(COOKIE, "")
-    return f"{(user or 'somebody')[:30]}-{mark[:32] if mark.isalnum() else 'api'}"
+    return f"{(visitor().name or 'somebody')[:30]}-{mark[:32] if mark.isalnum() else 'api'}"
 
 
 def mark_browser(request: Request, response: Response) -> Response:

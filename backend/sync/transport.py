@@ -6,6 +6,7 @@ import ipaddress
 import threading
 from collections.abc import Mapping
 from functools import partial
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -62,6 +63,9 @@ class Transport:
         self._loopback = _is_loopback(self.url)
         self._local = threading.local()
 
+    def _credentials(self) -> AuthBase:
+        return _Authorization(self.token.authorization())
+
     def authorization(self) -> str:
         """The Authorization header for this Label Studio; send it nowhere else."""
         return self.token.authorization()
@@ -88,7 +92,7 @@ class Transport:
             response = self._send(
                 method,
                 path,
-                auth=_Authorization(self.token.authorization()),
+                auth=self._credentials(),
                 params=params,
                 json=json,
                 data=data,
@@ -119,6 +123,9 @@ class Transport:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = requests.Session()
+            session.cookies.set_policy(
+                DefaultCookiePolicy(allowed_domains=())
+            )  # what is sent is what we say, each time
             session.trust_env = not self._loopback  # proxies and certificates of the environment
             retry = Retry(
                 total=2, backoff_factor=0.5, status_forcelist=RETRIED_STATUSES, allowed_methods=["GET"], redirect=0,

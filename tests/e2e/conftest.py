@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from backend_process import BackendProcess
+from django_shell import run_in_django
 from ml_contract_server import MlContractServer
 from playwright.sync_api import Page, expect
 
@@ -154,26 +153,7 @@ def django(label_studio: LabelStudioProcess) -> Callable[[str], Any]:
     """Runs Python inside Label Studio's own Django; the code leaves its answer in `answer` (JSON)."""
 
     def run(code: str) -> Any:
-        program = "\n".join(
-            (
-                "import json, label_studio.server",
-                "label_studio.server._setup_env()",
-                "answer = None",
-                code,
-                "print('ANSWER ' + json.dumps(answer))",
-            )
-        )
-        done = subprocess.run(
-            [str(label_studio.venv_bin / "python"), "-c", program],
-            env=label_studio.environment(),
-            cwd=label_studio.data_dir,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        line = next(line for line in done.stdout.splitlines() if line.startswith("ANSWER "))
-        return json.loads(line.removeprefix("ANSWER "))
+        return run_in_django(label_studio, code)
 
     return run
 

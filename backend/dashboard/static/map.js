@@ -3,7 +3,7 @@ import { call, look } from "./jobs.js";
 import { colourPoints, drawLegend } from "./colours.js";
 import { plotter } from "./points.js";
 
-const { project, sheets, search } = document.getElementById("script").dataset;
+const { project, sheets, search, writes } = document.getElementById("script").dataset;
 const $ = (id) => document.getElementById(id);
 const say = (text) => { $("status").textContent = text; };
 const ON_SHEET = 24;
@@ -131,7 +131,8 @@ async function start() {
   function choose(found) {
     chosen = found.length ? new Set(found) : null;
     recolour();
-    for (const id of ["sheet", "search", "none"]) $(id).hidden = !chosen;
+    for (const id of ["search", "none"]) $(id).hidden = !chosen;
+    if (!chosen) $("sheet").hidden = true;
     if (!chosen) { say(`${count.toLocaleString("en")} photos${data.newer ? `; ${data.newer} newer ones are not on the map yet` : ""}.`); return; }
     const middle = [0, 1].map((axis) => found.reduce((sum, at) => sum + places[2 * at + axis], 0) / found.length);
     const far = (at) => (places[2 * at] - middle[0]) ** 2 + (places[2 * at + 1] - middle[1]) ** 2;
@@ -142,7 +143,7 @@ async function start() {
     const [label, share] = [...votes].sort((one, two) => two[1] - one[1])[0];
     const tasks = (list, most) => list.slice(0, most).map((at) => data.task[at]).join(",");
     say(`${found.length.toLocaleString("en")} photos chosen, ${open.length.toLocaleString("en")} without an answer; most are believed to be ${data.labels[label]} (${share.toLocaleString("en")}).`);
-    $("sheet").hidden = !open.length;
+    $("sheet").hidden = !open.length || writes !== "true";
     $("sheet").textContent = open.length > ON_SHEET ? `Open ${ON_SHEET} of the middle as a sheet` : `Open ${open.length} as a sheet`;
     $("sheet").href = `${sheets}?${new URLSearchParams({ kind: "chosen", tasks: tasks(open, ON_SHEET), label: data.labels[label] })}`;
     $("search").href = `${search}?tasks=${tasks(inner, IN_LIST)}`;

@@ -13,6 +13,7 @@ function line(job) {
   bar.max = 100;
   bar.value = job.percent;
   bar.setAttribute("aria-label", job.kind);
+  if (jobs.dataset.writes !== "true") { row.append(text, bar); return row; }
   const button = document.createElement("button");
   button.type = "button";
   button.className = "link";

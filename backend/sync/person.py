@@ -1,0 +1,118 @@
+"""What one person may see and change in Label Studio, asked with their own token or session, never with the backend's."""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+
+import requests
+from requests.auth import AuthBase
+
+from backend.errors import LabelStudioError
+from backend.sync.calls import as_object
+from backend.sync.transport import Transport
+
+SESSION_COOKIE = "sessionid"
+"""The name of Label Studio's session cookie: that of Django, which it does not change."""
+
+MOST_CREDENTIAL = 4096
+PAGE = 1000
+PATIENCE_SECONDS = 10.0
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_COOKIE_VALUE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]+")  # RFC 6265, section 4.1.1
+
+
+class Role(IntEnum):
+    """What a person may do with a project."""
+
+    NONE = 0
+    READ = 1
+    WRITE = 2
+
+
+class _SessionCookie(AuthBase):
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Cookie"] = f"{SESSION_COOKIE}={self._value}"
+        return request
+
+
+class _SessionTransport(Transport):
+    """Sends the session cookie of a person's browser instead of a token."""
+
+    def __init__(self, url: str, cookie: str, timeout: float) -> None:
+        super().__init__(url, cookie, timeout)
+        self._cookie = cookie
+
+    def _credentials(self) -> AuthBase:
+        return _SessionCookie(self._cookie)
+
+
+class PersonCalls:
+    """Label Studio as one person sees it. Redirects are refused: a token or cookie goes to its origin alone.
+
+    Args:
+        url: origin of Label Studio.
+        token: legacy or personal access token of the person.
+        cookie: or the value of the session cookie that their browser has for it.
+
+    Raises:
+        LabelStudioError: `label_studio_token`, what was given cannot be a token or the value of a cookie.
+    """
+
+    def __init__(self, url: str, *, token: str = "", cookie: str = "") -> None:
+        given, shape = (cookie, _COOKIE_VALUE) if cookie else (token.strip(), _TOKEN)
+        if len(given) > MOST_CREDENTIAL or not shape.fullmatch(given):
+            raise LabelStudioError("This is no token of Label Studio.", reason="label_studio_token")
+        make = _SessionTransport if cookie else Transport
+        self._transport = make(url, given, PATIENCE_SECONDS)
+
+    def name(self) -> str:
+        """Whose credential this is: their e-mail address, or the user name where there is none.
+
+        Raises:
+            LabelStudioError: Label Studio does not take it, or does not answer.
+        """
+        found = as_object(self._transport.call("GET", "/api/current-user/whoami"))
+        return str(found.get("email") or found.get("username") or found["id"])
+
+    def role(self, project_id: int) -> Role:
+        """What they may do with a project.
+
+        OPTIONS names what a view takes from this user, after the same checks as a change, and changes nothing.
+
+        Raises:
+            LabelStudioError: Label Studio does not take the credential any more, or does not answer.
+        """
+        path = f"/api/projects/{project_id}/"
+        try:
+            self._transport.call("GET", path, params={"include": "id"})
+        except LabelStudioError as error:
+            if error.reason in ("label_studio_not_found", "label_studio_forbidden"):
+                return Role.NONE
+            raise
+        try:
+            actions = as_object(self._transport.call("OPTIONS", path)).get("actions")
+        except LabelStudioError as error:
+            if error.reason in ("label_studio_forbidden", "label_studio_refused"):
+                return Role.READ
+            raise
+        return Role.WRITE if isinstance(actions, dict) and "PUT" in actions else Role.READ
+
+    def projects(self) -> frozenset[int]:
+        """The projects that they see.
+
+        Raises:
+            LabelStudioError: as for `role`.
+        """
+        found: set[int] = set()
+        page = 1
+        while True:
+            params = {"page": page, "page_size": PAGE, "include": "id"}
+            answer = as_object(self._transport.call("GET", "/api/projects/", params=params))
+            found.update(int(project["id"]) for project in answer["results"])
+            if not answer.get("next"):
+                return frozenset(found)
+            page += 1
