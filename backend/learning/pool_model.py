@@ -17,6 +17,7 @@ from backend.learning.probabilities import geometric_mean, hard_labels, linear_w
 from backend.learning.projection import Projection, fit_projection, unit_rows
 from backend.learning.propagation import SpreadingGraph
 from backend.learning.relevance import RelevanceHints, learn_relevance, with_relevance
+from backend.learning.same_photo import same_photos
 
 FloatArray = NDArray[np.float32]
 
@@ -30,9 +31,6 @@ believed never depends on what was believed before."""
 PRIOR_BALANCE = 0.75
 """How far the prior's labels are made equally common over the pool: 0 = left alone, 1 = wholly. Wholly names more photos
 rightly before any annotation, and fewer after ten (docs/ordering.md)."""
-
-SAME_PHOTO = 0.999
-"""Cosine in the graph's space from which two photos are the same one, read or compressed another time."""
 
 EXTENSION_ROWS = 20_000
 """Most images of the pool that an exported extension carries."""
@@ -215,14 +213,10 @@ class PoolModel:
         self._linear = fit_ridge(self._features, hard_labels(labels, rows, own), trust)
         beliefs = geometric_mean(labels, self._linear.probabilities(self._features), weight=linear_weight(rows.size))
         beliefs = self._with_relevance(beliefs)
-        self._answer_copies(beliefs, self._annotated, own)
+        place, copy_row = same_photos(self.neighbours, self.similarities, self._annotated)
+        beliefs[copy_row] = own[place]
         beliefs[rows] = own
         return beliefs
-
-    def _answer_copies(self, beliefs: FloatArray, rows: NDArray[np.intp], answers: FloatArray) -> None:
-        """Give the answers [m, L] of `rows` [m] to their copies: neighbours that lie at the same place."""
-        place, slot = np.nonzero((self.similarities[rows] >= SAME_PHOTO) & (self.neighbours[rows] >= 0))
-        beliefs[self.neighbours[rows[place], slot]] = answers[place]
 
     def _learnt_relevance(self, rows: NDArray[np.intp], targets: FloatArray) -> FloatArray | None:
         if self.hints is None or self.n == 0:

@@ -1,31 +1,53 @@
-"""Photos that are the same file are asked about once."""
+"""Photos that show the same picture are asked about once."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from backend.learning.same_photo import same_photos
 from backend.priority.default import Ranked
-from backend.priority.pool_view import BoolArray, PoolView
+from backend.priority.pool_view import BoolArray, IntArray, PoolView
 
 
-def duplicates(view: PoolView, candidates: BoolArray) -> BoolArray:
-    """Candidates that show what another photo shows, by equal digests: bool [n].
+def duplicates(view: PoolView, candidates: BoolArray, answered: IntArray) -> BoolArray:
+    """Candidates that show what another photo shows, by equal digests or by their place in the graph: bool [n].
 
-    Of several candidates the first keeps its place; where one was labelled or skipped already, all of them are copies.
+    Of several candidates the first keeps its place; where one was answered already, all of them are copies. Photos of one
+    digest are copies of a skipped one too. Being like a copy makes no copy: of a slow series of photos, each like the one
+    before, every few are asked about.
     What is believed of a copy is the answer that the other got: they lie at the same place.
 
     Args:
-        view: a view in digest order; one without digests has no copies.
+        view: a view in digest order; one without digests and neighbours has no copies.
         candidates: bool [n], rows that may be asked about.
+        answered: int [m], rows with an answer that is learned from.
     """
     found: BoolArray = np.zeros(view.n, dtype=bool)
-    if view.digests is None:
-        return found
-    seen = {view.digests[row] for row in np.flatnonzero(view.labelled)}
+    seen = set() if view.digests is None else {view.digests[row] for row in np.flatnonzero(view.labelled)}
+    like = _alike(view)
+    for row in answered:
+        found[like.get(int(row), [])] = True
     for row in np.flatnonzero(candidates):
-        found[row] = view.digests[row] in seen
-        seen.add(view.digests[row])
+        if view.digests is not None:
+            found[row] |= view.digests[row] in seen
+            seen.add(view.digests[row])
+        if not found[row] and row in like:
+            found[like[row]] = True
+    found &= candidates
     return found
+
+
+def _alike(view: PoolView) -> Mapping[int, list[int]]:
+    """row -> rows that show the same, for those that have any; in both directions."""
+    like: dict[int, list[int]] = {}
+    if view.neighbours is None or view.similarities is None:
+        return like
+    for row, other in zip(*(pair.tolist() for pair in same_photos(view.neighbours, view.similarities)), strict=True):
+        like.setdefault(row, []).append(other)
+        like.setdefault(other, []).append(row)
+    return like
 
 
 def with_duplicates_last(ranked: Ranked, repeated: BoolArray) -> Ranked:

@@ -58,10 +58,11 @@ def order_pool(
     in_sample = evaluation_mask(names, options.evaluation_share)
     held_out = in_sample & ~view.labelled
     candidates = ~view.labelled & ~held_out
-    repeated = duplicates(view, candidates)
+    answered = _learned_from(view, in_sample)
+    repeated = duplicates(view, candidates, answered)
     candidates &= ~repeated
     if options.strategy == "default":
-        ranked = rank_default(view, candidates, _learned_from(view, in_sample), options)
+        ranked = rank_default(view, candidates, answered, options)
     else:
         ranked = _rank_by_strategy(view, candidates, options, strategies[options.strategy])
     ranked = with_duplicates_last(ranked, repeated)
@@ -74,12 +75,16 @@ def order_pool(
     priority = np.minimum(np.minimum.accumulate(priority), np.float32(1.0))
     components = {name: values[rows].astype(np.float32) for name, values in ranked.components.items()}
     components["evaluation"] = is_evaluation.astype(np.float32)
-    reasons = _reasons(view, rows[: options.window], components, is_evaluation)
+    reasons = _reasons(view, rows[: options.window], components, is_evaluation, repeated)
     return Order(original[rows], priority, components, reasons, is_evaluation)
 
 
 def _reasons(
-    view: PoolView, rows: IntArray, components: Mapping[str, FloatArray], is_evaluation: BoolArray
+    view: PoolView,
+    rows: IntArray,
+    components: Mapping[str, FloatArray],
+    is_evaluation: BoolArray,
+    repeated: BoolArray,
 ) -> list[str]:
     shown = view.probabilities if view.shown is None else view.shown
     untouched = UntouchedBranches(view, shown)
@@ -90,6 +95,7 @@ def _reasons(
             view.label_names,
             believed=None if view.shown is None else view.probabilities[row],
             evaluation=bool(is_evaluation[place]),
+            repeated=bool(repeated[row]),
             anything_labelled=bool(view.labelled.any()),
             untouched=untouched.phrase(int(row)),
         )

@@ -22,6 +22,7 @@ def reason(
     *,
     believed: FloatArray | None = None,
     evaluation: bool = False,
+    repeated: bool = False,
     anything_labelled: bool = True,
     untouched: str | None = None,
 ) -> str:
@@ -33,11 +34,14 @@ def reason(
         label_names: names of the L labels; empty: labels are numbered.
         believed: float32 [L], what its neighbours say, where the suggestion comes from something else.
         evaluation: it belongs to the evaluation sample.
+        repeated: it shows what another image shows that was answered or comes earlier.
         anything_labelled: whether any image was annotated yet; before, each is unlike anything labelled.
         untouched: what was not labelled yet at all, in words, such as "no tennis labelled yet".
     """
     if evaluation:
         return "part of the random sample that accuracy is measured on"
+    if repeated:
+        return "the same picture as another one, whose answer is its suggestion"
     shown = np.nan_to_num(shown)
     grounds: list[tuple[float, str]] = []
     if components.get("relevance", 1.0) < 0.5:

@@ -1,4 +1,4 @@
-"""Photos that show the same: pairs that lie at nearly one place of the graph, kept for sheets to answer together."""
+"""Photos that show the same picture (`same_photos`), kept for sheets to answer together."""
 
 from __future__ import annotations
 
@@ -9,30 +9,25 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from backend.learning.same_photo import same_photos
 from backend.service.context.context import Runtime
 from backend.service.pool.arrays import read_arrays, write_arrays
 from backend.service.pool.cache import ProjectPool
 from backend.service.versions.artifacts import project_folder
 
-NEARLY_SAME = 0.97
-"""Cosine in the graph's space from which two photos are taken for near-duplicates: cut, resized or a moment later."""
-
 NAMES = ("photos", "task_ids", "groups")  # of the arrays in the file
 
 
-def duplicate_groups(
-    neighbours: NDArray[np.integer], similarities: NDArray[np.floating], nearly: float = NEARLY_SAME
-) -> NDArray[np.int32]:
+def duplicate_groups(neighbours: NDArray[np.integer], similarities: NDArray[np.float32]) -> NDArray[np.int32]:
     """The group of near-duplicates that each photo is in: int32 [n], -1 for a photo that is alone.
 
     Args:
-        neighbours: int [n, j], rows of the nearest photos; -1 = none.
-        similarities: float [n, j], their cosines.
-        nearly: cosine from which two photos show the same.
+        neighbours: int [n, j], rows of the nearest photos, most similar first; -1 = none.
+        similarities: float32 [n, j], their cosines.
     """
     n = neighbours.shape[0]
-    rows, slots = np.nonzero((similarities >= nearly) & (neighbours >= 0))
-    links = sparse.coo_matrix((np.ones(rows.size, dtype=bool), (rows, neighbours[rows, slots])), shape=(n, n))
+    rows, others = same_photos(neighbours, similarities)
+    links = sparse.coo_matrix((np.ones(rows.size, dtype=bool), (rows, others)), shape=(n, n))
     _, group = connected_components(links, directed=False)
     sizes = np.bincount(group, minlength=1)
     return np.where(sizes[group] > 1, group, -1).astype(np.int32)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from backend import rank
 from backend.errors import LabelConfigError, NotFoundError, SettingsError
@@ -18,6 +20,7 @@ from tests.unit.features.own_network import write_network
 pytestmark = pytest.mark.unit
 
 CLASSES = ["cat", "coffee", "rocket"]
+REPEATED = "the same picture as another one, whose answer is its suggestion"
 
 
 def clusters(n: int = 60, width: int = 16) -> tuple[np.ndarray, np.ndarray]:
@@ -70,6 +73,25 @@ def test_a_folder_with_the_labels_so_far(folder: Path, tmp_path: Path) -> None:
     places = list(ranking)
     assert not {folder / name for name in labels} & {place.photo for place in places}
     assert np.mean([place.label == place.photo.parent.name for place in places]) > 0.9
+
+
+def test_the_same_picture_in_other_files_is_asked_about_once(folder: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    shutil.copytree(folder, photos)
+    (photos / "broken.jpg").unlink()
+    with Image.open(photos / "cat" / "3.jpg") as picture:
+        picture.save(photos / "again.jpg", quality=50)
+        width, height = picture.size
+        picture.crop((2, 2, width - 2, height - 2)).save(photos / "cut.jpg", quality=90)
+    settings = installation_settings(tmp_path)
+    alike = {photos / "cat" / "3.jpg", photos / "again.jpg", photos / "cut.jpg"}
+    before = {place.photo: place for place in rank(photos, classes=CLASSES, settings=settings)}
+    assert [before[photo].reason == REPEATED for photo in sorted(alike)].count(True) == 2
+    first_copy = min(place.position for place in before.values() if place.reason == REPEATED)
+    assert all(place.reason == REPEATED for place in before.values() if place.position >= first_copy)
+    after = {place.photo: place for place in rank(photos, {"again.jpg": "rocket"}, classes=CLASSES, settings=settings)}
+    others = [after[photo] for photo in sorted(alike - {photos / "again.jpg"})]
+    assert [(place.label, place.reason) for place in others] == [("rocket", REPEATED)] * 2
 
 
 def test_a_network_of_ones_own_that_knows_nothing_of_imagenet(folder: Path, tmp_path: Path) -> None:

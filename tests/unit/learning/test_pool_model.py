@@ -178,3 +178,15 @@ def test_a_copy_of_an_annotated_photo_gets_its_answer() -> None:
     beliefs = model.propagate(rows, EYE[[*[truth[0]] * 5, other]])
     assert beliefs[0].argmax() == other
     assert beliefs[300] == pytest.approx(beliefs[0])
+
+
+def test_the_most_alike_answer_is_that_of_a_copy() -> None:
+    embeddings, _, prior = clusters(n=400, width=64)
+    noise = np.random.default_rng(1).normal(size=(2, 64))
+    nearly = embeddings[:1] + np.array([[0.25], [0.1]]) * noise
+    model = PoolModel(np.concatenate([embeddings, nearly]).astype(np.float16), np.concatenate([prior, prior[:2]]))
+    assert 0.92 < float(model.space[0] @ model.space[400]) < float(model.space[0] @ model.space[401]) < 0.999
+    beliefs = model.propagate(np.array([400, 401]), EYE[[2, 3]])
+    assert beliefs[0] == pytest.approx(EYE[3])
+    turned = model.propagate(np.array([401, 400]), EYE[[2, 3]])
+    assert turned[0] == pytest.approx(EYE[2])
