@@ -2,8 +2,8 @@
 
 Starts the real server on a database of embedded tasks (made-up embeddings), without Label Studio, and sends events at an
 even rate whether the server keeps up or not. An answer's time counts from the moment when its event was due, so that a
-server that is behind is seen to be. Printed: answers by status, their times, how long /health took meanwhile, and
-whether every annotation is stored; the command fails if one is not.
+server that is behind is seen to be. Printed: answers by status, their times, how long /health took meanwhile, the same
+for a Flask application that answers a constant, and whether every annotation is stored; the command fails if one is not.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from backend.settings import Settings
 from backend.storage.database import Database
 from backend.storage.schema import Annotation
 from benchmarks.latency import PROJECT, annotation_event, fill, label_config, label_names, queue
-from benchmarks.servers import idle, wait
+from benchmarks.servers import constant_server, idle, wait
 
 LABELS = 20
 HEALTH_EVERY = 0.1  # seconds
@@ -44,7 +44,15 @@ class Load:
     statuses: Counter[int] = field(default_factory=Counter)
     health: list[float] = field(default_factory=list)
     seconds: float = 0.0
-    stored: int = 0
+
+
+@dataclass
+class Loads:
+    """The load on the backend, what was stored of it, and the same load on a constant answer."""
+
+    backend: Load
+    stored: int
+    constant: Load
 
 
 def send(url: str, bodies: list[bytes], seconds: float, clients: int) -> Load:
@@ -100,7 +108,7 @@ def stored(settings: Settings) -> int:
     return count
 
 
-def measure(folder: Path, settings: Settings, *, events: int, seconds: float, clients: int) -> Load:
+def measure(folder: Path, settings: Settings, *, events: int, seconds: float, clients: int) -> Loads:
     names = label_names(LABELS)
     truth = fill(settings, events, names, 0)
     config = label_config(names)
@@ -124,8 +132,9 @@ def measure(folder: Path, settings: Settings, *, events: int, seconds: float, cl
         end = time.monotonic() + 60  # an event that a file took is taken in within seconds
         while (count := stored(settings)) < events and time.monotonic() < end:
             time.sleep(0.5)
-        found.stored = count
-    return found
+    with constant_server() as plain:
+        constant = send(plain, bodies, seconds, clients)
+    return Loads(found, count, constant)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -146,10 +155,11 @@ def main(arguments: list[str] | None = None) -> int:
             wordnet_dir=options.wordnet_dir.resolve(),
         )
         found = measure(Path(folder), settings, events=options.events, seconds=options.seconds, clients=options.clients)
-    for name, times in (("webhook, from when it was due", found.answers), ("/health meanwhile", found.health)):
-        p50, p99 = (1000 * float(np.percentile(times, part)) for part in (50, 99))
-        print(f"{name:30} median {p50:8.1f} ms   p99 {p99:8.1f} ms   worst {1000 * max(times):8.1f} ms")
-    print(f"{len(found.answers):,} events in {found.seconds:.1f} s; answers by status: {dict(found.statuses)}")
+    for name, load in (("backend", found.backend), ("constant answer", found.constant)):
+        for what, times in (("webhook, from when it was due", load.answers), ("/health meanwhile", load.health)):
+            p50, p99 = (1000 * float(np.percentile(times, part)) for part in (50, 99))
+            print(f"{name:16} {what:30} median {p50:8.1f} ms   p99 {p99:8.1f} ms   worst {1000 * max(times):8.1f} ms")
+        print(f"{name:16} {len(load.answers):,} events in {load.seconds:.1f} s; answers: {dict(load.statuses)}")
     print(f"{found.stored:,} of {options.events:,} annotations stored")
     return 0 if found.stored == options.events else 1
 

@@ -33,8 +33,9 @@ from backend.errors import BackendError, NotFoundError
 from backend.jobs.kinds import JobKind
 from backend.jobs.queue import JobQueue
 from backend.service.context.context import Runtime
+from backend.service.ingest.intake import EventIntake
 from backend.service.ingest.spool import EventSpool
-from backend.service.ingest.webhooks import ACTIONS, handle_event
+from backend.service.ingest.webhooks import ACTIONS
 from backend.service.projects.project import project_id_of, set_up_from_payload, set_up_project
 from backend.service.queue.predict import FIRST_VERSION, Predictor
 from backend.service.versions.registry import version_names
@@ -50,6 +51,7 @@ def contract_blueprint(runtime: Runtime, jobs: JobQueue, spool: EventSpool) -> B
     """The endpoints that Label Studio calls."""
     blueprint = Blueprint("contract", __name__)
     predictor = Predictor(runtime)
+    intake = EventIntake(runtime)
 
     @blueprint.get("/")
     @described("For people the pages, for programs the same as /health.", answers={200: HealthAnswer})
@@ -101,7 +103,7 @@ def contract_blueprint(runtime: Runtime, jobs: JobQueue, spool: EventSpool) -> B
         metrics.EVENTS.labels(body.action if body.action in ACTIONS else "unknown").inc()
         event = body.model_dump(exclude_unset=True)
         try:
-            outcome = handle_event(runtime, body.action, event)
+            outcome = intake.take(body.action, event)
         except SQLAlchemyError as error:
             log.error("%s goes to a file, the database failed: %s", body.action, str(error).splitlines()[0])
             return _keep_for_later(spool, body.action, event)

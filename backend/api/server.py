@@ -26,7 +26,7 @@ def build_app(settings: Settings) -> Flask:
     from backend.service.context.context import Runtime
     from backend.storage.database import Database
 
-    database = Database(settings.resolved_database_url, patience=PATIENCE_SECONDS)
+    database = Database(settings.resolved_database_url, patience=PATIENCE_SECONDS, durable=True)
     queue = JobQueue(settings, database)
     runtime = Runtime(settings, database, queue, low_latency=True)
     threading.Thread(target=_open_backbone, args=(runtime,), name="open-backbone", daemon=True).start()

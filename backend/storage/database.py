@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,22 +33,28 @@ class Database:
     Args:
         url: SQLAlchemy's.
         patience: seconds that a writer waits for another one; SQLite only.
+        durable: a commit waits for the disk, and survives the loss of power; PostgreSQL's do anyway.
     """
 
-    def __init__(self, url: str, *, patience: float = 30.0) -> None:
+    def __init__(self, url: str, *, patience: float = 30.0, durable: bool = False) -> None:
         self.url = make_url(url)
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         connect_args: dict[str, Any] = {"timeout": patience, "check_same_thread": False} if self.is_sqlite else {}
         self.engine: Engine = create_engine(self.url, connect_args=connect_args, pool_pre_ping=not self.is_sqlite)
         if self.is_sqlite:
-            event.listen(self.engine, "connect", _tune_sqlite)
+            event.listen(self.engine, "connect", partial(_tune_sqlite, durable))
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     @property
     def is_sqlite(self) -> bool:
         """Whether the embedded database is used."""
-        return self.url.get_backend_name() == "sqlite"
+        return self.dialect == "sqlite"
+
+    @property
+    def dialect(self) -> str:
+        """The engine's name of its database: sqlite or postgresql."""
+        return self.url.get_backend_name()
 
     @property
     def driver_error(self) -> type[Exception]:
@@ -63,7 +70,7 @@ class Database:
 
     def insert(self, table: type[Base]) -> SqliteInsert | PostgresqlInsert:
         """An INSERT that knows ON CONFLICT, in the dialect of this database."""
-        return insert_into(table, self.url.get_backend_name())
+        return insert_into(table, self.dialect)
 
     def insert_rows(self, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> SqliteInsert | PostgresqlInsert:
         """An INSERT of rows of equal columns. SQLAlchemy compiles a list anew each time, but that of one row only once."""
@@ -86,9 +93,9 @@ class Database:
         self.engine.dispose()
 
 
-def _tune_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
+def _tune_sqlite(durable: bool, connection: Any, _record: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")  # readers and one writer at the same time
-    cursor.execute("PRAGMA synchronous=NORMAL")  # safe against a killed process in WAL mode
+    cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")  # both survive a killed process
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -11,6 +11,8 @@ from backend.storage.schema import Base
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
+
+Upsert: TypeAlias = "SqliteInsert | PostgresqlInsert"
 
 
 def insert_into(table: type[Base], dialect: str) -> SqliteInsert | PostgresqlInsert:

@@ -34,7 +34,10 @@ def run_worker(settings: Settings, lane: Lane) -> None:
     runtime = Runtime(settings, database, queue)
     poll = partial(poll_projects, runtime)
     spool = EventSpool(settings.state_dir / SPOOL)
-    take_in = partial(spool.take_in, runtime)
+    durable = Database(
+        settings.resolved_database_url, durable=True
+    )  # else a file might go before its event has arrived
+    take_in = partial(spool.take_in, Runtime(settings, durable, queue))
     clocks: dict[Callable[[], object], float] = {poll: settings.poll_seconds} if lane is Lane.QUICK else {}
     if lane is Lane.QUICK:
         clocks[take_in] = SPOOL_SECONDS

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from backend.errors import BackendError
 from backend.files import write_atomically
 from backend.service.context.context import Runtime
-from backend.service.ingest.webhooks import handle_event
+from backend.service.ingest.intake import take_all
 
 log = logging.getLogger(__name__)
 
 SPOOL = "events"  # the folder, below STATE_DIR
 SUFFIX = ".json"
+AT_ONCE = 100  # events of a transaction
 
 
 class EventSpool:
@@ -53,21 +54,38 @@ class EventSpool:
     def take_in(self, runtime: Runtime) -> int:
         """Handle the events that wait; how many were. What the database does not take yet stays for the next time."""
         done = 0
-        for path in self.waiting():
+        waiting = self.waiting()
+        for start in range(0, len(waiting), AT_ONCE):
+            events = self._read(waiting[start : start + AT_ONCE])
             try:
-                event = json.loads(path.read_text(encoding="utf-8"))
-                handle_event(runtime, event["action"], event["payload"])
-            except FileNotFoundError:  # another process was faster
-                continue
+                outcomes = take_all(runtime, list(events.values()))
             except SQLAlchemyError as error:
-                log.warning("%d events wait for the database: %s", len(self.waiting()), str(error).splitlines()[0])
+                log.warning("%d events wait for the database: %s", len(waiting) - done, str(error).splitlines()[0])
                 return done
-            except (BackendError, ValueError, KeyError, TypeError) as error:
-                log.error("the kept event %s cannot be used and is laid aside: %s", path.name, error)
-                path.replace(path.with_suffix(".refused"))
-                continue
-            path.unlink(missing_ok=True)
-            done += 1
+            for path, outcome in zip(events, outcomes, strict=True):
+                if isinstance(outcome, Exception):
+                    _lay_aside(path, outcome)
+                else:
+                    path.unlink(missing_ok=True)
+                    done += 1
         if done:
             log.info("%d events that were kept in files are stored", done)
         return done
+
+    def _read(self, paths: Sequence[Path]) -> dict[Path, tuple[str, Mapping[str, Any]]]:
+        found = {}
+        for path in paths:
+            try:
+                event = json.loads(path.read_text(encoding="utf-8"))
+                found[path] = (str(event["action"]), event["payload"])
+            except FileNotFoundError:  # another process was faster
+                continue
+            except (ValueError, KeyError, TypeError) as error:
+                _lay_aside(path, error)
+        return found
+
+
+def _lay_aside(path: Path, error: Exception) -> None:
+    log.error("the kept event %s cannot be used and is laid aside: %s", path.name, error)
+    with contextlib.suppress(FileNotFoundError):  # another process was faster
+        path.replace(path.with_suffix(".refused"))

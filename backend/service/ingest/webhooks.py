@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping
 
 from sqlalchemy.orm import Session
 
@@ -13,30 +11,15 @@ from backend.errors import BackendError, LabelConfigError
 from backend.jobs.kinds import JobKind
 from backend.labels import LabelConfig
 from backend.service.context.context import Runtime
-from backend.service.projects.annotations import annotation_values, record_annotations, record_deletions
-from backend.service.projects.payloads import is_row_id, read_annotation, read_task
+from backend.service.ingest.annotation_events import ANNOTATED, store_annotated
+from backend.service.ingest.event_parts import EventOutcome, Payload, listed, readable
+from backend.service.projects.annotations import record_deletions
+from backend.service.projects.payloads import is_row_id, read_task
 from backend.service.projects.project import project_id_of, set_up_from_payload
 from backend.service.projects.tasks import forget_tasks, record_tasks
 from backend.storage.schema import Project
 
 log = logging.getLogger(__name__)
-
-Payload = Mapping[str, Any]
-S = TypeVar("S")
-
-
-@dataclass(frozen=True)
-class EventOutcome:
-    """What an event led to.
-
-    Attributes:
-        jobs: those that were asked for, by kind.
-        rejected: why parts of the event were left out, a sentence for each; the others are stored.
-    """
-
-    project_id: int
-    jobs: dict[str, str]
-    rejected: tuple[str, ...] = ()
 
 
 def handle_event(runtime: Runtime, action: str, payload: Payload) -> EventOutcome:
@@ -48,6 +31,12 @@ def handle_event(runtime: Runtime, action: str, payload: Payload) -> EventOutcom
         NotFoundError: the payload names no project.
         BackendError: `bad_event`, nothing in the event can be read.
     """
+    if action in ANNOTATED:
+        outcome = store_annotated(runtime, [payload])[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+        log_rejected(action, outcome)
+        return outcome
     project_id = project_id_of(payload.get("project"))
     try:
         project = set_up_from_payload(runtime, payload.get("project"))
@@ -60,39 +49,17 @@ def handle_event(runtime: Runtime, action: str, payload: Payload) -> EventOutcom
         return EventOutcome(project_id, {})
     rejected: list[str] = []
     kinds = handler(runtime, project, payload, rejected)
-    for fault in rejected:
-        log.warning("%s of project %s: %s", action, project_id, fault)
-    return EventOutcome(project_id, {kind: runtime.jobs.enqueue(kind, project_id) for kind in kinds}, tuple(rejected))
+    outcome = EventOutcome(
+        project_id, {kind: runtime.jobs.enqueue(kind, project_id) for kind in kinds}, tuple(rejected)
+    )
+    log_rejected(action, outcome)
+    return outcome
 
 
-def _annotated(runtime: Runtime, project: Project, payload: Payload, rejected: list[str]) -> tuple[JobKind, ...]:
-    items = _listed(payload.get("annotation"))
-    tasks = {state.id: item for item, state in _readable(_listed(payload.get("task")), read_task, rejected)}
-    known: list[tuple[int, Payload]] = []
-    for item, state in _readable(items, read_annotation, rejected):
-        task_id = _task_of(item, tasks)
-        if task_id is None:
-            rejected.append(f"Annotation {state.id} names no task.")
-        else:
-            known.append((task_id, item))
-    if not known:
-        raise BackendError(rejected[0] if rejected else "The event holds no annotation.", reason="bad_event")
-    with runtime.database.session() as session:
-        named = dict.fromkeys(task_id for task_id, _ in known)
-        shown = [tasks[task_id] for task_id in named if task_id in tasks and tasks[task_id].get("data")]
-        _store_tasks(session, runtime, project, shown)
-        states = [annotation_values(task_id, item) for task_id, item in known]
-        changed = record_annotations(session, runtime.database, project.id, states)
-    return (JobKind.REFRESH,) if changed else ()
-
-
-def _task_of(annotation: Payload, tasks: Mapping[int, Payload]) -> int | None:
-    """The task of an annotation: the one it names, else the only one of the event."""
-    named = annotation.get("task")
-    named = named.get("id") if isinstance(named, Mapping) else named
-    if named is None and len(tasks) == 1:
-        return next(iter(tasks))
-    return named if is_row_id(named) else None
+def log_rejected(action: str, outcome: EventOutcome) -> None:
+    """Tell why parts of an event were left out."""
+    for fault in outcome.rejected:
+        log.warning("%s of project %s: %s", action, outcome.project_id, fault)
 
 
 def _annotations_deleted(
@@ -104,9 +71,9 @@ def _annotations_deleted(
 
 
 def _tasks_created(runtime: Runtime, project: Project, payload: Payload, rejected: list[str]) -> tuple[JobKind, ...]:
-    items = _listed(payload.get("tasks") or payload.get("task"))
+    items = listed(payload.get("tasks") or payload.get("task"))
     with runtime.database.session() as session:
-        _store_tasks(session, runtime, project, [item for item, _ in _readable(items, read_task, rejected)])
+        _store_tasks(session, runtime, project, [item for item, _ in readable(items, read_task, rejected)])
     # Imported annotations come with no event of their own: the listing brings them.
     return (JobKind.EMBED, JobKind.SYNC)
 
@@ -137,32 +104,13 @@ def _config(runtime: Runtime, project: Project) -> LabelConfig | None:
 
 def _ids(payload: Payload, *keys: str) -> Iterable[int]:
     for key in keys:
-        for item in _listed(payload.get(key)):
+        for item in listed(payload.get(key)):
             found = item.get("id") if isinstance(item, Mapping) else item
             if is_row_id(found):
                 yield found
 
 
-def _listed(value: object) -> list[Any]:
-    """What an event holds under a key: nothing, one thing or many."""
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
-
-
-def _readable(items: Iterable[Any], read: Callable[[Any], S], rejected: list[str]) -> Iterator[tuple[Any, S]]:
-    """The items that can be read, with what was read of them; why the others cannot is added to `rejected`."""
-    for item in items:
-        try:
-            yield item, read(item)
-        except BackendError as error:
-            rejected.append(str(error))
-
-
 _HANDLERS: Mapping[str, Callable[[Runtime, Project, Payload, list[str]], tuple[JobKind, ...]]] = {
-    "ANNOTATION_CREATED": _annotated,
-    "ANNOTATION_UPDATED": _annotated,
-    "ANNOTATIONS_CREATED": _annotated,
     "ANNOTATIONS_DELETED": _annotations_deleted,
     "ANNOTATION_DELETED": _annotations_deleted,
     "TASKS_CREATED": _tasks_created,
@@ -171,4 +119,4 @@ _HANDLERS: Mapping[str, Callable[[Runtime, Project, Payload, list[str]], tuple[J
     "START_TRAINING": _start_training,
 }
 
-ACTIONS = frozenset(_HANDLERS)
+ACTIONS = ANNOTATED | _HANDLERS.keys()

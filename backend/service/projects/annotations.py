@@ -6,6 +6,7 @@ delivery does not undo, while a later listing by Label Studio itself (a poll) do
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,14 +15,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import false, or_, select, update
+from sqlalchemy import ColumnElement, false, inspect, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.labels import Control
-from backend.service.projects.payloads import EPOCH, read_annotation, stored_result
+from backend.service.projects.payloads import EPOCH, AnnotationState, read_annotation, stored_result
 from backend.service.projects.suggestions import suggestion_columns
 from backend.storage.database import Database
 from backend.storage.schema import Annotation, now
+from backend.storage.upsert import Upsert, insert_into
 
 CHUNK = 500  # rows of a statement
 
@@ -43,28 +45,46 @@ def record_annotations(
         listed_at: the states come from Label Studio's own listing, asked for at this moment: the annotations exist even
             if they were deleted here before; a deletion that was told since then is newer, and stays.
     """
-    by_id = {values["annotation_id"]: {"project_id": project_id, **values} for values in annotations}
-    rows = [by_id[annotation_id] for annotation_id in sorted(by_id)]  # one order for all writers: no deadlock
-    changed = 0
-    for start in range(0, len(rows), CHUNK):
-        statement = database.insert_rows(Annotation, rows[start : start + CHUNK])
-        replaced = {name: statement.excluded[name] for name in rows[0] if name not in ("project_id", "annotation_id")}
-        newer = (statement.excluded.updated_at > Annotation.updated_at) & Annotation.deleted.is_(False)
-        revived = Annotation.deleted.is_(True) & (Annotation.received_at < listed_at) if listed_at else false()
-        statement = statement.on_conflict_do_update(
-            index_elements=["project_id", "annotation_id"], set_=replaced, where=or_(newer, revived)
-        )
-        changed += session.execute(statement).rowcount  # type: ignore[attr-defined]
-    return changed
+    rows = sorted(annotations, key=lambda values: values["annotation_id"])  # one order for all writers: no deadlock
+    if not rows:
+        return 0
+    statement = _upsert(database.dialect)
+    if listed_at is not None:
+        revived = Annotation.deleted.is_(True) & (Annotation.received_at < listed_at)
+        statement = _upsert_where(database.dialect, revived)
+    found = session.connection().execute(statement, [{"project_id": project_id, **values} for values in rows])
+    return found.rowcount
 
 
-def annotation_values(task_id: int, annotation: Mapping[str, Any]) -> dict[str, Any]:
-    """An annotation as Label Studio gives it, as columns of its row.
+@functools.cache
+def _upsert(dialect: str) -> Upsert:
+    """Made once: making it takes longer than running it."""
+    return _upsert_where(dialect, false())
+
+
+def _upsert_where(dialect: str, revived: ColumnElement[bool]) -> Upsert:
+    """A statement for rows one by one, so that of two states of an annotation in one call the newer wins as well."""
+    statement = insert_into(Annotation, dialect)
+    known = inspect(Annotation).columns
+    replaced = {column.name: statement.excluded[column.name] for column in known if not column.primary_key}
+    newer = (statement.excluded.updated_at > Annotation.updated_at) & Annotation.deleted.is_(False)
+    return statement.on_conflict_do_update(
+        index_elements=["project_id", "annotation_id"], set_=replaced, where=or_(newer, revived)
+    )
+
+
+def annotation_values(
+    task_id: int, annotation: Mapping[str, Any], state: AnnotationState | None = None
+) -> dict[str, Any]:
+    """An annotation as Label Studio gives it, as columns of its row; all but the project.
+
+    Args:
+        state: the annotation as it was read, where it was.
 
     Raises:
         BackendError: `bad_annotation`, it cannot be read.
     """
-    state = read_annotation(annotation)
+    state = state or read_annotation(annotation)
     return {
         "annotation_id": state.id,
         "task_id": task_id,

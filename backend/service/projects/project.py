@@ -99,14 +99,25 @@ def set_up_project(
 
 def set_up_from_payload(runtime: Runtime, payload: Any) -> Project:
     """Create or update the project that a webhook or /predict carries (whole, or its id only)."""
+    project_id, label_config, title = read_project(payload)
+    return set_up_project(runtime, project_id, label_config=label_config, title=title)
+
+
+def read_project(payload: Any) -> tuple[int, str | None, str | None]:
+    """Number, label config and title of a project, as far as a webhook or /predict tells them.
+
+    Raises:
+        NotFoundError: it has no number.
+        BackendError: `bad_event`; the message names the part that is wrong.
+    """
     project_id = project_id_of(payload)
     if not isinstance(payload, dict):
-        return set_up_project(runtime, project_id)
+        return project_id, None, None
     try:
         said = ProjectPayload.model_validate(payload)
     except ValidationError as error:
         raise BackendError(f"Project {project_id} cannot be read: {first_fault(error)}.", reason="bad_event") from None
-    return set_up_project(runtime, project_id, label_config=said.label_config, title=said.title)
+    return project_id, said.label_config, said.title
 
 
 def find_project(runtime: Runtime, project_id: int) -> Project:

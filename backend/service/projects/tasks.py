@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from backend.service.projects.annotations import record_task_deletions
 from backend.service.projects.labels import keep_options
 from backend.storage.database import Database
 from backend.storage.schema import Feature, QueueItem, Task
+from backend.storage.upsert import Upsert, insert_into
 
 CHUNK = 500
 
@@ -25,24 +27,28 @@ def record_tasks(
     """Store tasks; one whose image value changed is to be read anew. Returns how many are new or changed."""
     by_id = {int(task["id"]): dict(task.get("data") or {}) for task in tasks}
     rows = [_row(project_id, task_id, by_id[task_id], config) for task_id in sorted(by_id)]  # one order: no deadlock
-    changed = 0
-    for start in range(0, len(rows), CHUNK):
-        statement = database.insert_rows(Task, rows[start : start + CHUNK])
-        statement = statement.on_conflict_do_update(
-            index_elements=["project_id", "task_id"],
-            set_={
-                "data": statement.excluded.data,
-                "image": statement.excluded.image,
-                "digest": None,
-                "failure": statement.excluded.failure,
-                "failure_detail": statement.excluded.failure_detail,
-                "attempts": 0,
-            },
-            where=Task.image != statement.excluded.image,
-        )
-        changed += session.execute(statement).rowcount  # type: ignore[attr-defined]
     keep_options(session, project_id, config, by_id.values())
-    return changed
+    if not rows:
+        return 0
+    return session.connection().execute(_upsert(database.dialect), rows).rowcount
+
+
+@functools.cache
+def _upsert(dialect: str) -> Upsert:
+    """Made once: making it takes longer than running it."""
+    statement = insert_into(Task, dialect)
+    return statement.on_conflict_do_update(
+        index_elements=["project_id", "task_id"],
+        set_={
+            "data": statement.excluded.data,
+            "image": statement.excluded.image,
+            "digest": None,
+            "failure": statement.excluded.failure,
+            "failure_detail": statement.excluded.failure_detail,
+            "attempts": 0,
+        },
+        where=Task.image != statement.excluded.image,
+    )
 
 
 def _row(project_id: int, task_id: int, data: dict[str, Any], config: LabelConfig) -> dict[str, Any]:
