@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 import requests
 
 from backend.demo.child_server import free_port
+
+HEALTH_EVERY = 0.1  # seconds
 
 _CONSTANT = """
 import sys
@@ -35,6 +40,29 @@ def constant_server() -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(60)
+
+
+@contextlib.contextmanager
+def health_times(url: str) -> Iterator[list[float]]:
+    """Seconds that /health took, asked ten times a second as long as the block lasts."""
+    times: list[float] = []
+    ended = threading.Event()
+
+    def watch() -> None:
+        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+        while not ended.wait(HEALTH_EVERY):
+            begun = time.perf_counter()
+            connection.request("GET", "/health")
+            connection.getresponse().read()
+            times.append(time.perf_counter() - begun)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield times
+    finally:
+        ended.set()
+        watcher.join()
 
 
 def wait(condition: Callable[[], bool], seconds: float = 120, *, pause: float = 0.05) -> None:

@@ -30,10 +30,9 @@ from backend.settings import Settings
 from backend.storage.database import Database
 from backend.storage.schema import Annotation
 from benchmarks.latency import PROJECT, annotation_event, fill, label_config, label_names, queue
-from benchmarks.servers import constant_server, idle, wait
+from benchmarks.servers import constant_server, health_times, idle, wait
 
 LABELS = 20
-HEALTH_EVERY = 0.1  # seconds
 
 
 @dataclass
@@ -78,25 +77,13 @@ def send(url: str, bodies: list[bytes], seconds: float, clients: int) -> Load:
                 found.answers.append(time.perf_counter() - due)
                 found.statuses[status] += 1
 
-    ended = threading.Event()
-
-    def watch() -> None:
-        connection = http.client.HTTPConnection(address, timeout=60)
-        while not ended.wait(HEALTH_EVERY):
-            begun = time.perf_counter()
-            connection.request("GET", "/health")
-            connection.getresponse().read()
-            found.health.append(time.perf_counter() - begun)
-
-    watcher = threading.Thread(target=watch)
     threads = [threading.Thread(target=client) for _ in range(clients)]
-    for thread in (watcher, *threads):
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with health_times(url) as found.health:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     found.seconds = time.perf_counter() - start
-    ended.set()
-    watcher.join()
     return found
 
 
@@ -108,7 +95,7 @@ def stored(settings: Settings) -> int:
     return count
 
 
-def measure(folder: Path, settings: Settings, *, events: int, seconds: float, clients: int) -> Loads:
+def measure(folder: Path, settings: Settings, *, threads: int, events: int, seconds: float, clients: int) -> Loads:
     names = label_names(LABELS)
     truth = fill(settings, events, names, 0)
     config = label_config(names)
@@ -124,6 +111,7 @@ def measure(folder: Path, settings: Settings, *, events: int, seconds: float, cl
         "PORT": str(free_port()),
         "LOG_LEVEL": "WARNING",
         "RETRAIN_EVERY": "1000000",
+        **({"WEB_THREADS": str(threads)} if threads else {}),
     }
     with BackendProcess(folder, serving) as backend:
         wait(lambda: bool(queue(backend.url)["version"]), 600)
@@ -142,6 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--events", type=int, default=5000)
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--threads", type=int, default=0, help="WEB_THREADS; 0: as it is by default")
     parser.add_argument("--database-url", default="", help="SQLAlchemy URL of an empty PostgreSQL database")
     parser.add_argument("--models-dir", type=Path, default=Path(".state/models"))
     parser.add_argument("--wordnet-dir", type=Path, default=Path(".state/wordnet"))
@@ -154,7 +143,14 @@ def main(arguments: list[str] | None = None) -> int:
             weights_dir=options.models_dir.resolve(),
             wordnet_dir=options.wordnet_dir.resolve(),
         )
-        found = measure(Path(folder), settings, events=options.events, seconds=options.seconds, clients=options.clients)
+        found = measure(
+            Path(folder),
+            settings,
+            threads=options.threads,
+            events=options.events,
+            seconds=options.seconds,
+            clients=options.clients,
+        )
     for name, load in (("backend", found.backend), ("constant answer", found.constant)):
         for what, times in (("webhook, from when it was due", load.answers), ("/health meanwhile", load.health)):
             p50, p99 = (1000 * float(np.percentile(times, part)) for part in (50, 99))

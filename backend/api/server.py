@@ -26,7 +26,8 @@ def build_app(settings: Settings) -> Flask:
     from backend.service.context.context import Runtime
     from backend.storage.database import Database
 
-    database = Database(settings.resolved_database_url, patience=PATIENCE_SECONDS, durable=True)
+    url, threads = settings.resolved_database_url, settings.web_threads
+    database = Database(url, patience=PATIENCE_SECONDS, durable=True, threads=threads)
     queue = JobQueue(settings, database)
     runtime = Runtime(settings, database, queue, low_latency=True)
     threading.Thread(target=_open_backbone, args=(runtime,), name="open-backbone", daemon=True).start()

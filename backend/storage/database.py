@@ -34,14 +34,17 @@ class Database:
         url: SQLAlchemy's.
         patience: seconds that a writer waits for another one; SQLite only.
         durable: a commit waits for the disk, and survives the loss of power; PostgreSQL's do anyway.
+        threads: that use it at the same time; each finds a connection that is open already.
     """
 
-    def __init__(self, url: str, *, patience: float = 30.0, durable: bool = False) -> None:
+    def __init__(self, url: str, *, patience: float = 30.0, durable: bool = False, threads: int = 5) -> None:
         self.url = make_url(url)
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         connect_args: dict[str, Any] = {"timeout": patience, "check_same_thread": False} if self.is_sqlite else {}
-        self.engine: Engine = create_engine(self.url, connect_args=connect_args, pool_pre_ping=not self.is_sqlite)
+        self.engine: Engine = create_engine(
+            self.url, connect_args=connect_args, pool_pre_ping=not self.is_sqlite, pool_size=threads
+        )
         if self.is_sqlite:
             event.listen(self.engine, "connect", partial(_tune_sqlite, durable))
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
