@@ -54,11 +54,15 @@ class RateQuery(BaseModel):
 
 
 class OutlookAnswer(_Answer):
-    """How the accuracy grew and will grow; `targets` say how many more labels (`labels`, `low`, `high`; null: never)."""
+    """How the accuracy grew and will grow; `targets` say how many more labels (`labels`, `low`, `high`; null: never).
+
+    `left`: photos without an answer.
+    """
 
     points: list[dict[str, Any]]
     forecast: list[dict[str, Any]]
     targets: list[dict[str, Any]]
+    left: int
     seconds_per_label: float | None
     advice: str
 

@@ -43,7 +43,9 @@ def outlook_of(runtime: Runtime, project: Project, rate: float | None = None) ->
     points = curve_points(runtime, project.id)
     total = _photos(runtime, project.id)
     pace = seconds_per_label(runtime, project.id)
-    now = points[-1].annotations if points else 0
+    # The last point may be some answers old: what is left is counted from the answers that there are.
+    now = max(points[-1].annotations if points else 0, _answered(runtime, project.id))
+    left = max(total - now, 0)
     found: dict[str, Any] = {
         "points": [
             {
@@ -57,13 +59,14 @@ def outlook_of(runtime: Runtime, project: Project, rate: float | None = None) ->
         ],
         "forecast": [],
         "targets": [],
+        "left": left,
         "seconds_per_label": None if pace is None else round(pace, 2),
         "advice": _too_early(len(points)),
     }
-    if len(points) < FEWEST or total <= now:
-        return found if total > now else found | {"advice": "Every photo has an answer."}
+    if len(points) < FEWEST or not left:
+        return found if left else found | {"advice": "Every photo has an answer."}
     observed = [Observation(item.annotations, item.accuracy, item.low, item.high) for item in points]
-    ahead = np.unique(np.r_[np.geomspace(now + 1, total, DENSE), min(now + STEP, total)].round().astype(np.int64))
+    ahead = np.unique(np.r_[np.geomspace(now + 1, total, DENSE), now + min(STEP, left)].round().astype(np.int64))
     forecast = forecast_curve(observed, ahead.tolist())
     found["forecast"] = [
         {
@@ -78,7 +81,7 @@ def outlook_of(runtime: Runtime, project: Project, rate: float | None = None) ->
     found["targets"] = [
         _target(target, labels_needed(forecast, target), now, pace, rate) for target in TARGETS if target > best
     ]
-    found["advice"] = _advice(forecast, now, min(now + STEP, total))
+    found["advice"] = _advice(forecast, now, left)
     return found
 
 
@@ -125,12 +128,31 @@ def _target(accuracy: float, needed: Needed, now: int, pace: float | None, rate:
     }
 
 
-def _advice(forecast: Forecast, now: int, then: int) -> str:
-    place = int(np.searchsorted(forecast.labels, then))
+def _answered(runtime: Runtime, project_id: int) -> int:
+    """Photos in reach of the model that have an answer."""
+    query = (
+        select(func.count(func.distinct(Annotation.task_id)))
+        .join(Task, (Task.project_id == Annotation.project_id) & (Task.task_id == Annotation.task_id))
+        .where(
+            Annotation.project_id == project_id,
+            Annotation.deleted.is_(False),
+            Annotation.was_cancelled.is_(False),
+            Task.digest.is_not(None),
+        )
+    )
+    with runtime.database.session() as session:
+        return session.scalar(query) or 0
+
+
+def _advice(forecast: Forecast, now: int, left: int) -> str:
+    place = int(np.searchsorted(forecast.labels, now + min(STEP, left)))
     gain = forecast.draws[:, place] - forecast.draws[:, 0]
     low, middle, high = (100.0 * float(value) for value in np.quantile(gain, [0.025, 0.5, 0.975]))
     points = [f"{value:.1f}".replace("-", "\N{MINUS SIGN}") for value in (middle, low, high)]
-    brings = f"the next {then - now} labels bring about {points[0]} points of accuracy ({points[1]} to {points[2]})"
+    labels = f"the next {STEP} labels bring"
+    if left <= STEP:
+        labels = "the only photo that is left brings" if left == 1 else f"the {left} photos that are left bring"
+    brings = f"{labels} about {points[0]} points of accuracy ({points[1]} to {points[2]})"
     if high < 100.0 * WORTHWHILE:
         return f"You can stop: {brings}."
     if middle < 100.0 * WORTHWHILE:

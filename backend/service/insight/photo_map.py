@@ -79,11 +79,15 @@ def draw_map(runtime: Runtime, project_id: int, progress: Progress) -> dict[str,
         _, ours, theirs = np.intersect1d(index.task_ids, before.task_ids, assume_unique=True, return_indices=True)
         start[ours] = before.places[theirs]
     places = lay_out(index.vectors, None if before is None else start, progress)
-    drawn = PhotoMap(axes, index.task_ids, places)
-    write_arrays(
-        _path(runtime, project_id), axes=drawn.axes, task_ids=drawn.task_ids, places=places, digest=drawn.digest
-    )
+    write_map(runtime, project_id, PhotoMap(axes, index.task_ids, places))
     return {"photos": int(index.task_ids.size), "message": f"a map of {index.task_ids.size} photos"}
+
+
+def write_map(runtime: Runtime, project_id: int, drawn: PhotoMap) -> None:
+    """Keep a map, whole or not at all."""
+    write_arrays(
+        _path(runtime, project_id), axes=drawn.axes, task_ids=drawn.task_ids, places=drawn.places, digest=drawn.digest
+    )
 
 
 def read_map(runtime: Runtime, project_id: int) -> PhotoMap | None:

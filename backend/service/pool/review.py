@@ -54,14 +54,19 @@ def keep_review(runtime: Runtime, project_id: int, pool: ProjectPool, annotated:
     values = targets.values[[place[int(row)] for row in rows]] if rows.size else targets.values[:0]
     named = values.max(axis=1, initial=0.0) >= CERTAIN
     believed = tempered(calibration.held_out[known][named], calibration.temperature)
-    write_arrays(
-        _path(runtime, project_id),
+    review = Review(
         labels_key=pool.labels.key,
         annotations=calibration.annotations,
         task_ids=pool.task_ids[rows[named]],
         given=values[named].argmax(axis=1).astype(np.int64),
         held_out=believed.astype(np.float16),
     )
+    write_review(runtime, project_id, review)
+
+
+def write_review(runtime: Runtime, project_id: int, review: Review) -> None:
+    """Keep a review, whole or not at all."""
+    write_arrays(_path(runtime, project_id), **vars(review))
 
 
 def read_review(runtime: Runtime, project_id: int) -> Review | None:

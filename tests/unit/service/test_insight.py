@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
 from backend.errors import NotFoundError, SettingsError
 from backend.service.insight.coverage import coverage_of
@@ -18,7 +19,7 @@ from backend.service.projects.queue_overrides import override_queue
 from backend.service.queue.queue_window import current_window
 from backend.service.sheets.candidates import read_candidates
 from backend.service.sheets.kinds import Kind, Proposal, Request, propose
-from backend.storage.schema import Annotation, CurvePoint
+from backend.storage.schema import Annotation, CurvePoint, Task
 from tests.unit.service.photo_project import SHARED, PhotoProject
 
 pytestmark = pytest.mark.unit
@@ -204,5 +205,39 @@ def test_the_outlook_waits_for_points_and_then_tells_what_labels_bring(project: 
     found = outlook_of(project.runtime, project.row, rate=60.0)
     assert [point["labels"] for point in found["points"]] == [3, 6, 12, 24]
     assert found["forecast"][-1]["labels"] == EACH * len(SPORTS)
-    assert found["advice"].startswith("Go on: the next 30 labels bring about")
+    assert found["left"] == 18  # 36 of the 54 have answers, though the last point knows 24 only
+    assert found["advice"].startswith("Go on: the 18 photos that are left bring about")
     assert [target["accuracy"] for target in found["targets"]] == [0.9, 0.95, 0.97, 0.99]
+
+
+@pytest.mark.parametrize(
+    ("left", "words"), [(10, "the 10 photos that are left bring"), (1, "the only photo that is left brings")]
+)
+def test_the_outlook_speaks_of_no_more_labels_than_photos_are_left(
+    project: PhotoProject, left: int, words: str
+) -> None:
+    """The last point of the curve is some answers old."""
+    answered = EACH * len(SPORTS) - left
+    query = select(Task.task_id).order_by(Task.task_id).limit(answered)
+    with project.database.session() as session:
+        tasks = list(session.scalars(query))
+        for number, task in enumerate(tasks):
+            item = Annotation(project_id=1, annotation_id=10_000 + number, task_id=task, result=[], completed_by=1)
+            session.merge(item)
+        for labels, accuracy in ((3, 0.5), (12, 0.7), (answered - 3, 0.78)):
+            session.merge(
+                CurvePoint(
+                    project_id=1,
+                    annotations=labels,
+                    version="propagation",
+                    accuracy=accuracy,
+                    low=accuracy - 0.05,
+                    high=accuracy + 0.05,
+                )
+            )
+    found = outlook_of(project.runtime, project.row)
+    assert found["left"] == left
+    assert words in found["advice"]
+    assert found["forecast"][0]["labels"] == answered + 1
+    assert found["forecast"][-1]["labels"] == answered + left
+    assert all(target["labels"] is None or 0 < target["labels"] <= left for target in found["targets"])
