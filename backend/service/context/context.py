@@ -13,6 +13,7 @@ from backend.jobs.queue import JobQueue
 from backend.labels import WordNet, ensure_wordnet
 from backend.service.context.backbones import Backbones
 from backend.service.context.label_cache import LabelsCache
+from backend.service.context.opened_files import OpenedFiles
 from backend.settings import Settings
 from backend.storage.database import Database
 from backend.storage.feature_store import FeatureStore
@@ -28,6 +29,7 @@ class Runtime:
         self.jobs = jobs
         self.features = FeatureStore(database.engine)
         self.labels = LabelsCache()
+        self.opened = OpenedFiles()
         self.decoder = Decoder(max_pixels=settings.max_image_pixels, memory_mb=settings.image_memory_mb)
         self._backbones = Backbones(settings, low_latency=low_latency)
         self._wordnet: WordNet | None = None

@@ -29,7 +29,7 @@ def coverage_of(runtime: Runtime, project: Project) -> list[dict[str, Any]]:
     """
     space = labels_of(runtime, project).spaces[0]
     snapshot = current_snapshot(runtime, project)
-    likeliest = np.asarray(snapshot.controls[0].probabilities).argmax(axis=1)
+    likeliest = np.asarray(snapshot.believed.label)
     answered = np.isin(snapshot.task_ids, answered_tasks(runtime, project.id))
     photos = np.bincount(likeliest, minlength=space.n_labels)
     done = np.bincount(likeliest[answered], minlength=space.n_labels)

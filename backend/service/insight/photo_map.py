@@ -19,6 +19,7 @@ from backend.service.insight.coverage import answered_tasks
 from backend.service.pool.arrays import read_arrays, write_arrays
 from backend.service.pool.current import current_snapshot
 from backend.service.pool.similarity_index import SimilarityIndex, read_similarity_index
+from backend.service.pool.snapshot import mass_of
 from backend.service.projects.labels import labels_of
 from backend.service.projects.project import find_project
 from backend.service.versions.artifacts import project_folder
@@ -26,8 +27,6 @@ from backend.storage.schema import Project
 
 FRESH_SHARE = 0.1
 """Share of the photos that may be missing on the map before it is drawn anew."""
-
-CHUNK = 4096  # photos whose probabilities are looked at together
 
 GRID = 65535
 """Places are given as whole numbers from 0 to this: finer than any screen, and short in JSON."""
@@ -128,7 +127,8 @@ def map_points(runtime: Runtime, project: Project) -> dict[str, Any]:
     snapshot = current_snapshot(runtime, project)
     tasks, ours, theirs = np.intersect1d(drawn.task_ids, snapshot.task_ids, assume_unique=True, return_indices=True)
     space = labels_of(runtime, project).spaces[0]
-    believed = _believed(snapshot.controls[0].probabilities, theirs, space.irrelevant)
+    believed, irrelevant = snapshot.believed, np.flatnonzero(space.irrelevant)
+    strange = mass_of(snapshot.controls[0].probabilities, irrelevant)[theirs] if irrelevant.size else np.zeros(0)
     answered = np.isin(tasks, answered_tasks(runtime, project.id))
     order = np.argsort(np.where(answered, np.inf, -np.asarray(snapshot.priority)[theirs]), kind="stable")
     place = np.empty(tasks.size, dtype=np.int64)
@@ -143,35 +143,12 @@ def map_points(runtime: Runtime, project: Project) -> dict[str, Any]:
         "task": tasks.tolist(),
         "x": grid[:, 0].tolist(),
         "y": grid[:, 1].tolist(),
-        "label": believed.label.tolist(),
-        "doubt": _per_cent(1.0 - believed.confidence),
+        "label": believed.label[theirs].tolist(),
+        "doubt": _per_cent(1.0 - believed.confidence[theirs].astype(np.float32)),
         "place": place.tolist(),
-        "relevance": _per_cent(believed.relevance),
+        "relevance": _per_cent(1.0 - strange),
         "answered": answered.astype(np.int64).tolist(),
     }
-
-
-@dataclass(frozen=True)
-class _Believed:
-    """Of each photo: its likeliest label, that one's probability, and its relevance (empty where no label says so)."""
-
-    label: NDArray[np.int64]
-    confidence: NDArray[np.float32]
-    relevance: NDArray[np.float32]
-
-
-def _believed(probabilities: NDArray[np.float16], rows: NDArray[np.intp], irrelevant: NDArray[np.bool_]) -> _Believed:
-    """In chunks: with many labels the probabilities of all photos do not belong into the memory of a web process."""
-    label = np.zeros(rows.size, dtype=np.int64)
-    confidence = np.zeros(rows.size, dtype=np.float32)
-    relevance = np.zeros(rows.size if irrelevant.any() else 0, dtype=np.float32)
-    for start in range(0, rows.size, CHUNK):
-        part = np.asarray(probabilities[rows[start : start + CHUNK]], dtype=np.float32)
-        here = slice(start, start + len(part))
-        label[here], confidence[here] = part.argmax(axis=1), part.max(axis=1)
-        if relevance.size:
-            relevance[here] = 1.0 - part[:, irrelevant].sum(axis=1)
-    return _Believed(label, confidence, relevance)
 
 
 def map_state(runtime: Runtime, project: Project) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from backend.service.context.context import Runtime
 from backend.service.insight.coverage import answered_tasks, labels_below
 from backend.service.pool.current import current_snapshot
 from backend.service.pool.similarity_index import SimilarityIndex, read_similarity_index
-from backend.service.pool.snapshot import Snapshot
+from backend.service.pool.snapshot import Snapshot, mass_of
 from backend.service.projects.labels import labels_of
 from backend.service.projects.tasks import CHUNK, tasks_by_id
 from backend.storage.schema import Project
@@ -123,7 +123,7 @@ def search_label(
     pool = _pool(runtime, project)
     if not 0 <= label < pool.space.n_labels:
         raise NotFoundError(f"Project {project.id} has no label {label}.")
-    scores = np.asarray(pool.snapshot.controls[0].probabilities[:, label], dtype=np.float32)
+    scores = mass_of(pool.snapshot.controls[0].probabilities, [label])
     return _ranked(pool, scores, pool.space.control.labels[label].title, label, limit, filters)
 
 
@@ -140,7 +140,7 @@ def search_node(
     if not 0 <= node < len(pool.space.tree.nodes):
         raise NotFoundError(f"The label tree of project {project.id} has no node {node}.")
     labels = labels_below(pool.space.tree, node)
-    scores = np.asarray(pool.snapshot.controls[0].probabilities[:, labels], dtype=np.float32).sum(axis=1)
+    scores = mass_of(pool.snapshot.controls[0].probabilities, labels)
     return _ranked(pool, scores, pool.space.tree.nodes[node], None, limit, filters)
 
 
@@ -168,7 +168,7 @@ def search_name(
     below = frozenset().union(*(wordnet.descendants(sense) | {sense} for sense in senses))
     labels = [index for index, ids in enumerate(pool.space.synsets) if below & set(ids)]
     if labels:
-        scores = np.asarray(pool.snapshot.controls[0].probabilities[:, labels], dtype=np.float32).sum(axis=1)
+        scores = mass_of(pool.snapshot.controls[0].probabilities, labels)
         only = labels[0] if len(labels) == 1 else None
         return _ranked(pool, scores, name.strip(), only, limit, filters)
     return _ranked(pool, _imagenet_mass(runtime, project, pool, senses, name), name.strip(), None, limit, filters)
@@ -230,12 +230,11 @@ def _allowed(pool: _Pool, filters: Filters) -> NDArray[np.bool_]:
     allowed = {"any": np.ones_like(pool.answered), "no": ~pool.answered, "yes": pool.answered}[filters.answered].copy()
     if filters.label is None and filters.relevant == "any":
         return allowed
-    believed = np.asarray(pool.snapshot.controls[0].probabilities)
     if filters.label is not None:
-        allowed &= believed.argmax(axis=1) == filters.label
-    irrelevant = pool.space.irrelevant
-    if filters.relevant != "any" and irrelevant.any():
-        strange = believed[:, irrelevant].astype(np.float32).sum(axis=1) > STRANGE
+        allowed &= np.asarray(pool.snapshot.believed.label) == filters.label
+    irrelevant = np.flatnonzero(pool.space.irrelevant)
+    if filters.relevant != "any" and irrelevant.size:
+        strange = mass_of(pool.snapshot.controls[0].probabilities, irrelevant) > STRANGE
         allowed &= strange if filters.relevant == "no" else ~strange
     return allowed
 

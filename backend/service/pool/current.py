@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from backend.errors import BackendError
 from backend.service.context.context import Runtime
 from backend.service.pool.snapshot import Snapshot, read_snapshot
@@ -21,9 +23,13 @@ def current_snapshot(runtime: Runtime, project: Project) -> Snapshot:
     for known in (project.snapshot, find_project(runtime, project.id).snapshot):
         if not known:
             continue
+        folder = snapshots_folder(runtime, project.id)
         try:
-            snapshot = read_snapshot(snapshots_folder(runtime, project.id) / known)
-        except BackendError:  # replaced by a newer one in this moment, or damaged: the next refresh writes it anew
+            snapshot = runtime.opened.of(folder, folder / known / "meta.json", partial(read_snapshot, folder / known))
+        except (
+            BackendError,
+            OSError,
+        ):  # replaced by a newer one in this moment, or damaged: the next refresh writes it anew
             continue
         if snapshot.labels_key == key:
             return snapshot

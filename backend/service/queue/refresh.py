@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from backend.learning.accuracy import AccuracyEstimate
 from backend.learning.figures import Figures
-from backend.priority import Order
+from backend.priority import Order, evaluation_mask
 from backend.service.context.context import Runtime
 from backend.service.ingest.embedding import ask_for_unseen
 from backend.service.insight.photo_map import ask_for_new_map
@@ -28,7 +28,7 @@ from backend.service.pool.predictions import (
 )
 from backend.service.pool.review import keep_review
 from backend.service.pool.similarity_index import update_similarity_index
-from backend.service.pool.snapshot import Snapshot, SnapshotControl, remove_old_snapshots, write_snapshot
+from backend.service.pool.snapshot import Sample, Snapshot, SnapshotControl, remove_old_snapshots, write_snapshot
 from backend.service.projects.options import ProjectOptions, project_options
 from backend.service.projects.project import find_project
 from backend.service.queue.ordering import order_project
@@ -156,7 +156,7 @@ def _rank(
         for item in items:
             item.version = str(window)
         backbone_id = runtime.backbone_of(pool.backbone).id
-        snapshot = _snapshot_of(str(window), backbone_id, pool, order, predictions)
+        snapshot = _snapshot_of(str(window), backbone_id, pool, order, predictions, options.evaluation_share)
         write_snapshot(snapshots_folder(runtime, project.id) / str(window), snapshot)
     assert window is not None
     return Ranking(
@@ -205,10 +205,21 @@ def _conclude(runtime: Runtime, project_id: int, ranking: Ranking, version: str)
 
 
 def _snapshot_of(
-    version: str, backbone_id: str, pool: ProjectPool, order: Order, predictions: list[ControlPrediction]
+    version: str,
+    backbone_id: str,
+    pool: ProjectPool,
+    order: Order,
+    predictions: list[ControlPrediction],
+    evaluation_share: float,
 ) -> Snapshot:
     priority = np.zeros(pool.n, dtype=np.float32)
     priority[order.rows] = order.priority
+    sample = np.zeros(pool.n, dtype=bool)
+    sample[order.rows] = order.evaluation
+    answered = np.setdiff1d(
+        np.arange(pool.n), order.rows
+    )  # an answer may be taken back: then it counts where it belongs
+    sample[answered] = evaluation_mask([pool.digests[row] for row in answered], evaluation_share)
     ascending = np.argsort(pool.task_ids, kind="stable")
     ascending = ascending[~pool.gone[ascending]]
     return Snapshot(
@@ -224,6 +235,7 @@ def _snapshot_of(
             )
             for control, prediction in zip(pool.controls, predictions, strict=True)
         ],
+        sample=Sample(evaluation_share, sample[ascending]),
     )
 
 

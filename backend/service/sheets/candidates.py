@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +13,13 @@ from backend.features.normalise import normalise_parts
 from backend.labels import LabelSpace
 from backend.priority import evaluation_mask
 from backend.service.context.context import Runtime
+from backend.service.insight.coverage import answered_tasks
 from backend.service.pool.current import current_snapshot
+from backend.service.pool.snapshot import Believed, Snapshot, mass_of
 from backend.service.projects.labels import labels_of
 from backend.service.projects.options import project_options
-from backend.storage.schema import Annotation, Project, SheetPhoto, Task, now
+from backend.service.projects.tasks import CHUNK
+from backend.storage.schema import Project, SheetPhoto, Task, now
 
 
 @dataclass(frozen=True)
@@ -24,22 +27,24 @@ class Candidates:
     """What sheets of a project are made from; row r is the same task in each array.
 
     Attributes:
+        project_id: of the project.
         task_ids: int64 [n].
         probabilities: float16 [n, L] of the first control.
+        believed: their likeliest labels.
         answered: bool [n]: somebody answered or skipped it.
         free: bool [n]: read, and on nobody's sheet.
         evaluation: bool [n]: kept for the evaluation sample.
-        digests: of the photos, by task.
         space: the labels of the first control.
         backbone: id of the backbone whose embeddings the probabilities were made from.
     """
 
+    project_id: int
     task_ids: NDArray[np.int64]
     probabilities: NDArray[np.float16]
+    believed: Believed
     answered: NDArray[np.bool_]
     free: NDArray[np.bool_]
     evaluation: NDArray[np.bool_]
-    digests: dict[int, str]
     space: LabelSpace
     backbone: str
 
@@ -56,12 +61,23 @@ class Candidates:
         found: NDArray[np.intp] = places[self.task_ids[places] == task_ids[inside]].astype(np.intp)
         return found
 
+    def surest(self, allowed: NDArray[np.bool_], each: int) -> NDArray[np.intp]:
+        """Of those allowed, bool [n], the `each` surest of every label: rows, ascending."""
+        rows = np.flatnonzero(allowed)
+        # One whole number sorts by label and confidence: the bits of a float16 that is not negative grow with it.
+        doubt = np.int64(0xFFFF) - self.believed.confidence[rows].view(np.uint16)
+        rows = rows[np.argsort((self.believed.label[rows].astype(np.int64) << 16) | doubt, kind="stable")]
+        labels = self.believed.label[rows]
+        first = np.searchsorted(labels, labels)  # where the rows of each label begin
+        found: NDArray[np.intp] = np.sort(rows[np.arange(rows.size) - first < each])
+        return found
+
     def relevance(self) -> NDArray[np.float32] | None:
         """P(belongs), float32 [n] in [0, 1]; None where the config has no `Not relevant`."""
         irrelevant = self.space.irrelevant
         if not irrelevant.any():
             return None
-        belongs: NDArray[np.float32] = 1.0 - self.probabilities[:, irrelevant].astype(np.float32).sum(axis=1)
+        belongs: NDArray[np.float32] = 1.0 - mass_of(self.probabilities, np.flatnonzero(irrelevant))
         return belongs
 
 
@@ -74,30 +90,20 @@ def read_candidates(runtime: Runtime, project: Project) -> Candidates:
     snapshot = current_snapshot(runtime, project)
     task_ids = np.asarray(snapshot.task_ids)
     with runtime.database.session() as session:
-        found = session.execute(
-            select(Task.task_id, Task.digest).where(Task.project_id == project.id, Task.digest.is_not(None))
+        unread = session.scalars(select(Task.task_id).where(Task.project_id == project.id, Task.digest.is_(None)))
+        gone = set(unread)  # the photo was exchanged after the order
+        held = session.scalars(
+            select(SheetPhoto.task_id).where(SheetPhoto.project_id == project.id, SheetPhoto.held_until > now())
         )
-        digests = {task: digest for task, digest in found if digest}
-        answered = session.scalars(
-            select(Annotation.task_id).where(
-                Annotation.project_id == project.id, Annotation.deleted.is_(False), Annotation.task_id.is_not(None)
-            )
-        )
-        taken = {task for task in answered if task is not None}
-        held = set(
-            session.scalars(
-                select(SheetPhoto.task_id).where(SheetPhoto.project_id == project.id, SheetPhoto.held_until > now())
-            )
-        )
-    known = [digests.get(int(task)) for task in task_ids]
-    share = project_options(runtime.settings, project.extra_params).evaluation_share
+        gone.update(held)
     return Candidates(
+        project_id=project.id,
         task_ids=task_ids,
         probabilities=snapshot.controls[0].probabilities,
-        answered=_among(task_ids, taken),
-        free=np.array([digest is not None for digest in known], dtype=bool) & ~_among(task_ids, held),
-        evaluation=evaluation_mask([digest or "" for digest in known], share),
-        digests=digests,
+        believed=snapshot.believed,
+        answered=np.isin(task_ids, answered_tasks(runtime, project.id)),
+        free=~_among(task_ids, gone),
+        evaluation=_sample(runtime, project, snapshot),
         space=labels_of(runtime, project).spaces[0],
         backbone=snapshot.backbone,
     )
@@ -106,9 +112,33 @@ def read_candidates(runtime: Runtime, project: Project) -> Candidates:
 def features_of(runtime: Runtime, candidates: Candidates, rows: NDArray[np.intp]) -> NDArray[np.float32]:
     """Unit features of some rows, float32 [m, d]; zeros where a photo's embedding is gone."""
     backbone = runtime.backbone_of(candidates.backbone)
-    digests = [candidates.digests.get(int(candidates.task_ids[row]), "") for row in rows]
-    embeddings, _ = runtime.features.matrix(digests, backbone.id, backbone.spec.embedding_dim)
+    tasks = [int(task) for task in candidates.task_ids[rows]]
+    known = _digests(runtime, candidates.project_id, tasks)
+    embeddings, _ = runtime.features.matrix(
+        [known.get(task, "") for task in tasks], backbone.id, backbone.spec.embedding_dim
+    )
     return normalise_parts(embeddings.astype(np.float32), (backbone.spec.embedding_dim,))
+
+
+def _sample(runtime: Runtime, project: Project, snapshot: Snapshot) -> NDArray[np.bool_]:
+    """Who is kept for the evaluation sample; worked out where the share changed since the order: seconds for a million."""
+    share = project_options(runtime.settings, project.extra_params).evaluation_share
+    if snapshot.sample is not None and snapshot.sample.share == share:
+        return snapshot.sample.members
+    tasks = snapshot.task_ids.tolist()
+    known = _digests(runtime, project.id, tasks)
+    return evaluation_mask([known.get(task, "") for task in tasks], share)
+
+
+def _digests(runtime: Runtime, project_id: int, tasks: Sequence[int]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    with runtime.database.session() as session:
+        for start in range(0, len(tasks), CHUNK):
+            query = select(Task.task_id, Task.digest).where(
+                Task.project_id == project_id, Task.task_id.in_(tasks[start : start + CHUNK])
+            )
+            found.update((task, digest) for task, digest in session.execute(query) if digest)
+    return found
 
 
 def _among(task_ids: NDArray[np.integer], tasks: Collection[int]) -> NDArray[np.bool_]:

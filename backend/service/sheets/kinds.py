@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, get_args
 
@@ -74,20 +74,24 @@ def propose(request: Request, kind: Kind) -> Proposal:
 
 def _confirm(request: Request) -> Proposal | None:
     candidates = request.candidates
+    options = SheetOptions(size=request.size)
+    rows = candidates.surest(request.unanswered, options.candidates)  # no others can be on it
     sheet = best_sheet(
-        candidates.probabilities,
-        partial(features_of, request.runtime, candidates),
-        request.unanswered,
-        options=SheetOptions(size=request.size),
+        candidates.probabilities[rows],
+        lambda places: features_of(request.runtime, candidates, rows[places]),
+        np.ones(rows.size, dtype=bool),
+        options=options,
         excluded_labels=candidates.space.irrelevant,
     )
-    return None if sheet is None else Proposal(sheet)
+    return None if sheet is None else Proposal(replace(sheet, rows=rows[sheet.rows]))
 
 
 def _auto(request: Request) -> Proposal | None:
     """A sheet where one is worth more than the same minutes on single photos."""
     found = _confirm(request)
-    if found is None or not sheet_is_better(found.sheet, request.candidates.probabilities[request.unanswered]):
+    if found is None or not sheet_is_better(
+        found.sheet, request.candidates.believed.confidence[request.unanswered][:, None]
+    ):
         return None
     return found
 

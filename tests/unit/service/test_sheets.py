@@ -12,6 +12,7 @@ from sqlalchemy import select
 from backend.errors import NotFoundError
 from backend.priority.sheets.selection import Sheet
 from backend.service.context.context import Runtime
+from backend.service.pool.snapshot import Believed
 from backend.service.projects.labels import labels_of
 from backend.service.projects.project import find_project, set_up_project
 from backend.service.sheets.candidates import Candidates
@@ -42,10 +43,11 @@ def take(runtime: Runtime, project_id: int, holder: str, tasks: Sequence[int] = 
     candidates = Candidates(
         task_ids=np.array(TASKS),
         probabilities=np.full((count, 3), 1 / 3, np.float16),
+        believed=Believed(np.zeros(count, np.int32), np.full(count, 1 / 3, np.float16)),
         answered=np.zeros(count, bool),
         free=np.ones(count, bool),
         evaluation=np.zeros(count, bool),
-        digests={},
+        project_id=project_id,
         space=labels_of(runtime, project).spaces[0],
         backbone="none",
     )
