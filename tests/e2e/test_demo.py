@@ -18,7 +18,7 @@ from backend.demo.demo_folder import DemoFolder
 from backend.demo.sample_photos import write_sample_photos
 from backend.sync.client import LabelStudioClient
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 ROOT = Path(__file__).resolve().parents[2]
 LABEL_STUDIO = ROOT / ".label-studio" / "venv"

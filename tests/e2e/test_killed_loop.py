@@ -18,7 +18,7 @@ from forked import ForkServer, kill_group
 from backend.demo.sample_photos import write_sample_photos
 from backend.features import open_backbone
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(1800)]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODELS = REPOSITORY / ".cache" / "models"

@@ -31,7 +31,7 @@ from backend.service.versions.registry import list_versions
 from backend.settings import Settings
 from backend.storage.schema import ModelVersion
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 KILLS = int(os.environ.get("WORKER_KILLS", "10"))
 KILLS_WHILE_WRITING = KILLS // 4  # what is written and promoted in a fraction of a second would hardly be hit else

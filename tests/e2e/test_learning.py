@@ -27,7 +27,7 @@ from backend.storage.feature_store import FeatureStore
 from backend.sync.client import LabelStudioClient
 from tests.photographs import photographs
 
-pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.browser, pytest.mark.timeout(1200)]
 
 LABELS = ("coins", "gravel", "grass", "galaxy", "temple", "motorcycle")
 CHOICES = "".join(f'<Choice value="{label}"/>' for label in LABELS)

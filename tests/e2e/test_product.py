@@ -17,7 +17,7 @@ from backend.sync.client import LabelStudioClient
 from backend.sync.connect import connect_project
 from backend.sync.version_names import model_of
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 CONFIG = """
 <View>

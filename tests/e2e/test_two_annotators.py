@@ -24,7 +24,7 @@ from backend.demo.label_studio_process import LabelStudioProcess
 from backend.sync.client import LabelStudioClient
 from tests.chromium import WAIT_MS, browser_of, find_chromium, log_in
 
-pytestmark = [pytest.mark.e2e, pytest.mark.browser]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.browser]
 
 LABELS = ("cat", "rocket", "cup", "flower")
 CONFIG = f"""
