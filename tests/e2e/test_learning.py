@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -201,21 +201,21 @@ def _expect_on_the_labelling_screen(
     assert len(current - window) <= 10  # places of the window before keep a suggestion: somebody may be handed one
 
 
-@pytest.mark.parametrize("format_name", ["onnx", "openvino"])
 def test_an_exported_head_says_of_photos_what_the_server_says(
-    trained: TrainedProject, best_head: str, format_name: str, tmp_path: Path
+    trained: TrainedProject, best_head: str, tmp_path: Path
 ) -> None:
+    """As ONNX; what the other formats say is compared by the tests of `backend.learning.export`."""
     trained.backend.post(f"/projects/{trained.project}/models/{best_head}/promote", {})
     trained.wait_until_published(best_head)
     folder = tmp_path / "exported"
-    arguments = ("--format", format_name, "--version", best_head, "--output", str(folder))
+    arguments = ("--format", "onnx", "--version", best_head, "--output", str(folder))
     trained.backend.command("export", "--project", str(trained.project), *arguments)
     card = json.loads((folder / "model_card.json").read_text())
     assert (folder / "labels.txt").read_text().splitlines() == list(LABELS)
     assert card["labels_without_annotations"] == []
     tasks = sorted(trained.photos)[::8]
     photos = [trained.photos[task] for task in tasks]
-    probabilities = RUNTIMES[format_name](folder / card["model"], np.stack([_decode(photo, card) for photo in photos]))
+    probabilities = _run_onnx(folder / card["model"], np.stack([_decode(photo, card) for photo in photos]))
 
     by_head = _head_says(trained, best_head, card["backbone"], photos)
     np.testing.assert_allclose(probabilities, by_head, atol=TOLERANCE)
@@ -257,14 +257,3 @@ def _run_onnx(path: Path, images: Pixels) -> Floats:
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return np.asarray(session.run(None, {session.get_inputs()[0].name: images})[0], dtype=np.float32)
-
-
-def _run_openvino(path: Path, images: Pixels) -> Floats:
-    import openvino
-
-    core = openvino.Core()
-    model = core.compile_model(core.read_model(path / "model.xml"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return np.asarray(model(images)[0], dtype=np.float32)
-
-
-RUNTIMES: Mapping[str, Callable[[Path, Pixels], Floats]] = {"onnx": _run_onnx, "openvino": _run_openvino}
