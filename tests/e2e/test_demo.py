@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -52,7 +54,9 @@ class Demo:
 
 @pytest.mark.skipif(not LABEL_STUDIO.exists(), reason="Label Studio is not installed: run make label-studio")
 @pytest.mark.timeout(900)
-def test_demo_on_a_folder_of_ones_own_stops_all_it_started_and_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_demo_on_a_folder_of_ones_own_stops_all_it_started_and_goes_on_where_it_was(
+    label_studio_template: Path, login: tuple[str, str], token: str, tmp_path: Path
+) -> None:
     photos = tmp_path / "my photos"
     for number, path in enumerate(write_sample_photos(photos, count=PHOTOS)):
         if number % 3 == 0:
@@ -61,15 +65,18 @@ def test_demo_on_a_folder_of_ones_own_stops_all_it_started_and_goes_on_where_it_
     port, backend_port = free_port(), free_port()
     arguments = ["--images", str(photos), "--folder", str(tmp_path / "demo"), "--port", str(port)]
     arguments += ["--backend-port", str(backend_port)]
-    login = DemoFolder(tmp_path / "demo").login()
-    client = LabelStudioClient(f"http://127.0.0.1:{port}", login.token)
+    kept = DemoFolder(tmp_path / "demo")
+    # Label Studio's database was migrated for the session: otherwise it takes a minute.
+    (kept.path / "login.json").write_text(json.dumps({"email": login[0], "password": login[1], "token": token}))
+    shutil.copytree(label_studio_template, kept.label_studio)
+    client = LabelStudioClient(f"http://127.0.0.1:{port}", kept.login().token)
 
     def play(log: str, stop_with: signal.Signals) -> int:
         demo = Demo(arguments, tmp_path / log)
         try:
             shown = demo.until_ready()
             project = int(re.search(r"/projects/(\d+)/data", shown)[1])  # type: ignore[index]
-            assert login.password in shown
+            assert login[1] in shown
             assert f"{PHOTOS} photos" in shown
             tasks = {task["id"]: task["data"]["image"] for task in client.iter_tasks(project)}
             assert len(tasks) == PHOTOS
