@@ -19,7 +19,7 @@ from backend.sync.connect import connect_project
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMON_SETTINGS = {
-    "WEIGHTS_DIR": str(REPOSITORY / ".state" / "models"),
+    "WEIGHTS_DIR": str(REPOSITORY / ".cache" / "models"),  # compiled once, shared with the unit tests
     "WORDNET_DIR": str(REPOSITORY / ".state" / "wordnet"),
     "BACKBONE": "efficientnet_lite2",
 }
