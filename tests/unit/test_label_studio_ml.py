@@ -15,11 +15,11 @@ from skimage import data as photographs
 
 from backend.model import LabelOrder, process_engine
 from backend.storage.schema import Annotation
+from tests.application import MODELS, WORDNET
 from tests.unit.service.samples import annotation
 
 pytestmark = pytest.mark.unit
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIG = """<View><Image name="photo" value="$photo"/>
 <Choices name="sport" toName="photo"><Choice value="Cat"/><Choice value="Tennis"/><Choice value="Golf"/></Choices></View>"""
 
@@ -28,8 +28,8 @@ CONFIG = """<View><Image name="photo" value="$photo"/>
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     values = {
         "STATE_DIR": tmp_path / "state",
-        "WEIGHTS_DIR": REPOSITORY / ".state" / "models",
-        "WORDNET_DIR": REPOSITORY / ".state" / "wordnet",
+        "WEIGHTS_DIR": MODELS,
+        "WORDNET_DIR": WORDNET,
         "BACKBONE": "efficientnet_lite2",
         "LOCAL_ROOTS": tmp_path,
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,13 +23,12 @@ from .samples import CONFIG, choice
 
 pytestmark = [pytest.mark.unit, pytest.mark.both_databases]
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 ME = WorkerName("here", 1, "aaaa")
 
 
 @pytest.fixture
 def application(app_factory: AppFactory) -> Application:
-    return app_factory(weights_dir=REPOSITORY / ".state" / "models", backbone="efficientnet_lite2", retrain_every=5)
+    return app_factory(backbone="efficientnet_lite2", retrain_every=5)
 
 
 class Embedded:

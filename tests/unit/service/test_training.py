@@ -37,10 +37,10 @@ from backend.storage.database import Database
 from backend.storage.schema import Annotation, ModelVersion, Task
 from backend.worker.handlers import job_handlers
 from backend.worker.runner import Runner
+from tests.application import MODELS, WORDNET
 
 pytestmark = pytest.mark.unit
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 LABELS = ("red", "green", "blue")
 CHOICES = "".join(f'<Choice value="{label}"/>' for label in LABELS)
 CONFIG = f'<View><Image name="i" value="$i"/><Choices name="c" toName="i">{CHOICES}</Choices></View>'
@@ -55,8 +55,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     settings = Settings(
         _env_file=None,
         state_dir=folder / "state",
-        weights_dir=REPOSITORY / ".state" / "models",
-        wordnet_dir=REPOSITORY / ".state" / "wordnet",
+        weights_dir=MODELS,
+        wordnet_dir=WORDNET,
         backbone="efficientnet_lite2",
         local_roots=(str(folder),),
         evaluation_share=0.3,
