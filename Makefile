@@ -26,10 +26,8 @@ BENCH ?= $(basename $(notdir $(shell grep -l __main__ benchmarks/*.py)))
 UV := .tools/bin/uv
 RUN := .venv/bin/python
 
-# A process for each core takes whole modules, in the order of tests/conftest.py.
-UNIT_TESTS := $(RUN) -m pytest -m unit -n auto --dist loadscope --no-loadscope-reorder
-# These wait for servers more than they compute: two processes, each with a Label Studio and a backend of its own.
-E2E_TESTS := $(RUN) -m pytest -m "e2e or browser" -n 2 --dist loadscope --no-loadscope-reorder
+# Processes take whole modules, in the order of tests/conftest.py, which also says how many they are.
+TESTS := OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadscope --no-loadscope-reorder
 
 UV_STAMP := .tools/.uv-$(UV_VERSION)
 VENV_STAMP := .venv/.synced
@@ -57,15 +55,12 @@ label-studio: $(LABEL_STUDIO_STAMP) ## Label Studio in an environment of its own
 
 ##@ Check
 .PHONY: test
-test: setup label-studio chromium servers ## The whole suite: unit tests in parallel, then the servers and the browser
-	@echo "==> Unit tests, in parallel"
-	@OMP_NUM_THREADS=1 $(UNIT_TESTS) $(PYTEST_FLAGS)
-	@echo "==> End to end: a real Label Studio, the backend, a browser"
-	@$(E2E_TESTS) $(PYTEST_FLAGS)
+test: setup label-studio chromium servers ## The whole suite; a real Label Studio, the backend and a browser run beside it
+	@$(TESTS) $(PYTEST_FLAGS)
 
 .PHONY: unit
 unit: setup ## The unit tests alone
-	@OMP_NUM_THREADS=1 $(UNIT_TESTS) $(PYTEST_FLAGS)
+	@$(TESTS) -m unit $(PYTEST_FLAGS)
 
 .PHONY: fuzz
 fuzz: setup ## Thousands of generated requests against the API: make fuzz [FUZZ_CASES=125]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ MAY_BE_SKIPPED = (
     "dependency group `bench`",  # `make bench` installs it
     "this machine has no ::1",
 )
+MAX_WITH_SERVERS = 6  # processes that may each start a Label Studio and a backend: some 2 GB
 
 
 @pytest.hookimpl(wrapper=True)
@@ -40,9 +43,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A process for each core; where tests that wait for servers are among them one more, which computes meanwhile."""
+    cores = os.cpu_count() or 1
+    return cores if config.option.markexpr == "unit" else min(cores + 1, MAX_WITH_SERVERS)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest first: otherwise one process is left alone with it at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    """What takes longest first, else one process is left alone with it at the end; waiting and computing in turn."""
+    modules: dict[tuple[bool, bool, str], list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        waits, long = (item.get_closest_marker(name) is not None for name in ("e2e", "long"))
+        modules[waits, not long, item.nodeid.split("::")[0]].append(item)
+    halves = ([modules[key] for key in sorted(modules) if key[0] == waits] for waits in (True, False))
+    items[:] = [item for pair in zip_longest(*halves, fillvalue=[]) for module in pair for item in module]
 
 
 @pytest.fixture(scope="session")

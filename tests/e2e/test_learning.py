@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.browser, pytest.mar
 LABELS = ("coins", "gravel", "grass", "galaxy", "temple", "motorcycle")
 CHOICES = "".join(f'<Choice value="{label}"/>' for label in LABELS)
 CONFIG = f'<View><Image name="image" value="$image"/><Choices name="what" toName="image">{CHOICES}</Choices></View>'
-PHOTOS_PER_LABEL = 40
+PHOTOS_PER_LABEL = 25
 EVALUATION_SHARE = 0.5
 RETRAIN_EVERY = 50  # the default
 TOLERANCE = 1e-3
