@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.learning.export.format import ExportFormat, Runner
+from backend.learning.export.freezing import frozen_graph
 
 if TYPE_CHECKING:
     import keras
@@ -28,7 +29,6 @@ def write(model: keras.Model, path: Path) -> None:
     """Freeze what follows the model's normalisation."""
     import keras
     import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     normalise = model.get_layer("normalise")
     std = 1 / float(normalise.scale)
@@ -39,17 +39,11 @@ def write(model: keras.Model, path: Path) -> None:
     def forward(pixels: Any) -> Any:
         return tf.identity(rest(pixels, training=False), name=OUTPUT)
 
-    with tf.device("/cpu:0"):  # a frozen graph runs wherever it is loaded
-        function = tf.function(forward).get_concrete_function(
-            tf.TensorSpec((None, height, width, channels), tf.float32, name=INPUT)
-        )
-    graph = convert_variables_to_constants_v2(function).graph.as_graph_def()
+    graph = frozen_graph(forward, (None, height, width, channels), tf.float32, INPUT)
     for name, value in ((MEAN, mean), (STD, std)):
         node = graph.node.add(name=name, op="Const")
         node.attr["dtype"].type = tf.float32.as_datatype_enum
         node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(np.float32(value)))
-    for node in graph.node:
-        node.device = ""
     path.write_bytes(graph.SerializeToString())
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.learning.export import saved_model
 from backend.learning.export.format import ExportFormat, Runner
+from backend.learning.export.freezing import frozen_graph
 
 if TYPE_CHECKING:
     import keras
@@ -20,11 +20,14 @@ GRAPH_FILE = "model.xml"
 
 
 def write(model: keras.Model, path: Path) -> None:
-    """Convert a SavedModel with OpenVINO's own reader; weights stay in float32."""
+    """Convert the frozen graph with OpenVINO's own reader; weights stay in float32."""
+    import tensorflow as tf
+
     openvino = _import_openvino()
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / saved_model.FORMAT.file_name
-        saved_model.write(model, source)
+        source = Path(folder) / "frozen.pb"
+        frozen = frozen_graph(lambda pixels: model(pixels, training=False), model.input_shape, tf.uint8, "images")
+        source.write_bytes(frozen.SerializeToString())
         graph = openvino.Core().read_model(source)
         graph.inputs[0].tensor.set_names({"images"})
         graph.outputs[0].tensor.set_names({"probabilities"})
