@@ -97,9 +97,10 @@ class ActiveLearning:
         count = min(count, len(self.open_rows))
         if count == 0:
             return []
+        unmixed = None if self._learner is not None else self._model.unmixed
         view = PoolView(
             space=self._model.space,
-            probabilities=self._beliefs,
+            probabilities=self._beliefs if unmixed is None else unmixed,
             labelled=self.answers != UNANSWERED,
             digests=self.pool.digests,
             membership=self._hierarchy.membership,

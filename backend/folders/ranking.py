@@ -246,7 +246,7 @@ def _order(
     labelled[rows] = True
     view = PoolView(
         space=model.space,
-        probabilities=probabilities,
+        probabilities=probabilities if model.unmixed is None else model.unmixed,
         labelled=labelled,
         digests=digests,
         membership=None if space is None else space.tree.membership,
@@ -257,6 +257,7 @@ def _order(
         annotated_probabilities=targets,
         neighbours=model.neighbours,
         similarities=model.similarities,
+        shown=probabilities,
         rng_seed=options.seed,
     )
     return order_pool(view, options), probabilities

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.learning.linear import LinearModel
+from backend.learning.mixture import Mixture, mixture_weight
 from backend.learning.probabilities import geometric_mean, linear_weight, normalise_rows
 from backend.learning.projection import Projection, unit_rows
 
@@ -22,20 +23,22 @@ def extend_from(arrays: Mapping[str, NDArray[Any]], embeddings: NDArray[np.float
         return prior
     features = Projection(arrays["mean"], arrays["projection"]).project(embeddings)
     reference = arrays["space"].astype(np.float32)
-    cosines = unit_rows(features[:, : reference.shape[1]]) @ reference.T
+    space = unit_rows(features[:, : reference.shape[1]])
+    cosines = space @ reference.T
     count = min(int(arrays["neighbours"]), reference.shape[0])
     neighbours = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
-    nearby = from_neighbours(
-        neighbours,
-        np.take_along_axis(cosines, neighbours, axis=1),
-        arrays["labels"].astype(np.float32),
-        prior,
-        power=float(arrays["affinity_power"]),
-    )
-    if "weights" not in arrays:
-        return nearby
-    linear = LinearModel(arrays["weights"], arrays["bias"], float(arrays["sharpness"]))
-    return geometric_mean(nearby, linear.probabilities(features), weight=linear_weight(arrays["annotated"].size))
+    similarities = np.take_along_axis(cosines, neighbours, axis=1)
+    labels = arrays["labels"].astype(np.float32)
+    nearby = from_neighbours(neighbours, similarities, labels, prior, power=float(arrays["affinity_power"]))
+    beliefs, annotations = nearby, arrays["annotated"].size
+    if "weights" in arrays:
+        linear = LinearModel(arrays["weights"], arrays["bias"], float(arrays["sharpness"]))
+        beliefs = geometric_mean(nearby, linear.probabilities(features), weight=linear_weight(annotations))
+    if "mixture_weights" not in arrays:
+        return beliefs
+    mixture = Mixture(arrays["mixture_weights"], arrays["mixture_bias"])
+    mixed = mixture.beliefs(space, nearby, around(neighbours, similarities, arrays["mixture_beliefs"]))
+    return geometric_mean(beliefs, mixed, weight=mixture_weight(labels.shape[1], annotations))
 
 
 def from_neighbours(
@@ -58,6 +61,23 @@ def from_neighbours(
     return normalise_rows(mixed, otherwise=prior)
 
 
+def around(neighbours: NDArray[np.integer], similarities: FloatArray, beliefs: NDArray[np.floating]) -> FloatArray:
+    """The neighbours' `beliefs` [n, L], summed by their cosines: float32 [m, L]; arguments as of `from_neighbours`."""
+    weights = np.maximum(similarities, 0.0)
+    weights[neighbours < 0] = 0.0
+    summed: FloatArray = np.einsum("mj,mjl->ml", weights, beliefs[neighbours].astype(np.float32))
+    return summed
+
+
 def linear_arrays(linear: LinearModel) -> dict[str, NDArray[Any]]:
     """The linear half as arrays of an exported extension."""
     return {"weights": linear.weights, "bias": linear.bias, "sharpness": np.array(linear.sharpness)}
+
+
+def mixture_arrays(mixture: Mixture, beliefs: FloatArray) -> dict[str, NDArray[Any]]:
+    """The mixture as arrays of an exported extension, with its `beliefs` [n, L] of the images that are carried."""
+    return {
+        "mixture_weights": mixture.weights,
+        "mixture_bias": mixture.bias,
+        "mixture_beliefs": beliefs.astype(np.float16),
+    }

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from backend.learning.evidence import mix_with_prior
 from backend.learning.graph_options import GraphOptions, dimension_for
 from backend.learning.knn_graph import NeighbourIndex, affinity, drop_self, join_neighbours, normalised
 from backend.learning.linear import LinearModel, fit_ridge
-from backend.learning.out_of_sample import from_neighbours, linear_arrays
+from backend.learning.mixture import Mixture, fit_mixture, is_worthwhile, mixture_weight
+from backend.learning.out_of_sample import around, from_neighbours, linear_arrays, mixture_arrays
 from backend.learning.probabilities import geometric_mean, hard_labels, linear_weight, normalise_rows
 from backend.learning.projection import Projection, fit_projection, unit_rows
 from backend.learning.propagation import SpreadingGraph
@@ -48,6 +50,8 @@ class PoolModel:
         projection: from embeddings to the features that graph and linear half read.
         hints: what is known of relevance without annotations; None: everything belongs.
         relevance: float32 [n] in [0, 1], 1 = belongs, by the last `propagate`; None: nothing tells.
+        unmixed: float32 [n, L], beliefs of the last `propagate` without the mixture, for the order: the mixture is right
+            more often, and surer than it may be, so that its doubt tells less of what to ask; None: before the first.
     """
 
     def __init__(
@@ -94,8 +98,11 @@ class PoolModel:
         self._state: FloatArray | None = None
         self._smoothed: FloatArray | None = None
         self.relevance: FloatArray | None = None
+        self.unmixed: FloatArray | None = None
         self._spread_labels: FloatArray | None = None
         self._linear: LinearModel | None = None
+        self._links: sparse.csr_matrix | None = None
+        self._mixture: tuple[Mixture, FloatArray] | None = None
 
     def _leading(self, features: FloatArray) -> FloatArray:
         return unit_rows(features[:, : self._graph_dimension])
@@ -181,7 +188,7 @@ class PoolModel:
         """Spread the annotations `targets` [m, L] of `rows` [m]: probabilities float32 [n, L], rows sum to 1.
 
         What arrives is weighed against the prior (`mix_with_prior`), a linear model is fitted on the outcome, and the two
-        halves are averaged. Labels for photos that do not belong get what `learn_relevance` says of the photo.
+        halves are averaged; while annotations are few, a mixture of Gaussians has a say (`fit_mixture`). Labels for photos that do not belong get what `learn_relevance` says of the photo.
         """
         rows = np.array(rows, dtype=np.intp)
         targets = np.asarray(targets, dtype=np.float32)
@@ -191,7 +198,8 @@ class PoolModel:
         if rows.size == 0:
             self._linear, self._state = None, None
             self._spread_labels = self._with_relevance(self.smoothed_prior.copy())
-            return self._spread_labels.copy()
+            self.unmixed = self._spread_labels.copy()
+            return self._with_mixture(self.unmixed)
         seeds = np.zeros((self.n, self.n_labels), dtype=np.float32)
         np.add.at(seeds, rows, targets)
         self._state = self.graph.spread(
@@ -212,11 +220,24 @@ class PoolModel:
         trust[rows] *= np.float32(options.label_trust)
         self._linear = fit_ridge(self._features, hard_labels(labels, rows, own), trust)
         beliefs = geometric_mean(labels, self._linear.probabilities(self._features), weight=linear_weight(rows.size))
-        beliefs = self._with_relevance(beliefs)
+        self.unmixed = self._with_relevance(beliefs)
+        beliefs = self._with_mixture(self.unmixed)
         place, copy_row = same_photos(self.neighbours, self.similarities, self._annotated)
-        beliefs[copy_row] = own[place]
-        beliefs[rows] = own
+        for answered in (self.unmixed, beliefs):
+            answered[copy_row] = own[place]
+            answered[rows] = own
         return beliefs
+
+    def _with_mixture(self, beliefs: FloatArray) -> FloatArray:
+        """A new array: `beliefs` [n, L] and those of a mixture fitted on the spread labels, averaged while annotations are few."""
+        weight = mixture_weight(self.n_labels, self._annotated.size)
+        self._mixture = None
+        if self._spread_labels is None or weight == 0.0 or not is_worthwhile(self.prior, self.space.shape[1]):
+            return beliefs.copy()
+        if self._links is None:
+            self._links = affinity(self.neighbours, self.similarities, power=1.0)
+        self._mixture = fit_mixture(self.space, self._links, self._spread_labels, self._annotated)
+        return self._with_relevance(geometric_mean(beliefs, self._mixture[1], weight=weight))
 
     def _learnt_relevance(self, rows: NDArray[np.intp], targets: FloatArray) -> FloatArray | None:
         if self.hints is None or self.n == 0:
@@ -240,14 +261,20 @@ class PoolModel:
         prior = normalise_rows(prior)
         if self._spread_labels is None:
             return prior
-        neighbours, similarities = self.index.search(self._leading(features), self.options.neighbours)
+        space = self._leading(features)
+        neighbours, similarities = self.index.search(space, self.options.neighbours)
         nearby = from_neighbours(
             neighbours, similarities, self._spread_labels, prior, power=self.options.affinity_power
         )
-        if self._linear is None:
-            return nearby
-        weight = linear_weight(self._annotated.size)
-        return geometric_mean(nearby, self._linear.probabilities(features), weight=weight)
+        beliefs = nearby
+        if self._linear is not None:
+            weight = linear_weight(self._annotated.size)
+            beliefs = geometric_mean(nearby, self._linear.probabilities(features), weight=weight)
+        if self._mixture is None:
+            return beliefs
+        mixture, of_pool = self._mixture
+        mixed = mixture.beliefs(space, nearby, around(neighbours, similarities, of_pool))
+        return geometric_mean(beliefs, mixed, weight=mixture_weight(self.n_labels, self._annotated.size))
 
     def export_extension(self) -> dict[str, NDArray[Any]]:
         """All that `extend_from` needs, without the pool: at most `EXTENSION_ROWS` of its images, annotated ones first."""
@@ -266,4 +293,9 @@ class PoolModel:
             "neighbours": np.array(self.options.neighbours),
             "affinity_power": np.array(self.options.affinity_power),
         }
-        return arrays if self._linear is None else arrays | linear_arrays(self._linear)
+        if self._linear is not None:
+            arrays |= linear_arrays(self._linear)
+        if self._mixture is not None:
+            mixture, of_pool = self._mixture
+            arrays |= mixture_arrays(mixture, of_pool[kept])
+        return arrays

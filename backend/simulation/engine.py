@@ -187,11 +187,11 @@ def pool_view(
     answers: FloatArray,
     seed: int,
 ) -> PoolView:
-    """The pool as the order sees it."""
+    """The pool as the order sees it, after a `propagate` of `model` that gave `probabilities` [n, L]."""
     pool = setting.pool
     return PoolView(
         space=model.space,
-        probabilities=probabilities,
+        probabilities=probabilities if model.unmixed is None else model.unmixed,
         labelled=labelled,
         digests=pool.digests,
         membership=setting.hierarchy.membership,
@@ -202,6 +202,7 @@ def pool_view(
         annotated_probabilities=answers[labelled],
         neighbours=model.neighbours,
         similarities=model.similarities,
+        shown=probabilities,
         rng_seed=seed,
     )
 

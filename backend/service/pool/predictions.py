@@ -77,7 +77,7 @@ class ControlPrediction:
 
     Attributes:
         served: of the version that serves, calibrated, shown to annotators.
-        propagated: of the annotations spread over the graph, as they come: what the order works with.
+        propagated: of the annotations spread over the graph, as they come.
         temperature: with it `propagated` is calibrated, see `calibration.tempered`.
         head: of the trained head; None where there is none.
         evaluation: `Figures` of each version as JSON, by version.

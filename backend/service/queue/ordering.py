@@ -45,7 +45,7 @@ def view_of(pool: ProjectPool, annotated: Annotated, predictions: Sequence[Contr
     labelled = annotated.answered | pool.gone
     return PoolView(
         space=control.model.space,
-        probabilities=prediction.propagated,
+        probabilities=prediction.propagated if control.model.unmixed is None else control.model.unmixed,
         labelled=labelled,
         digests=pool.digests,
         head_probabilities=prediction.head,

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.unit
 
 SPORTS = Path(__file__).resolve().parents[3] / ".." / "shared" / "images" / "sports50"
 CLASSES, EACH = 16, 16
-REPORTED = {0: 0.641, 10: 0.829, 20: 0.852, 40: 0.894, 80: 0.943}
+REPORTED = {0: 0.730, 1: 0.753, 3: 0.787, 10: 0.841, 20: 0.852, 40: 0.894, 80: 0.966}
 """Labels -> right suggestions on the unlabelled photos, as measured with EfficientNet-Lite0."""
 SLACK = 0.015
 

@@ -1,0 +1,111 @@
+"""Gaussian mixture over the pool: what the crowds of photos say of few annotations and a vague prior.
+
+One Gaussian of equal spread for each label, the graph as a Laplacian term, what is known of each photo as a prior: after
+Zanella et al., "Boosting vision-language models with transduction" (TransCLIP, NeurIPS 2024). A label that the prior sees in the
+right crowd now and then gets the whole crowd, and two labels that share a crowd are told apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from backend.learning.linear import softmax_in_place
+
+FloatArray = NDArray[np.float32]
+
+ROUNDS = 4
+"""Times that means and beliefs follow from each other; more change little."""
+
+LIKELIHOOD = 0.1
+"""Power of the Gaussian likelihood: its axes are not independent, so that all of them together claim too much."""
+
+ANNOTATION_TRUST = 2.0
+"""Weight of an annotated photo in the mean of its label."""
+
+FEW = 10.0
+"""Annotations for each label, on average, from which the mixture has nothing to add."""
+
+MOST_PRODUCTS = 3e9
+"""Photos x labels x axes beyond which it is left out: a round would take more than about a second."""
+
+_FLOOR = np.float32(1e-2)  # of what is known: no label is ruled out
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The likelihoods of the labels at any place of the graph space, as logarithms: `space @ weights + bias`.
+
+    Attributes:
+        weights: float32 [k, L].
+        bias: float32 [L].
+    """
+
+    weights: FloatArray
+    bias: FloatArray
+
+    def beliefs(self, space: FloatArray, known: FloatArray, around: FloatArray) -> FloatArray:
+        """Probabilities float32 [m, L] of photos, rows sum to 1.
+
+        Args:
+            space: float32 [m, k], unit rows.
+            known: float32 [m, L], what is believed without the mixture.
+            around: float32 [m, L], the neighbours' beliefs, summed by their cosines.
+        """
+        scores: FloatArray = space @ self.weights
+        scores += self.bias
+        scores += np.log(known + _FLOOR)
+        scores += around
+        return softmax_in_place(scores)
+
+
+def mixture_weight(labels: int, annotations: int) -> float:
+    """Weight of the mixture against what is believed without it, [0, 1]: all before any annotation, less as they come."""
+    if annotations > FEW * labels:
+        return 0.0
+    return labels / (labels + annotations)
+
+
+def is_worthwhile(prior: FloatArray, axes: int) -> bool:
+    """Whether a mixture is to be fitted: the prior float32 [n, L] knows something, and it takes no more than a moment."""
+    n, labels = prior.shape
+    if n == 0 or labels < 2 or float(n) * labels * axes > MOST_PRODUCTS:
+        return False
+    return not bool((prior == prior[:1]).all())
+
+
+def fit_mixture(
+    space: FloatArray, links: sparse.csr_matrix, known: FloatArray, rows: NDArray[np.integer]
+) -> tuple[Mixture, FloatArray]:
+    """The mixture and its beliefs float32 [n, L], rows sum to 1; those of annotated `rows` stay what is known.
+
+    Args:
+        space: float32 [n, k], unit rows.
+        links: csr float32 [n, n], symmetric cosines on the graph's edges.
+        known: float32 [n, L], what is believed so far, the annotations included; rows sum to 1.
+        rows: int [m], annotated photos.
+    """
+    own = known[rows]
+    beliefs = known
+    trust: FloatArray = np.ones((known.shape[0], 1), dtype=np.float32)
+    trust[rows] = ANNOTATION_TRUST
+    for _ in range(ROUNDS):
+        mixture = _means(space, beliefs * trust)
+        around: FloatArray = np.asarray(links @ beliefs, dtype=np.float32)
+        beliefs = mixture.beliefs(space, known, around)
+        beliefs[rows] = own
+    return mixture, beliefs
+
+
+def _means(space: FloatArray, weighted: FloatArray) -> Mixture:
+    """The Gaussians by the weights [n, L] of the photos in each; their spread is the same in all directions."""
+    mass = weighted.sum(axis=0) + np.float32(1e-3)
+    means: FloatArray = (weighted.T @ space) / mass[:, None]
+    lengths = (means * means).sum(axis=1)
+    # Rows have length 1, so that what the means leave of it is the spread over all axes.
+    spread = max(1.0 - float((mass * lengths).sum() / mass.sum()), 1e-3)
+    scale = np.float32(LIKELIHOOD * space.shape[1] / spread)
+    return Mixture((scale * means).T, -0.5 * scale * lengths)

@@ -1,0 +1,104 @@
+"""The Gaussian mixture: its likelihoods, what it makes of a vague prior, when it has a say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+
+from backend.learning import mixture
+from backend.learning.out_of_sample import extend_from
+from backend.learning.pool_model import PoolModel
+from tests.unit.learning.pools import clusters
+
+pytestmark = pytest.mark.unit
+
+EYE = np.eye(5, dtype=np.float32)
+
+
+def vague_prior(truth: np.ndarray, right: float, seed: int = 0) -> np.ndarray:
+    """A prior float32 [n, 5] whose likeliest label is the true one for the share `right` of the photos, at random else."""
+    rng = np.random.default_rng(seed)
+    seen = np.where(rng.random(truth.size) < right, truth, rng.integers(5, size=truth.size))
+    return 0.5 * EYE[seen] + np.float32(0.1)
+
+
+def test_scores_are_gaussian_likelihoods_to_a_power() -> None:
+    rng = np.random.default_rng(0)
+    space = rng.normal(size=(60, 6)).astype(np.float32)
+    space /= np.linalg.norm(space, axis=1, keepdims=True)
+    weighted = rng.random((60, 3)).astype(np.float32)
+    found = mixture._means(space, weighted)
+    means = (weighted.T @ space) / weighted.sum(axis=0)[:, None]
+    inside = sum(float(weighted[:, label] @ ((space - means[label]) ** 2).sum(axis=1)) for label in range(3)) / float(
+        weighted.sum()
+    )
+    expected = mixture.LIKELIHOOD * np.stack(
+        [multivariate_normal(mean, inside / 6).logpdf(space) for mean in means], axis=1
+    )
+    scores = space @ found.weights + found.bias
+    assert scores - scores[:, :1] == pytest.approx(expected - expected[:, :1], abs=1e-2)
+
+
+def test_a_vague_prior_gets_the_whole_crowd() -> None:
+    embeddings, truth, _ = clusters()
+    prior = vague_prior(truth, 0.4)
+    model = PoolModel(embeddings, prior)
+    before = (prior.argmax(axis=1) == truth).mean()
+    beliefs = model.propagate(np.zeros(0, dtype=np.intp), np.zeros((0, 5), dtype=np.float32))
+    assert beliefs.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
+    assert before < 0.6
+    assert (beliefs.argmax(axis=1) == truth).mean() > 0.95
+
+
+def test_an_annotation_stays_what_it_is() -> None:
+    embeddings, truth, _ = clusters()
+    model = PoolModel(embeddings, vague_prior(truth, 0.4))
+    wrong = EYE[(truth[:3] + 1) % 5]
+    assert model.propagate(np.arange(3), wrong)[:3] == pytest.approx(wrong)
+
+
+def test_where_nothing_is_known_before_it_has_no_say() -> None:
+    embeddings, truth, prior = clusters()
+    model = PoolModel(embeddings, prior)
+    model.propagate(np.arange(8), EYE[truth[:8]])
+    assert "mixture_weights" not in model.export_extension()
+
+
+def test_its_weight_falls_with_the_annotations() -> None:
+    assert mixture.mixture_weight(20, 0) == 1.0
+    assert mixture.mixture_weight(20, 20) == 0.5
+    assert mixture.mixture_weight(20, 200) > 0.0
+    assert mixture.mixture_weight(20, 201) == 0.0
+
+
+def test_it_is_left_out_where_a_round_would_take_seconds() -> None:
+    prior = vague_prior(np.arange(100) % 5, 0.5)
+    assert mixture.is_worthwhile(prior, 64)
+    assert not mixture.is_worthwhile(prior, int(mixture.MOST_PRODUCTS / prior.size) + 1)
+    assert not mixture.is_worthwhile(prior[:0], 64)
+    assert not mixture.is_worthwhile(np.ones((9, 1), dtype=np.float32), 64)
+
+
+@pytest.mark.parametrize("annotations", [0, 6])
+def test_new_photos_get_it_too_with_the_pool_and_without(annotations: int) -> None:
+    embeddings, truth, _ = clusters(n=400)
+    prior = vague_prior(truth, 0.4)
+    model = PoolModel(embeddings[:300], prior[:300])
+    rows = np.arange(annotations)
+    model.propagate(rows, EYE[truth[rows]])
+    found = model.extend(embeddings[300:], prior[300:])
+    assert (found.argmax(axis=1) == truth[300:]).mean() > 0.95
+    arrays = model.export_extension()
+    assert {"mixture_weights", "mixture_bias", "mixture_beliefs"} <= set(arrays)
+    assert extend_from(arrays, embeddings[300:], prior[300:]) == pytest.approx(found, abs=0.02)
+
+
+def test_the_order_goes_by_what_is_believed_without_it() -> None:
+    embeddings, truth, _ = clusters()
+    model = PoolModel(embeddings, vague_prior(truth, 0.4))
+    rows = np.arange(6)
+    beliefs = model.propagate(rows, EYE[truth[rows]])
+    assert model.unmixed is not None
+    assert model.unmixed[rows] == pytest.approx(EYE[truth[rows]])
+    assert model.unmixed.max(axis=1).mean() < beliefs.max(axis=1).mean()
