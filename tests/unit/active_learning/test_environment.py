@@ -37,17 +37,17 @@ def test_every_learner_learns(name: str) -> None:
     found = learning.predict(test.embeddings)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-3)
     assert (found.argmax(axis=1) == test.labels).mean() > 0.85
-    assert (learning.probabilities.argmax(axis=1) == pool.labels).mean() > 0.85
+    assert (learning.beliefs.argmax(axis=1) == pool.labels).mean() > 0.85
 
 
 def test_one_class_so_far_rows_set_aside_and_an_empty_pool() -> None:
     pool = clusters(12)
     learning = ActiveLearning(pool, CLASSES, learner=make_learner("svm"))
     learning.fit()
-    assert learning.probabilities.max() == pytest.approx(0.25)
+    assert learning.beliefs.max() == pytest.approx(0.25)
     learning.answer([0, 1], [2, 2])
     learning.fit()
-    assert learning.probabilities[:, 2].min() == 1.0
+    assert learning.beliefs[:, 2].min() == 1.0
     learning.answer([2], [-2])
     assert sorted(learning.query(100)) == list(range(3, 12))
     learning.answer(range(3, 12), [0] * 9)
@@ -61,7 +61,7 @@ def test_a_projection_may_be_learnt_as_well() -> None:
     learning = ActiveLearning(pool, CLASSES, adaptation=AdaptationOptions(triplets="semi-hard"), adaptation_epochs=20)
     learning.answer(range(40), pool.labels[:40].tolist())
     learning.fit()
-    assert (learning.probabilities.argmax(axis=1) == pool.labels).mean() > 0.9
+    assert (learning.beliefs.argmax(axis=1) == pool.labels).mean() > 0.9
 
 
 def test_unknown_names_are_named() -> None:
