@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from flask import Blueprint, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from backend.api.answers import AcceptedAnswer
 from backend.api.describe import Answer, described
 from backend.dashboard.person import refuse_other_sites
 from backend.dashboard.project_data import project_overview
@@ -15,7 +16,7 @@ from backend.errors import BackendError
 from backend.service.context.context import Runtime
 from backend.service.insight.coverage import coverage_of
 from backend.service.insight.data_manager import open_tab
-from backend.service.insight.disagreements import disagreements_of
+from backend.service.insight.disagreements import ask_for_comparison, kept_comparison
 from backend.service.insight.mistakes import mistakes_of, photos_of_cell
 from backend.service.insight.outlook import outlook_of
 from backend.service.insight.search import (
@@ -243,10 +244,19 @@ def insight_blueprint(runtime: Runtime) -> Blueprint:
         return jsonify({"photos": photos_of_cell(runtime, found, query.given, query.believed, query.limit)})
 
     @blueprint.get("/models/<version>/disagreements")
-    @described("Photos that two versions name differently.", query=AgainstQuery, answers={200: DisagreementsAnswer})
+    @described(
+        "Photos that two versions name differently; 202 with the job while they are compared.",
+        query=AgainstQuery,
+        answers={200: DisagreementsAnswer, 202: AcceptedAnswer},
+    )
     def disagreements(project_id: int, version: str, query: AgainstQuery) -> Answer:
-        found = find_project(runtime, project_id)
-        return jsonify(disagreements_of(runtime, found, version, query.against, query.limit))
+        refuse_other_sites(request)  # it costs seconds of a processor
+        project = find_project(runtime, project_id)
+        found = kept_comparison(runtime, project, version, query.against, query.limit)
+        if found is not None:
+            return jsonify(found)
+        job = ask_for_comparison(runtime, project_id, version, query.against)
+        return jsonify({"status": "accepted", "job": job}), 202
 
     @blueprint.get("/coverage")
     @described("Photos and answers below each node of the label tree.", answers={200: CoverageAnswer})

@@ -48,6 +48,8 @@ class JobKind(StrEnum):
     """Embeds all photos with a fine-tuned backbone and moves the project to it if it predicts better."""
     MAP = "map"
     """Lays the photos out in the plane for the page *Map*."""
+    COMPARE = "compare"
+    """Asks two versions about the same photos; its payload has the pairs as keys, two names with a blank between."""
     ATTRIBUTE = "attribute"
     """Makes the pictures that tell why photos get their labels; its payload has the numbers of the tasks as keys."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from backend import extensions
@@ -19,6 +20,7 @@ from backend.service.explanation.attribution import Attributions
 from backend.service.ingest.embedding import embed_pending
 from backend.service.ingest.polling import sync_project
 from backend.service.ingest.suggestions import look_up_suggestions
+from backend.service.insight.disagreements import compare_versions
 from backend.service.insight.photo_map import draw_map
 from backend.service.pool.cache import PoolCache
 from backend.service.queue.preview import preview_order
@@ -72,11 +74,14 @@ def job_handlers(runtime: Runtime) -> dict[str, Handler]:
     def photo_map(job: Job, progress: Progress) -> Mapping[str, Any]:
         return draw_map(runtime, job.project_id, progress)
 
+    def compare(job: Job, progress: Progress) -> Mapping[str, Any]:
+        return compare_versions(runtime, job.project_id, job.payload, progress)
+
     def attribute(job: Job, progress: Progress) -> Mapping[str, Any]:
         tasks = sorted(int(task) for task in job.payload)
         for place, task in enumerate(tasks):
             progress(place / len(tasks), f"task {task}")
-            attributions.keep(job.project_id, task)
+            attributions.keep(job.project_id, task, partial(_share_of, progress, place, len(tasks)))
         return {"message": f"{len(tasks)} pictures", "tasks": tasks}
 
     built_in: dict[str, Handler] = {
@@ -88,6 +93,7 @@ def job_handlers(runtime: Runtime) -> dict[str, Handler]:
         JobKind.FINE_TUNE: fine_tune,
         JobKind.REEMBED: reembed,
         JobKind.MAP: photo_map,
+        JobKind.COMPARE: compare,
         JobKind.ATTRIBUTE: attribute,
     }
     added = extensions.extensions(extensions.JOBS, built_in.keys())
@@ -99,6 +105,11 @@ def _of_extension(runtime: Runtime, function: ExtensionJob) -> Handler:
         return function(runtime, job, progress)
 
     return run
+
+
+def _share_of(progress: Progress, place: int, parts: int, share: float, said: str) -> None:
+    """Tell how far all parts are, from how far one of them is."""
+    progress((place + share) / parts, said)
 
 
 def _tidy_up(work: Callable[[Runtime, int], int], runtime: Runtime, project_id: int) -> None:

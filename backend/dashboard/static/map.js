@@ -1,5 +1,5 @@
 // The photos in the plane: moved, zoomed, chosen by lasso, rectangle, label or view; what is chosen opens as a sheet.
-import { call, look } from "./jobs.js";
+import { call, ended, look } from "./jobs.js";
 import { colourPoints, drawLegend } from "./colours.js";
 import { plotter } from "./points.js";
 
@@ -25,25 +25,17 @@ function stopped(error) {
   $("draw").disabled = false;
 }
 
-const pause = (seconds) => new Promise((resolve) => { setTimeout(resolve, 1000 * seconds); });
-
 async function follow(job) {
   const { jobs } = job ? { jobs: [] } : await look(`/projects/${project}/jobs?limit=50`);
   const id = job ?? jobs.find((item) => item.kind === "map")?.job;
-  if (!id) { await pause(5); location.reload(); return; } // it waits behind many newer ones
-  for (;;) {
-    const found = await look(`/job_status?job=${id}`);
-    if (found.job_status === "done") { location.reload(); return; }
-    if (["failed", "cancelled"].includes(found.job_status)) throw new Error(found.message);
-    say(`The map is being drawn: ${found.percent} %, ${found.message || "it waits for its turn"}.`);
-    await pause(1);
-  }
+  // Without an id it waits behind many newer ones.
+  if (id) await ended(id, (found) => { say(`The map is being drawn: ${found.percent} %, ${found.message || "it waits for its turn"}.`); });
+  else await new Promise((resolve) => { setTimeout(resolve, 5000); });
+  location.reload();
 }
 
 async function start() {
-  const response = await fetch(`/projects/${project}/map`);
-  const data = await response.json();
-  if (!response.ok) { say(data.error?.message ?? `The backend answered ${response.status}.`); return; }
+  const data = await look(`/projects/${project}/map`);
   const count = data.task.length;
   const places = new Float32Array(2 * count);
   for (let at = 0; at < count; at += 1) {
@@ -248,4 +240,4 @@ async function start() {
   choose([]);
   plane.dataset.ready = "true";
 }
-if ($("plane")) start();
+if ($("plane")) start().catch((error) => { say(error.message); });

@@ -1,5 +1,5 @@
 // Jobs move as they run; once they have ended, the figures of the page are fetched anew.
-import { call, change } from "./jobs.js";
+import { call, change, ended, look } from "./jobs.js";
 
 const jobs = document.getElementById("jobs");
 let busy = jobs.querySelector("progress") !== null;
@@ -7,23 +7,41 @@ let busy = jobs.querySelector("progress") !== null;
 function line(job) {
   const row = document.createElement("p");
   row.className = "job";
-  const text = document.createElement("span");
-  text.textContent = `${job.kind}: ${job.message || job.status}`;
+  row.dataset.row = job.id;
   const bar = document.createElement("progress");
   bar.max = 100;
-  bar.value = job.percent;
   bar.setAttribute("aria-label", job.kind);
-  if (jobs.dataset.writes !== "true") { row.append(text, bar); return row; }
+  row.append(document.createElement("span"), bar);
+  if (jobs.dataset.writes !== "true") return row;
   const button = document.createElement("button");
   button.type = "button";
   button.className = "link";
   button.textContent = "cancel";
-  button.disabled = job.cancelling;
   button.dataset.job = job.id;
   button.dataset.do = "cancel";
   button.setAttribute("aria-label", `Cancel ${job.kind}`);
-  row.append(text, bar, button);
+  row.append(button);
   return row;
+}
+
+// Rows stay where they are while their job runs, so that the keyboard does not lose its place.
+function show(running) {
+  const rows = new Map([...jobs.querySelectorAll("[data-row]")].map((row) => [row.dataset.row, row]));
+  const wanted = new Set(running.map((job) => job.id));
+  for (const part of [...jobs.children]) {
+    if (wanted.has(part.dataset.row)) continue;
+    if (part.contains(document.activeElement)) jobs.focus();
+    part.remove();
+  }
+  for (const job of running) {
+    const row = rows.get(job.id) ?? jobs.appendChild(line(job));
+    const text = `${job.kind}: ${job.message || job.status}`;
+    if (row.querySelector("span").textContent !== text) row.querySelector("span").textContent = text;
+    row.querySelector("progress").value = job.percent;
+    const button = row.querySelector("button");
+    if (job.cancelling && button === document.activeElement) jobs.focus();
+    if (button) button.disabled = job.cancelling;
+  }
 }
 
 async function fetchAnew() {
@@ -41,7 +59,8 @@ function listen() {
   events.addEventListener("jobs", (event) => {
     const found = JSON.parse(event.data);
     const running = found.filter((job) => job.kind !== "sync");
-    if (running.length) { busy = true; jobs.replaceChildren(...running.map(line)); return; }
+    show(running);
+    if (running.length) { busy = true; return; }
     if (busy) { busy = false; fetchAnew(); }
     const quiet = document.createElement("p");
     quiet.className = "quiet";
@@ -75,4 +94,15 @@ document.getElementById("versions").addEventListener("click", async ({ target })
     say(answer.serving ? `${answer.serving} serves from now on; the queue is ordered anew.` : "Training chooses again.");
   } catch (error) { say(error.message); target.disabled = false; }
 });
+
+// Two versions that were not compared yet: a job does it, and the page comes again with what it found.
+async function compare(place) {
+  try {
+    const { job } = await look(place.dataset.path);
+    if (job) await ended(job, (found) => { place.textContent = `Compared: ${found.percent} %, ${found.message || "waits for its turn"}.`; });
+    location.reload();
+  } catch (error) { place.textContent = error.message; }
+}
+const comparing = document.getElementById("comparing");
+if (comparing) compare(comparing);
 listen();

@@ -1,14 +1,7 @@
 // A search by a photo from the disk, and the result as a tab of Label Studio's Data Manager.
-const $ = (id) => document.getElementById(id);
+import { call } from "./jobs.js";
 
-async function call(path, body) {
-  const response = await fetch(path, {
-    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
-  });
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.error?.message ?? `The backend answered ${response.status}.`);
-  return answer;
-}
+const $ = (id) => document.getElementById(id);
 
 function base64(file) {
   return new Promise((resolve, reject) => {

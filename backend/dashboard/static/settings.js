@@ -1,16 +1,11 @@
 // Options of a project: what they would do to the queue is shown before they are applied.
+import { call, ended } from "./jobs.js";
+
 const { project } = document.getElementById("script").dataset;
 const $ = (id) => document.getElementById(id);
 const say = (text) => { $("status").textContent = text; };
 
-async function call(path, body) {
-  const response = await fetch(`/projects/${project}/options${path}`, {
-    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
-  });
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.error?.message ?? `The backend answered ${response.status}.`);
-  return answer;
-}
+const send = (path, body) => call(`/projects/${project}/options${path}`, body);
 
 // Only what the project sets itself, or what was changed just now: the rest stays as it is set for all projects.
 function chosen() {
@@ -28,15 +23,6 @@ function chosen() {
   }
   if (Object.keys(weights).length) found.weights = weights;
   return found;
-}
-
-async function ended(job) {
-  for (;;) {
-    const answer = await (await fetch(`/job_status?job=${job}`)).json();
-    if (answer.job_status === "done") return answer.result;
-    if (["failed", "cancelled"].includes(answer.job_status)) throw new Error(answer.message);
-    await new Promise((resolve) => { setTimeout(resolve, 500); });
-  }
 }
 
 function strip(list, places, others) {
@@ -61,8 +47,8 @@ $("options").addEventListener("submit", async (event) => {
   $("preview").disabled = true;
   say("The queue is ordered for a look …");
   try {
-    const { job } = await call("/preview", { extra_params: chosen() });
-    const { now, then, message } = await ended(job);
+    const { job } = await send("/preview", { extra_params: chosen() });
+    const { now, then, message } = (await ended(job)).result;
     strip($("now"), now, new Set(then.map((place) => place.task)));
     strip($("then"), then, new Set(now.map((place) => place.task)));
     $("shown").hidden = false;
@@ -74,7 +60,7 @@ $("options").addEventListener("submit", async (event) => {
 $("apply").addEventListener("click", async () => {
   $("apply").disabled = true;
   try {
-    await call("/apply", { extra_params: chosen() });
+    await send("/apply", { extra_params: chosen() });
     say("Applied. The queue is ordered anew.");
     for (const field of $("options").querySelectorAll("[data-kind]")) {
       if (field.value === field.dataset.before) continue;

@@ -1,4 +1,6 @@
 // One sheet at a time: photos that look alike, odd ones taken out, the rest confirmed at once.
+import { call } from "./jobs.js";
+
 const { project, tasks: chosen, label: chosenLabel } = document.getElementById("script").dataset;
 const $ = (id) => document.getElementById(id);
 const known = new Set([...$("labels").options].map((option) => option.value));
@@ -7,14 +9,7 @@ let odd = new Map(); // task -> other label; "" = back to the queue, on a sheet 
 let marked = null; // the task whose label is asked for
 let busy = false;
 
-async function call(path, body) {
-  const response = await fetch(`/projects/${project}${path}`, {
-    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body ?? {}),
-  });
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.error?.message ?? `The backend answered ${response.status}.`);
-  return answer;
-}
+const send = (path, body = {}) => call(`/projects/${project}${path}`, body);
 
 function say(text) { $("status").textContent = text; }
 
@@ -85,7 +80,7 @@ async function take(prefix = "") {
   try {
     const kind = $("kind").value;
     const wanted = kind === "chosen" ? { tasks: chosen.split(",").map(Number), label: chosenLabel } : {};
-    sheet = await call("/sheets", { kind, ...wanted });
+    sheet = await send("/sheets", { kind, ...wanted });
     const right = Math.round(100 * sheet.expected_right);
     const photos = sheet.tasks.length === 1 ? "1 photo" : `${sheet.tasks.length} photos`;
     say(`${prefix}${photos}, about ${right} % expected to be ${sheet.label}.`);
@@ -104,7 +99,7 @@ async function confirm() {
   }
   busy = true; $("confirm").disabled = true; say("Saving …");
   try {
-    const result = await call(`/sheets/${sheet.sheet}/answers`, { answers });
+    const result = await send(`/sheets/${sheet.sheet}/answers`, { answers });
     const missed = result.left_out.length ? ` ${result.left_out.length} left out: ${result.left_out[0].message}.` : "";
     await take(`${result.saved.length} saved.${missed} `);
   } catch (error) { say(error.message); busy = false; $("confirm").disabled = false; }
@@ -114,7 +109,7 @@ async function undo() {
   if (busy) return;
   busy = true;
   try {
-    const result = await call("/sheets/undo");
+    const result = await send("/sheets/undo");
     await take(`${result.saved.length} answers taken back. `);
   } catch (error) { say(error.message); busy = false; }
 }

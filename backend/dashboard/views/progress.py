@@ -11,7 +11,7 @@ from backend.dashboard.page import Arguments, ProjectPage
 from backend.dashboard.project_data import project_overview
 from backend.errors import BackendError
 from backend.service.context.context import Runtime
-from backend.service.insight.disagreements import disagreements_of
+from backend.service.insight.disagreements import kept_comparison
 from backend.service.insight.outlook import axis, outlook_of
 from backend.storage.schema import Project
 
@@ -42,9 +42,11 @@ def _comparison(
     if not chosen or not against:
         return None
     try:
-        found = disagreements_of(runtime, project, chosen, against, SHOWN)
+        found = kept_comparison(runtime, project, chosen, against, SHOWN)
     except BackendError as error:
         return {"version": chosen, "other": against, "why": str(error), "figures": [], "photos": []}
+    if found is None:
+        return {"version": chosen, "other": against, "why": "", "figures": [], "photos": [], "missing": True}
     figures = [
         {"name": row["figure"], "other": row[against], "own": row[chosen], "difference": row["difference"]}
         for row in found["figures"]

@@ -1,21 +1,34 @@
-"""Two versions of a model side by side: their figures, and the photos that they name differently."""
+"""Two versions of a model side by side: their figures, and the photos that they name differently.
+
+Asking a version costs seconds, and where it saw photos through another backbone that one has to be opened: so a job
+compares, and what it found is kept for the pages.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.errors import BackendError
+from backend.files import write_atomically
+from backend.jobs.kinds import JobKind
 from backend.learning.evaluation import decide_labels
+from backend.progress import Progress
 from backend.service.context.context import Runtime
 from backend.service.insight.coverage import answered_tasks
 from backend.service.pool.current import current_snapshot
 from backend.service.pool.snapshot import Snapshot
 from backend.service.projects.labels import labels_of
+from backend.service.projects.project import find_project
 from backend.service.projects.tasks import CHUNK, tasks_by_id
-from backend.service.versions.artifacts import load_heads
+from backend.service.versions.artifacts import load_heads, project_folder
 from backend.service.versions.registry import compare, find_version
 from backend.storage.schema import ModelVersion, Project
 from backend.sync.version_names import model_of
@@ -24,11 +37,69 @@ from backend.zero_shot import zero_shot
 SAMPLED = 5000
 """Most photos that two versions are asked about: drawn at random, the share that differs is known to about one point."""
 
+KEPT = 1000
+"""Most photos that are kept of a comparison."""
+
+FRESH_MINUTES = 10.0
+
 Floats = NDArray[np.float32]
 
 
-def disagreements_of(runtime: Runtime, project: Project, version: str, other: str, limit: int) -> dict[str, Any]:
-    """What two versions say of photos that nobody answered, those first on which both are surest; and their figures.
+def kept_comparison(
+    runtime: Runtime, project: Project, version: str, other: str, limit: int
+) -> dict[str, Any] | None:
+    """What the last comparison of two versions found, without photos that were answered since; None: compare them anew.
+
+    What is kept holds until the next order, and for `FRESH_MINUTES` at least: while people label, orders follow each other.
+
+    Raises:
+        NotFoundError: the project has no such version.
+    """
+    first, second = find_version(runtime, project.id, version), find_version(runtime, project.id, other)
+    path = _place(runtime, project.id, version, other)
+    try:
+        kept: dict[str, Any] = json.loads(path.read_text())
+        age = time.time() - path.stat().st_mtime
+    except (OSError, ValueError):  # nothing, or damaged: the next comparison replaces it
+        return None
+    if kept["snapshot"] != project.snapshot and age > 60 * FRESH_MINUTES:
+        return None
+    answered = set(answered_tasks(runtime, project.id).tolist())
+    photos = [photo for photo in kept["photos"] if photo["task"] not in answered]
+    return {**kept, "figures": compare(second, first), "photos": photos[:limit]}
+
+
+def ask_for_comparison(runtime: Runtime, project_id: int, version: str, other: str) -> str:
+    """Have two versions compared; the id of the job. Several pairs may wait in one job."""
+    return runtime.jobs.enqueue(JobKind.COMPARE, project_id, {f"{version} {other}": True})
+
+
+def compare_versions(runtime: Runtime, project_id: int, pairs: Iterable[str], progress: Progress) -> dict[str, Any]:
+    """The job: compares pairs of versions, each written as two names with a blank between them. Returns a `message`.
+
+    Raises:
+        NotFoundError: the project has no such version.
+        BackendError: nothing is predicted yet.
+    """
+    wanted = [tuple(pair.split(" ", 1)) for pair in sorted(pairs)]
+    said = []
+    for place, (version, other) in enumerate(wanted):
+        progress(place / len(wanted), f"{version} beside {other}")
+        project = find_project(runtime, project_id)
+        found = disagreements_of(
+            runtime, project, version, other, lambda share, place=place: progress((place + share) / len(wanted), "")
+        )
+        path = _place(runtime, project_id, version, other)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps({**found, "snapshot": project.snapshot}).encode())
+        said.append(f"{version} and {other} differ on {found['differing']} of {found['compared']} photos")
+    return {"message": "; ".join(said)}
+
+
+def disagreements_of(
+    runtime: Runtime, project: Project, version: str, other: str, progress: Callable[[float], None] = lambda share: None
+) -> dict[str, Any]:
+    """What two versions say of photos that nobody answered, those first on which both are surest.
 
     Raises:
         NotFoundError: the project has no such version.
@@ -38,7 +109,6 @@ def disagreements_of(runtime: Runtime, project: Project, version: str, other: st
     found: dict[str, Any] = {
         "version": version,
         "other": other,
-        "figures": compare(second, first),
         "compared": 0,
         "differing": 0,
         "photos": [],
@@ -49,7 +119,8 @@ def disagreements_of(runtime: Runtime, project: Project, version: str, other: st
     if rows.size > SAMPLED:
         rows = np.sort(np.random.default_rng(0).choice(rows, SAMPLED, replace=False))
     try:
-        (known, one), (also_known, two) = (_said(runtime, project, snapshot, item, rows) for item in (first, second))
+        known, one = _said(runtime, project, snapshot, first, rows, lambda share: progress(share / 2))
+        also_known, two = _said(runtime, project, snapshot, second, rows, lambda share: progress((1 + share) / 2))
     except BackendError as error:
         return {**found, "why": str(error)}
     both = known & also_known
@@ -74,13 +145,18 @@ def disagreements_of(runtime: Runtime, project: Project, version: str, other: st
                 "other_label": said(others[at]),
                 "other_probability": round(float(two[at].max()), 4),
             }
-            for at in differing[np.argsort(-sure, kind="stable")[:limit]]
+            for at in differing[np.argsort(-sure, kind="stable")[:KEPT]]
         ],
     }
 
 
 def _said(
-    runtime: Runtime, project: Project, snapshot: Snapshot, version: ModelVersion, rows: NDArray[np.intp]
+    runtime: Runtime,
+    project: Project,
+    snapshot: Snapshot,
+    version: ModelVersion,
+    rows: NDArray[np.intp],
+    progress: Callable[[float], None],
 ) -> tuple[NDArray[np.bool_], Floats]:
     """Which of these rows a version can be asked about, bool [n], and its probabilities float32 [n, L]."""
     if version.version == model_of(snapshot.version):
@@ -96,6 +172,7 @@ def _said(
     found = np.zeros(rows.size, dtype=bool)
     said = np.zeros((rows.size, space.n_labels), dtype=np.float32)
     for start in range(0, rows.size, CHUNK):
+        progress(start / rows.size)
         part = slice(start, start + CHUNK)
         tasks = snapshot.task_ids[rows[part]].tolist()
         with runtime.database.session() as session:
@@ -106,3 +183,8 @@ def _said(
         priors = zero_shot(backbone, [space], stored).priors
         said[part] = heads[0].predict(backbone.features(stored), priors[0])
     return found, said
+
+
+def _place(runtime: Runtime, project_id: int, version: str, other: str) -> Path:
+    name = hashlib.blake2b(f"{version} {other}".encode(), digest_size=16).hexdigest()
+    return project_folder(runtime, project_id) / "comparisons" / f"{name}.json"
