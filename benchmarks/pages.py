@@ -26,7 +26,7 @@ from backend.service.context.context import Runtime
 from backend.service.insight.photo_map import PhotoMap, write_map
 from backend.service.pool.review import Review, write_review
 from backend.service.pool.similarity_index import SimilarityIndex, write_similarity_index
-from backend.service.pool.snapshot import Snapshot, SnapshotControl, write_snapshot
+from backend.service.pool.snapshot import Sample, Snapshot, SnapshotControl, write_snapshot
 from backend.service.projects.labels import labels_of
 from backend.service.projects.project import find_project, set_up_project
 from backend.service.versions.artifacts import snapshots_folder
@@ -151,6 +151,7 @@ def fill(runtime: Runtime, tasks: int, labels: int, answers: int) -> None:
         task_ids=task_ids,
         priority=rng.random(tasks, dtype=np.float32),
         controls=[SnapshotControl(probabilities, {})],
+        sample=Sample(runtime.settings.evaluation_share, rng.random(tasks) < runtime.settings.evaluation_share),
     )
     write_snapshot(snapshots_folder(runtime, PROJECT) / "propagation.1", snapshot)
     vectors = rng.standard_normal((tasks, AXES), dtype=np.float32)

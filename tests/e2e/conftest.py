@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from backend_process import BackendProcess
+from crops_project import crops, truth
 from django_shell import run_in_django
 from ml_contract_server import MlContractServer
 from playwright.sync_api import Page, expect
@@ -19,6 +20,8 @@ from backend.demo.label_studio_process import LabelStudioProcess
 from backend.demo.sample_photos import write_sample_photos
 from backend.sync.client import LabelStudioClient
 from tests.chromium import WAIT_MS, find_chromium, label_studio_page
+
+__all__ = ["crops", "truth"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EMAIL = "annotator@example.com"

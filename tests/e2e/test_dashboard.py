@@ -3,67 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
 from backend_process import BackendProcess
+from crops_project import EACH, LABELS, annotations
 from playwright.sync_api import Page, expect
 
-from backend.demo.sample_photos import write_sample_photos
 from backend.sync.client import LabelStudioClient
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
-
-LABELS = {"chelsea": "cat", "rocket": "rocket", "coffee": "cup", "motorcycle_left": "<b>motor</b>cycle"}
-CONFIG = """
-<View>
-  <Image name="image" value="$image"/>
-  <Choices name="what" toName="image" choice="single">
-    <Choice value="cat"/><Choice value="rocket"/><Choice value="cup"/><Choice value="&lt;b&gt;motor&lt;/b&gt;cycle"/>
-    <Choice value="kitten"/>
-  </Choices>
-</View>
-"""
-EACH = 26
-
-
-@pytest.fixture(scope="session")
-def crops(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Crops of four photographs, `EACH` of each."""
-    written = write_sample_photos(tmp_path_factory.mktemp("crops"), 12 * EACH)
-    return [path for path in written if path.stem.rsplit("_", 1)[0] in LABELS]
-
-
-@pytest.fixture
-def truth(
-    backend: BackendProcess, client: LabelStudioClient, crops: list[Path], make_project: Callable[..., int]
-) -> tuple[int, dict[int, str]]:
-    """A project in which one photo of each class is labelled, and the true label of each task."""
-    project_id = make_project(label_config=CONFIG)
-    backend.take_on(client, project_id, crops, window_size=20, retrain_every=1000, evaluation_share=0)
-    names = {
-        int(task["id"]): next(label for stem, label in LABELS.items() if stem in str(task["data"]["image"]))
-        for task in client.iter_tasks(project_id)
-    }
-    for label in LABELS.values():
-        task = next(task for task, name in names.items() if name == label)
-        value = {"choices": [label]}
-        client.annotate(task, [{"from_name": "what", "to_name": "image", "type": "choices", "value": value}])
-    backend.wait_for(lambda: backend.version(project_id).startswith("propagation"), "the annotations to count")
-    backend.wait_until_idle(project_id)
-    return project_id, names
-
-
-def annotations(client: LabelStudioClient, project_id: int) -> dict[int, list[str]]:
-    """Task -> the labels that its annotations give."""
-    found: dict[int, list[str]] = {}
-    for annotation in client.iter_annotations(project_id):
-        found.setdefault(annotation["task"], []).append(annotation["result"][0]["value"]["choices"][0])
-    return found
 
 
 def test_a_sheet_with_three_odd_ones_is_answered_at_once_and_taken_back(

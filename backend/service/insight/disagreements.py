@@ -45,9 +45,7 @@ FRESH_MINUTES = 10.0
 Floats = NDArray[np.float32]
 
 
-def kept_comparison(
-    runtime: Runtime, project: Project, version: str, other: str, limit: int
-) -> dict[str, Any] | None:
+def kept_comparison(runtime: Runtime, project: Project, version: str, other: str, limit: int) -> dict[str, Any] | None:
     """What the last comparison of two versions found, without photos that were answered since; None: compare them anew.
 
     What is kept holds until the next order, and for `FRESH_MINUTES` at least: while people label, orders follow each other.

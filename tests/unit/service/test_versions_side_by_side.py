@@ -32,14 +32,35 @@ def client(project: PhotoProject) -> FlaskClient:
 def test_photos_that_two_versions_name_differently_are_those_that_differ(project: PhotoProject) -> None:
     versions = {item.version for item in list_versions(project.runtime, 1)}
     trained = next(name for name in sorted(versions) if name.startswith("head"))
-    found = disagreements_of(project.runtime, project.row, trained, "propagation", 100)
+    found = disagreements_of(project.runtime, project.row, trained, "propagation")
     assert found["compared"] == 24 - 9
     assert found["differing"] == len(found["photos"])
     assert all(item["label"] != item["other_label"] for item in found["photos"])
-    same = disagreements_of(project.runtime, project.row, trained, trained, 100)
+    same = disagreements_of(project.runtime, project.row, trained, trained)
     assert (same["compared"], same["differing"]) == (15, 0)
-    gone = disagreements_of(project.runtime, project.row, "wordnet", trained, 100)
+    gone = disagreements_of(project.runtime, project.row, "wordnet", trained)
     assert "wordnet" in gone["why"]
+
+
+def test_a_job_compares_and_the_page_waits_for_it(project: PhotoProject, client: FlaskClient) -> None:
+    """The web process opens no backbone and asks no version: it shows what the job kept."""
+    trained = next(item.version for item in list_versions(project.runtime, 1) if item.version.startswith("head"))
+    path = f"/projects/1/models/{trained}/disagreements?against=propagation"
+    assert client.get(path, headers={"Sec-Fetch-Site": "cross-site"}).json["error"]["code"] == "other_site"
+    assert 'id="comparing"' in client.get(f"/dashboard/1?compare={trained}&against=propagation").text
+    asked = client.get(path)
+    assert (asked.status_code, project.jobs.ledger.get(asked.json["job"]).kind) == (202, "compare")
+    assert client.get(path).json["job"] == asked.json["job"]
+    project.run_waiting()
+    found = client.get(path)
+    assert (found.status_code, found.json["compared"]) == (200, 24 - 9)
+    assert "figures" in found.json
+    assert project.jobs.ledger.get(asked.json["job"]).message.startswith(f"{trained} and propagation differ on")
+    page = client.get(f"/dashboard/1?compare={trained}&against=propagation").text
+    assert 'id="comparing"' not in page
+    assert "Of 15 photos without an answer" in page
+    limited = client.get(f"{path}&limit=1").json["photos"]
+    assert limited == found.json["photos"][:1]
 
 
 def test_a_person_promotes_goes_back_and_lets_go(project: PhotoProject, client: FlaskClient) -> None:
