@@ -10,6 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +85,8 @@ def compare_versions(runtime: Runtime, project_id: int, pairs: Iterable[str], pr
     for place, (version, other) in enumerate(wanted):
         progress(place / len(wanted), f"{version} beside {other}")
         project = find_project(runtime, project_id)
-        found = disagreements_of(
-            runtime, project, version, other, lambda share, place=place: progress((place + share) / len(wanted), "")
-        )
+        share = partial(_share_of, progress, place, len(wanted))
+        found = disagreements_of(runtime, project, version, other, share)
         path = _place(runtime, project_id, version, other)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps({**found, "snapshot": project.snapshot}).encode())
@@ -94,8 +94,16 @@ def compare_versions(runtime: Runtime, project_id: int, pairs: Iterable[str], pr
     return {"message": "; ".join(said)}
 
 
+def _share_of(progress: Progress, place: int, parts: int, share: float) -> None:
+    progress((place + share) / parts, "asked about the same photos")
+
+
+def _silent(share: float) -> None:
+    """Nobody listens."""
+
+
 def disagreements_of(
-    runtime: Runtime, project: Project, version: str, other: str, progress: Callable[[float], None] = lambda share: None
+    runtime: Runtime, project: Project, version: str, other: str, progress: Callable[[float], None] = _silent
 ) -> dict[str, Any]:
     """What two versions say of photos that nobody answered, those first on which both are surest.
 
