@@ -13,7 +13,7 @@ from flask import Request, Response
 from backend.dashboard.visitor import Visitor
 
 COOKIE = "label_order_session"
-MOST_SESSIONS = 10_000
+MAX_SESSIONS = 10_000
 PER_PERSON = 20
 
 
@@ -40,7 +40,7 @@ class Sessions:
             for name in own[: max(len(own) - PER_PERSON + 1, 0)]:
                 del self._open[name]
             self._open[key] = (self._clock() + self._seconds, visitor)
-            while len(self._open) > MOST_SESSIONS:
+            while len(self._open) > MAX_SESSIONS:
                 self._open.popitem(last=False)
         return key
 

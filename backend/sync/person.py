@@ -15,7 +15,7 @@ from backend.sync.transport import Transport
 SESSION_COOKIE = "sessionid"
 """The name of Label Studio's session cookie: that of Django, which it does not change."""
 
-MOST_CREDENTIAL = 4096
+MAX_CREDENTIAL = 4096
 PAGE = 1000
 PATIENCE_SECONDS = 10.0
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -64,7 +64,7 @@ class PersonCalls:
 
     def __init__(self, url: str, *, token: str = "", cookie: str = "") -> None:
         given, shape = (cookie, _COOKIE_VALUE) if cookie else (token.strip(), _TOKEN)
-        if len(given) > MOST_CREDENTIAL or not shape.fullmatch(given):
+        if len(given) > MAX_CREDENTIAL or not shape.fullmatch(given):
             raise LabelStudioError("This is no token of Label Studio.", reason="label_studio_token")
         make = _SessionTransport if cookie else Transport
         self._transport = make(url, given, PATIENCE_SECONDS)
