@@ -241,7 +241,7 @@ def _order(
     known: ZeroShot | None = None,
 ) -> tuple[Order, Floats]:
     """The order, and the probabilities [n, L] that it was made from."""
-    probabilities = model.propagate(rows, targets) if rows.size else model.prior
+    probabilities = model.propagate(rows, targets)
     labelled = np.zeros(len(digests), dtype=bool)
     labelled[rows] = True
     view = PoolView(

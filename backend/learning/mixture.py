@@ -62,17 +62,24 @@ class Mixture:
         return softmax_in_place(scores)
 
 
-def mixture_weight(labels: int, annotations: int) -> float:
-    """Weight of the mixture against what is believed without it, [0, 1]: all before any annotation, less as they come."""
-    if annotations > FEW * labels:
-        return 0.0
-    return labels / (labels + annotations)
+def mixture_weight(prior: FloatArray, annotations: int) -> FloatArray:
+    """Weight of the mixture against what is believed without it: float32 [n, 1] in [0, 1], less as annotations come.
+
+    Formula: L / (L + m) after m annotations, times min(1, 2 (1 - p)), p the largest probability in the prior float32
+        [n, L] of the photo: where ImageNet knows the label well, a crowd of other ones has no say.
+    """
+    labels = prior.shape[1]
+    vague: FloatArray = np.minimum(2.0 * (1.0 - prior.max(axis=1, keepdims=True)), 1.0).astype(np.float32)
+    return vague * np.float32(labels / (labels + annotations))
 
 
-def is_worthwhile(prior: FloatArray, axes: int) -> bool:
-    """Whether a mixture is to be fitted: the prior float32 [n, L] knows something, and it takes no more than a moment."""
+def is_worthwhile(prior: FloatArray, axes: int, annotations: int) -> bool:
+    """Whether a mixture is to be fitted: the prior float32 [n, L] knows something, and annotations are few.
+
+    Nor is it where it would take more than a moment (`MOST_PRODUCTS`).
+    """
     n, labels = prior.shape
-    if n == 0 or labels < 2 or float(n) * labels * axes > MOST_PRODUCTS:
+    if n == 0 or labels < 2 or annotations > FEW * labels or float(n) * labels * axes > MOST_PRODUCTS:
         return False
     return not bool((prior == prior[:1]).all())
 

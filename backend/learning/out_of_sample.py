@@ -38,7 +38,7 @@ def extend_from(arrays: Mapping[str, NDArray[Any]], embeddings: NDArray[np.float
         return beliefs
     mixture = Mixture(arrays["mixture_weights"], arrays["mixture_bias"])
     mixed = mixture.beliefs(space, nearby, around(neighbours, similarities, arrays["mixture_beliefs"]))
-    return geometric_mean(beliefs, mixed, weight=mixture_weight(labels.shape[1], annotations))
+    return geometric_mean(beliefs, mixed, weight=mixture_weight(prior, annotations))
 
 
 def from_neighbours(

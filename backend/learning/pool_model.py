@@ -230,13 +230,14 @@ class PoolModel:
 
     def _with_mixture(self, beliefs: FloatArray) -> FloatArray:
         """A new array: `beliefs` [n, L] and those of a mixture fitted on the spread labels, averaged while annotations are few."""
-        weight = mixture_weight(self.n_labels, self._annotated.size)
+        annotations = self._annotated.size
         self._mixture = None
-        if self._spread_labels is None or weight == 0.0 or not is_worthwhile(self.prior, self.space.shape[1]):
+        if self._spread_labels is None or not is_worthwhile(self.prior, self.space.shape[1], annotations):
             return beliefs.copy()
         if self._links is None:
             self._links = affinity(self.neighbours, self.similarities, power=1.0)
         self._mixture = fit_mixture(self.space, self._links, self._spread_labels, self._annotated)
+        weight = mixture_weight(self.prior, annotations)
         return self._with_relevance(geometric_mean(beliefs, self._mixture[1], weight=weight))
 
     def _learnt_relevance(self, rows: NDArray[np.intp], targets: FloatArray) -> FloatArray | None:
@@ -274,7 +275,7 @@ class PoolModel:
             return beliefs
         mixture, of_pool = self._mixture
         mixed = mixture.beliefs(space, nearby, around(neighbours, similarities, of_pool))
-        return geometric_mean(beliefs, mixed, weight=mixture_weight(self.n_labels, self._annotated.size))
+        return geometric_mean(beliefs, mixed, weight=mixture_weight(prior, self._annotated.size))
 
     def export_extension(self) -> dict[str, NDArray[Any]]:
         """All that `extend_from` needs, without the pool: at most `EXTENSION_ROWS` of its images, annotated ones first."""

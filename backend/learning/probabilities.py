@@ -9,15 +9,16 @@ from scipy import sparse
 FloatArray = NDArray[np.float32]
 
 
-def geometric_mean(spread_labels: FloatArray, linear: FloatArray, *, weight: float = 0.5) -> FloatArray:
-    """Geometric mean of the two halves [n, L], each floored so that neither can veto: rows sum to 1.
+def geometric_mean(first: FloatArray, second: FloatArray, *, weight: float | FloatArray = 0.5) -> FloatArray:
+    """Geometric mean of two beliefs [n, L], each floored so that neither can veto: rows sum to 1.
 
-    `weight` in [0, 1] is that of the linear half.
+    `weight` in [0, 1] is that of the second, of all photos or float32 [n, 1] of each.
     """
     floor = np.float32(1e-2)
-    mixed = np.log(spread_labels + floor)
-    mixed *= np.float32(1.0 - weight)
-    mixed += np.float32(weight) * np.log(linear + floor)
+    share = np.asarray(weight, dtype=np.float32)
+    mixed = np.log(first + floor)
+    mixed *= np.float32(1.0) - share
+    mixed += share * np.log(second + floor)
     np.exp(mixed, out=mixed)
     mixed -= floor
     return normalise_rows(mixed)

@@ -65,19 +65,28 @@ def test_where_nothing_is_known_before_it_has_no_say() -> None:
     assert "mixture_weights" not in model.export_extension()
 
 
-def test_its_weight_falls_with_the_annotations() -> None:
-    assert mixture.mixture_weight(20, 0) == 1.0
-    assert mixture.mixture_weight(20, 20) == 0.5
-    assert mixture.mixture_weight(20, 200) > 0.0
-    assert mixture.mixture_weight(20, 201) == 0.0
+def test_its_weight_falls_with_the_annotations_and_where_the_prior_is_sure() -> None:
+    prior = np.array([[0.5, 0.3, 0.2, 0.0], [0.75, 0.25, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]], dtype=np.float32)
+    assert mixture.mixture_weight(prior, 0).ravel() == pytest.approx([1.0, 0.5, 0.0])
+    assert mixture.mixture_weight(prior, 4).ravel() == pytest.approx([0.5, 0.25, 0.0])
+
+
+def test_what_the_prior_is_sure_of_stays() -> None:
+    """Labels that crowds do not tell apart: one crowd, five labels, and a prior that knows them."""
+    rng = np.random.default_rng(0)
+    truth = np.arange(200) % 5
+    model = PoolModel(rng.normal(size=(200, 24)).astype(np.float16), 0.95 * EYE[truth] + np.float32(0.01))
+    beliefs = model.propagate(np.zeros(0, dtype=np.intp), np.zeros((0, 5), dtype=np.float32))
+    assert (beliefs.argmax(axis=1) == truth).mean() > 0.95
 
 
 def test_it_is_left_out_where_a_round_would_take_seconds() -> None:
     prior = vague_prior(np.arange(100) % 5, 0.5)
-    assert mixture.is_worthwhile(prior, 64)
-    assert not mixture.is_worthwhile(prior, int(mixture.MOST_PRODUCTS / prior.size) + 1)
-    assert not mixture.is_worthwhile(prior[:0], 64)
-    assert not mixture.is_worthwhile(np.ones((9, 1), dtype=np.float32), 64)
+    assert mixture.is_worthwhile(prior, 64, 50)
+    assert not mixture.is_worthwhile(prior, 64, 51)
+    assert not mixture.is_worthwhile(prior, int(mixture.MOST_PRODUCTS / prior.size) + 1, 0)
+    assert not mixture.is_worthwhile(prior[:0], 64, 0)
+    assert not mixture.is_worthwhile(np.ones((9, 1), dtype=np.float32), 64, 0)
 
 
 @pytest.mark.parametrize("annotations", [0, 6])
