@@ -12,7 +12,7 @@ from backend.errors import WeightsError
 from backend.features import BACKBONES, Backbone, build_tuned, choose_backbone, open_backbone
 from tests.unit.features.conftest import pictures, randomise
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.long]
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -76,20 +76,25 @@ def test_both_file_formats_of_keras_give_the_same_network(keras_inception: Any, 
     assert len(network.body.weights) == len(keras_inception.weights) - 2
 
 
-def test_files_that_are_no_weights_of_inception_are_refused(tmp_path: Path) -> None:
-    import keras
-
+def test_files_that_are_no_weights_are_refused(tmp_path: Path) -> None:
     garbage = tmp_path / "garbage.h5"
     garbage.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(1000))
     with pytest.raises(WeightsError, match=r"garbage\.h5 cannot be loaded into inception_v3"):
         open_backbone("inception_v3", models_dir=tmp_path, inception_weights=garbage)
+
+
+def test_weights_of_another_network_or_without_its_classifier_are_refused(tmp_path: Path) -> None:
+    import keras
+
     other = tmp_path / "other.weights.h5"
-    keras.applications.MobileNet((128, 128, 3), alpha=0.25, weights=None).save_weights(other)
+    keras.applications.MobileNet((128, 128, 3), alpha=0.5, weights=None).save_weights(other)
     without_classifier = tmp_path / "notop.weights.h5"
-    keras.applications.InceptionV3(weights=None, include_top=False).save_weights(without_classifier)
+    keras.applications.MobileNet((128, 128, 3), alpha=0.25, weights=None, include_top=False).save_weights(
+        without_classifier
+    )
     for path in (other, without_classifier, tmp_path):
         with pytest.raises(WeightsError, match="classifier included"):
-            BACKBONES["inception_v3"].networks[0].build_network(path)
+            BACKBONES["mobilenet_0.25_128"].networks[0].build_network(path)
 
 
 def test_a_file_that_lacks_a_layer_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from backend.features.normalise import normalise_parts
 from backend.features.spec import BackboneSpec, single
 from tests.unit.features.conftest import pictures
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.long]
 
 NAME = "efficientnet_lite012"
 
