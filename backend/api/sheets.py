@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from backend.api.describe import Answer, described
 from backend.dashboard.person import person, refuse_other_sites
 from backend.dashboard.thumbnails import thumbnail
+from backend.dashboard.visitor import visitor
 from backend.service.context.context import Runtime
 from backend.service.sheets.kinds import Kind
 from backend.service.sheets.sheets import Outcome, answer_sheet, next_sheet, undo_sheet
@@ -103,7 +104,8 @@ def sheets_blueprint(runtime: Runtime) -> Blueprint:
     def answer(project_id: int, sheet_id: str, body: AnswersBody) -> Answer:
         refuse_other_sites(request)
         answers = {int(task): label for task, label in body.answers.items()}
-        return _outcome(answer_sheet(runtime, project_id, sheet_id, person(request), answers))
+        by = visitor().name if visitor().signed_in else ""
+        return _outcome(answer_sheet(runtime, project_id, sheet_id, person(request), answers, by=by))
 
     @blueprint.post("/sheets/undo")
     @described("Take back your last answered sheet; may be repeated.", answers={200: OutcomeAnswer})

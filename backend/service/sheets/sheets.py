@@ -80,11 +80,14 @@ def next_sheet(
         free[rows] = False  # another person was faster
 
 
-def answer_sheet(runtime: Runtime, project_id: int, sheet_id: str, holder: str, answers: Mapping[int, str]) -> Outcome:
+def answer_sheet(
+    runtime: Runtime, project_id: int, sheet_id: str, holder: str, answers: Mapping[int, str], *, by: str = ""
+) -> Outcome:
     """Write the answers of a sheet to Label Studio as annotations, and learn from them at once.
 
     Args:
         answers: task -> title or stored value of the label; a photo without an answer goes back to the others.
+        by: who answers, where they signed in; the annotations tell it.
 
     Raises:
         NotFoundError: the sheet is not this person's, or no longer.
@@ -106,7 +109,11 @@ def answer_sheet(runtime: Runtime, project_id: int, sheet_id: str, holder: str, 
     written: dict[int, dict[str, Any]] = {}
     wanted = [(task, by_name[name]) for task, name in answers.items() if task in free]
     with ThreadPoolExecutor(WRITERS, thread_name_prefix="sheet") as pool:
-        for (task, _), result in zip(wanted, pool.map(partial(_write, client, control, sheet_id), wanted), strict=True):
+        for (task, _), result in zip(
+            wanted,
+            pool.map(partial(_write, client, control, {"sheet": sheet_id, **({"by": by} if by else {})}), wanted),
+            strict=True,
+        ):
             if isinstance(result, LabelStudioError):
                 left_out[task] = str(result)
             else:
@@ -188,12 +195,12 @@ def _client(runtime: Runtime) -> LabelStudioClient:
 
 
 def _write(
-    client: LabelStudioClient, control: Control, sheet_id: str, item: tuple[int, int]
+    client: LabelStudioClient, control: Control, meta: Mapping[str, str], item: tuple[int, int]
 ) -> dict[str, Any] | LabelStudioError:
     task, label = item
     result = control.result([label], 1.0)
     result.pop("score")
-    result["meta"] = {"sheet": sheet_id}
+    result["meta"] = dict(meta)
     try:
         return client.annotate(task, [result])
     except LabelStudioError as error:

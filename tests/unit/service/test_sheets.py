@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -89,7 +90,7 @@ def test_what_is_answered_is_stored_and_taken_back(
         access = {"label_studio_url": server.url, "label_studio_api_key": "0" * 40}
         pushing = Runtime(settings.model_copy(update=access), database, runtime.jobs)
         sheet = take(pushing, project, "me", (1, 2, 3))
-        outcome = answer_sheet(pushing, project, sheet.id, "me", {1: "Tennis", 2: "Golf", 3: "Tennis"})
+        outcome = answer_sheet(pushing, project, sheet.id, "me", {1: "Tennis", 2: "Golf", 3: "Tennis"}, by="ann@x.org")
         assert list(outcome.saved) == [1, 2]
         assert dict(outcome.left_out) == {3: "somebody else answered it or has it open"}
         with database.session() as session:
@@ -97,6 +98,8 @@ def test_what_is_answered_is_stored_and_taken_back(
             stored = {item.task_id for item in session.scalars(select(Annotation).where(Annotation.deleted.is_(False)))}
         assert found == {1: "Tennis", 2: "Golf", 3: None}
         assert stored == {1, 2}
+        written = [json.loads(request.body) for request in server.requests if request.method == "POST"]
+        assert [item["result"][0]["meta"] for item in written] == 2 * [{"sheet": sheet.id, "by": "ann@x.org"}]
         assert list(undo_sheet(pushing, project, "me").saved) == [1, 2]
         deleted = sorted(request.path for request in server.requests if request.method == "DELETE")
     assert deleted == ["/api/annotations/11/", "/api/annotations/12/"]
