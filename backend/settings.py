@@ -46,7 +46,7 @@ class Settings(BaseSettings):
         description="Address that the backend listens on; 0.0.0.0: every one of this machine, which asks for BASIC_AUTH_USER and BASIC_AUTH_PASSWORD (or `--insecure`).",
     )
     port: int = Field(9090, ge=1, le=65535, description="Port that the backend listens on.")
-    web_threads: int = Field(8, ge=1, le=256, description="Threads that answer requests.")
+    web_threads: int = Field(48, ge=1, le=256, description="Threads that answer requests.")
     basic_auth_user: str = Field(
         "", description="User name that callers must send; it and the password empty: no authentication."
     )

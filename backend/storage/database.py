@@ -43,7 +43,7 @@ class Database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         connect_args: dict[str, Any] = {"timeout": patience, "check_same_thread": False} if self.is_sqlite else {}
         self.engine: Engine = create_engine(
-            self.url, connect_args=connect_args, pool_pre_ping=not self.is_sqlite, pool_size=threads
+            self.url, connect_args=connect_args, pool_pre_ping=not self.is_sqlite, pool_size=threads, pool_use_lifo=True
         )
         if self.is_sqlite:
             event.listen(self.engine, "connect", partial(_tune_sqlite, durable))

@@ -27,11 +27,11 @@ from backend.service.pool.snapshot import Snapshot, read_snapshot
 from backend.service.projects.labels import labels_of
 from backend.service.projects.project import find_project
 from backend.service.projects.tasks import CHUNK, record_tasks
-from backend.service.queue.queue_window import beyond_score
+from backend.service.queue.queue_window import beyond_score, window_scores
 from backend.service.queue.suggestion import pre_annotation
 from backend.service.versions.artifacts import load_heads, snapshots_folder
 from backend.service.versions.registry import BUILT_IN, WORDNET
-from backend.storage.schema import Project, QueueItem, Task
+from backend.storage.schema import Project, Task
 from backend.sync.version_names import model_of
 from backend.zero_shot import zero_shot
 
@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 Floats = NDArray[np.floating[Any]]
 FIRST_VERSION = WORDNET  # before the first window there are only WordNet's labels
 
+TURNS = 2  # calls whose stored answers are looked up at the same time: they share the interpreter, more are no faster
 MAX_SERVED_PROJECTS = 64  # projects whose snapshots and heads stay open; the one opened longest ago makes room
 
 
@@ -58,6 +59,7 @@ class Predictor:
         self.runtime = runtime
         self._served: dict[int, tuple[str, Served]] = {}
         self._guard = threading.Lock()
+        self._turns = threading.BoundedSemaphore(TURNS)
 
     def predict(
         self, project_id: int, tasks: Sequence[Mapping[str, Any]], budget_seconds: float
@@ -73,15 +75,18 @@ class Predictor:
             LabelConfigError: it has no usable labels.
         """
         deadline = time.monotonic() + budget_seconds
-        project = find_project(self.runtime, project_id)
-        labels = labels_of(self.runtime, project)
-        known = self._known_tasks(project, labels, tasks)
-        served = self._serving(project, labels)
         answers: dict[int, dict[str, Any]] = {}
-        version = project.published_version or FIRST_VERSION
-        rest = self._from_snapshot(served.snapshot, labels, known, version, answers)
-        self._from_embeddings(project, labels, served, rest, version, answers, deadline)
-        self._window_scores(project, answers)
+        with self._turns:
+            project = find_project(self.runtime, project_id)
+            labels = labels_of(self.runtime, project)
+            known = self._known_tasks(project, labels, tasks)
+            served = self._serving(project, labels)
+            version = project.published_version or FIRST_VERSION
+            rest = self._from_snapshot(served.snapshot, labels, known, version, answers)
+            self._window_scores(project, answers)
+        if rest:
+            self._from_embeddings(project, labels, served, rest, version, answers, deadline)
+            self._window_scores(project, answers)
         return [answers.get(int(task["id"]), []) for task in tasks]
 
     def _known_tasks(self, project: Project, labels: ProjectLabels, tasks: Sequence[Mapping[str, Any]]) -> list[Task]:
@@ -201,15 +206,9 @@ class Predictor:
             answers[task_id] = _answer(controls, rows, _uncertainty(rows[0]), version)
 
     def _window_scores(self, project: Project, answers: dict[int, dict[str, Any]]) -> None:
-        if not project.snapshot or not answers:
-            return
-        query = select(QueueItem.task_id, QueueItem.score).where(
-            QueueItem.project_id == project.id, QueueItem.version == project.snapshot
-        )
-        with self.runtime.database.session() as session:
-            for task_id, score in session.execute(query):
-                if task_id in answers:
-                    answers[task_id]["score"] = score
+        if project.snapshot:
+            for task_id, score in window_scores(self.runtime, project, list(answers)).items():
+                answers[task_id]["score"] = score
 
 
 def _image_changed(labels: ProjectLabels, known: Task | None, task: Mapping[str, Any]) -> bool:

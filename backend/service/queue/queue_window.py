@@ -15,6 +15,8 @@ from backend.service.pool.predictions import ControlPrediction
 from backend.service.queue.suggestion import pre_annotation, suggestion_text
 from backend.storage.schema import Project, QueueItem
 
+FEW = 500  # tasks that are named to the database; of more it gives the whole window
+
 
 def window_score(position: int, size: int) -> float:
     """Score of a place in a window that is not pushed: (0, 0.5], strictly increasing; Label Studio serves the lowest first.
@@ -58,6 +60,18 @@ def current_window(runtime: Runtime, project: Project) -> list[QueueItem]:
     query = select(QueueItem).where(QueueItem.project_id == project.id, QueueItem.version == project.snapshot)
     with runtime.database.session() as session:
         return list(session.scalars(query.order_by(QueueItem.position)))
+
+
+def window_scores(runtime: Runtime, project: Project, task_ids: Sequence[int]) -> dict[int, float]:
+    """The scores of those tasks that have a place in the published window."""
+    wanted = set(task_ids)
+    query = select(QueueItem.task_id, QueueItem.score).where(
+        QueueItem.project_id == project.id, QueueItem.version == project.snapshot
+    )
+    if len(wanted) <= FEW:
+        query = query.where(QueueItem.task_id.in_(sorted(wanted)))
+    with runtime.database.session() as session:
+        return {task_id: score for task_id, score in session.execute(query) if task_id in wanted}
 
 
 def same_window(old: Sequence[QueueItem], new: Sequence[QueueItem]) -> bool:
