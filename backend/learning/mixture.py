@@ -29,7 +29,7 @@ ANNOTATION_TRUST = 2.0
 FEW = 10.0
 """Annotations for each label, on average, from which the mixture has nothing to add."""
 
-MOST_PRODUCTS = 3e9
+MAX_PRODUCTS = 3e9
 """Photos x labels x axes beyond which it is left out: a round would take more than about a second."""
 
 _FLOOR = np.float32(1e-2)  # of what is known: no label is ruled out
@@ -76,10 +76,10 @@ def mixture_weight(prior: FloatArray, annotations: int) -> FloatArray:
 def is_worthwhile(prior: FloatArray, axes: int, annotations: int) -> bool:
     """Whether a mixture is to be fitted: the prior float32 [n, L] knows something, and annotations are few.
 
-    Nor is it where it would take more than a moment (`MOST_PRODUCTS`).
+    Nor is it where it would take more than a moment (`MAX_PRODUCTS`).
     """
     n, labels = prior.shape
-    if n == 0 or labels < 2 or annotations > FEW * labels or float(n) * labels * axes > MOST_PRODUCTS:
+    if n == 0 or labels < 2 or annotations > FEW * labels or float(n) * labels * axes > MAX_PRODUCTS:
         return False
     return not bool((prior == prior[:1]).all())
 

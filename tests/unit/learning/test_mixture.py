@@ -84,7 +84,7 @@ def test_it_is_left_out_where_a_round_would_take_seconds() -> None:
     prior = vague_prior(np.arange(100) % 5, 0.5)
     assert mixture.is_worthwhile(prior, 64, 50)
     assert not mixture.is_worthwhile(prior, 64, 51)
-    assert not mixture.is_worthwhile(prior, int(mixture.MOST_PRODUCTS / prior.size) + 1, 0)
+    assert not mixture.is_worthwhile(prior, int(mixture.MAX_PRODUCTS / prior.size) + 1, 0)
     assert not mixture.is_worthwhile(prior[:0], 64, 0)
     assert not mixture.is_worthwhile(np.ones((9, 1), dtype=np.float32), 64, 0)
 
