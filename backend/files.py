@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+_ASIDE = re.compile(r"\.(.+)-old-[a-z0-9_]{8}")  # what `replace_path` calls its folder
 
 
 @contextmanager
@@ -93,6 +97,30 @@ def replace_path(temporary: Path, target: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
     else:
         temporary.replace(target)
+
+
+def end_replacements(root: Path, *, older_than: float = 10.0) -> list[Path]:
+    """Put back, or remove, what processes that were killed within `replace_path` left anywhere below `root`.
+
+    Args:
+        older_than: seconds; what is newer may belong to a process that lives.
+
+    Returns: the folders that were put back, since nothing had taken their place yet.
+
+    Raises:
+        OSError: the place does not take it.
+    """
+    put_back = []
+    for aside in sorted(root.rglob(".*-old-*")):
+        named = _ASIDE.fullmatch(aside.name)
+        if named is None or not aside.is_dir() or time.time() - aside.stat().st_mtime < older_than:
+            continue
+        target = aside.with_name(named[1])
+        if (aside / target.name).exists() and not target.exists():
+            (aside / target.name).rename(target)
+            put_back.append(target)
+        shutil.rmtree(aside)
+    return put_back
 
 
 def _make_folder(folder: Path) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from backend.errors import SettingsError
+from backend.files import end_replacements
 from backend.settings import Settings
 
 if TYPE_CHECKING:
@@ -59,10 +60,15 @@ def make_state_folder(settings: Settings) -> None:
 
 
 def migrate_database(settings: Settings) -> None:
-    """Bring the database up to date, before the processes that work with it open it.
+    """Bring the database and STATE_DIR up to date, before the processes that work with them open them.
 
     Raises:
         SettingsError: it cannot be reached or used.
     """
     with open_database(settings):
         pass
+    try:
+        for path in end_replacements(settings.state_dir):
+            log.warning("%s was put back: the process that replaced it was killed", path)
+    except OSError as error:
+        log.error("what a killed process left in STATE_DIR cannot be removed: %s", error.strerror)
