@@ -63,6 +63,8 @@ class Plan:
     seed: int
     repeats: int = 3
     spread: float = 2.0
+    width: int = WIDTH
+    prior_right: float = 0.0
 
 
 def synthetic(tasks: int, plan: Plan) -> tuple[NDArray[np.float16], NDArray[np.intp], list[str]]:
@@ -71,10 +73,10 @@ def synthetic(tasks: int, plan: Plan) -> tuple[NDArray[np.float16], NDArray[np.i
     The variance of axis i falls as i^-1.6, as that of a backbone's principal components does.
     """
     rng = np.random.default_rng(plan.seed)
-    scale = (np.arange(1, WIDTH + 1) ** -0.8).astype(np.float32)
-    centres = rng.normal(size=(4 * plan.labels, WIDTH)).astype(np.float32)
+    scale = (np.arange(1, plan.width + 1) ** -0.8).astype(np.float32)
+    centres = rng.normal(size=(4 * plan.labels, plan.width)).astype(np.float32)
     nearest = rng.integers(centres.shape[0], size=tasks)
-    embeddings = np.empty((tasks, WIDTH), dtype=np.float16)
+    embeddings = np.empty((tasks, plan.width), dtype=np.float16)
     for start in range(0, tasks, 65_536):
         part = centres[nearest[start : start + 65_536]]
         noise = rng.standard_normal(part.shape, dtype=np.float32)
@@ -84,13 +86,28 @@ def synthetic(tasks: int, plan: Plan) -> tuple[NDArray[np.float16], NDArray[np.i
     return embeddings, nearest % plan.labels, digests
 
 
+def prior_of(truth: NDArray[np.intp], plan: Plan) -> NDArray[np.float32]:
+    """A prior float32 [n, L] that favours the true label of the share `prior_right` of the photos, a random one of the others.
+
+    0: a flat one, as where the label names say nothing.
+    """
+    prior = np.full((truth.size, plan.labels), 1.0 / plan.labels, dtype=np.float32)
+    if plan.prior_right > 0.0:
+        rng = np.random.default_rng(plan.seed)
+        others = rng.integers(plan.labels, size=truth.size)
+        favoured = np.where(rng.random(truth.size) < plan.prior_right, truth, others)
+        prior *= np.float32(0.5)
+        prior[np.arange(truth.size), favoured] += np.float32(0.5)
+    return prior
+
+
 def measure(tasks: int, plan: Plan) -> Cost:
     """All figures of one size."""
     from backend.learning.pool_model import PoolModel
     from backend.priority import OrderOptions, PoolView, order_pool
 
     embeddings, truth, digests = synthetic(tasks, plan)
-    prior = np.full((tasks, plan.labels), 1.0 / plan.labels, dtype=np.float32)
+    prior = prior_of(truth, plan)
     started = time.perf_counter()
     model = PoolModel(embeddings, prior, seed=plan.seed)
     build_seconds = time.perf_counter() - started
@@ -211,6 +228,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--repeats", type=int, default=3, help="a re-rank's time is the least of so many")
     parser.add_argument("--spread", type=float, default=2.0, help="of each group: 1 = well apart, 2 = overlapping")
+    parser.add_argument("--width", type=int, default=WIDTH, help="of an embedding; 3840: three networks side by side")
+    parser.add_argument("--prior-right", type=float, default=0.0, help="photos that a prior knows, [0, 1]; 0: no prior")
     parser.add_argument("--output", type=Path, help="write the figures here as JSON")
     options = parser.parse_args(arguments)
     plan = Plan(
@@ -223,6 +242,8 @@ def main(arguments: list[str] | None = None) -> int:
         options.seed,
         options.repeats,
         options.spread,
+        options.width,
+        options.prior_right,
     )
     costs: list[Cost] = []
     for tasks in sorted({int(size) for size in options.sizes.split(",")}):
