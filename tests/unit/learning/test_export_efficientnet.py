@@ -15,7 +15,7 @@ from backend.learning.export import FORMATS, ExportBackbone, export_classifier
 from backend.learning.head import Head, train_head
 from tests.photographs import photographs
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.long]
 
 CLASSES, TRAINED = 6, 3
 
