@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, delete, exists, select, text, update
+from sqlalchemy import CursorResult, delete, exists, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
@@ -190,9 +190,16 @@ class JobLedger:
             return list(session.scalars(query))
 
     def purge(self, older_than: timedelta) -> None:
-        """Delete jobs that ended long ago, so that the ledger does not grow for ever."""
+        """Delete jobs that ended long ago, so that the ledger does not grow for ever.
+
+        Where the last of its kind in a project failed or was cancelled, it stays: nobody is to ask for it again by itself.
+        """
+        later = aliased(Job)
+        followed = exists().where(
+            later.kind == Job.kind, later.project_id == Job.project_id, later.finished_at > Job.finished_at
+        )
         ended = delete(Job).where(
-            Job.status.in_((JobStatus.DONE, JobStatus.FAILED, JobStatus.CANCELLED)),
+            or_(Job.status == JobStatus.DONE, Job.status.in_((JobStatus.FAILED, JobStatus.CANCELLED)) & followed),
             Job.finished_at < now() - older_than,
         )
         with self.database.session() as session:

@@ -104,7 +104,7 @@ class Task(Base):
     failure: Mapped[str | None] = mapped_column(String(64))  # reason slug, when the image could not be read
     failure_detail: Mapped[str | None] = mapped_column(Text)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)  # with this image
     __table_args__ = (Index("ix_task_pending", "project_id", "digest", "failure"),)
 
 

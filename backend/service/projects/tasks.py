@@ -46,6 +46,7 @@ def _upsert(dialect: str) -> Upsert:
             "failure": statement.excluded.failure,
             "failure_detail": statement.excluded.failure_detail,
             "attempts": 0,
+            "created_at": statement.excluded.created_at,  # to be read like a new one, whatever was cancelled before
         },
         where=Task.image != statement.excluded.image,
     )

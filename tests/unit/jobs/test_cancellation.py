@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,20 @@ def test_a_failure_counts_where_it_is_asked_for(ledger: JobLedger) -> None:
     ledger.finish(job_id, ME, result=None, error="too little memory")
     assert cancelled_at(ledger, "map", 1) is None
     assert cancelled_at(ledger, "map", 1, or_failed=True) == ledger.get(job_id).finished_at
+
+
+def test_a_cancelled_job_is_remembered_until_another_of_its_kind_has_ended(ledger: JobLedger) -> None:
+    job_id, _ = ledger.request("embed", 1)
+    cancel(ledger, 1, job_id)
+    ledger.purge(timedelta(0))
+    assert cancelled_at(ledger, "embed", 1) == ledger.get(job_id).finished_at
+    other, _ = ledger.request("embed", 2)  # nobody else's job says anything of it
+    Runner(ledger, {"embed": lambda job, progress: None}, wake=lambda: None).run(other)
+    ledger.purge(timedelta(0))
+    assert cancelled_at(ledger, "embed", 1) is not None
+    assert ledger.of_project(2) == []
+    later, _ = ledger.request("embed", 1)
+    Runner(ledger, {"embed": lambda job, progress: None}, wake=lambda: None).run(later)
+    ledger.purge(timedelta(0))
+    assert ledger.of_project(1) == []
+    assert cancelled_at(ledger, "embed", 1) is None
