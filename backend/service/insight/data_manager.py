@@ -27,12 +27,11 @@ def open_tab(runtime: Runtime, project: Project, tasks: Sequence[int], title: st
             "The Data Manager is Label Studio's: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY and start again.",
             reason="no_label_studio",
         )
-    chosen = TaskFilter("id", "in_list", "Number", sorted(set(tasks))[:MOST])
     data = {
         "title": f"{PREFIX}{title}"[:80],
         "type": "list",
         "target": "tasks",
-        "filters": {"conjunction": "and", "items": [chosen.as_item()]},
+        "filters": {"conjunction": "or", "items": [item.as_item() for item in _chosen(sorted(set(tasks))[:MOST])]},
     }
     ours = next(
         (view for view in client.views(project.id) if str(view.get("data", {}).get("title", "")).startswith(PREFIX)),
@@ -40,3 +39,21 @@ def open_tab(runtime: Runtime, project: Project, tasks: Sequence[int], title: st
     )
     view = client.save_view(project.id, data, int(ours["id"]) if ours else None)
     return f"{runtime.settings.label_studio_url}/projects/{project.id}/data?tab={view['id']}"
+
+
+def _chosen(tasks: Sequence[int]) -> list[TaskFilter]:
+    """Filters of which each task meets one; runs of numbers share one. The API knows lists of ids, but the page does
+    not: a tab with `in_list` keeps the whole Data Manager of the project from opening (1.23.2).
+    """
+    runs: list[list[int]] = []
+    for task in tasks:
+        if runs and task == runs[-1][1] + 1:
+            runs[-1][1] = task
+        else:
+            runs.append([task, task])
+    return [
+        TaskFilter("id", "equal", "Number", first)
+        if first == last
+        else TaskFilter("id", "in", "Number", {"min": first, "max": last})
+        for first, last in runs
+    ]
