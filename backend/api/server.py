@@ -31,7 +31,7 @@ def build_app(settings: Settings) -> Flask:
     from backend.storage.database import Database
 
     url, threads = settings.resolved_database_url, settings.web_threads
-    database = Database(url, patience=PATIENCE_SECONDS, durable=True, threads=threads)
+    database = Database(url, patience=PATIENCE_SECONDS, threads=threads)
     queue = JobQueue(settings, database)
     runtime = Runtime(settings, database, queue, low_latency=True)
     threading.Thread(target=_open_backbone, args=(runtime,), name="open-backbone", daemon=True).start()
