@@ -114,11 +114,11 @@ def test_a_killed_helper_costs_its_picture_and_no_other() -> None:
 
 
 def test_a_helper_that_takes_too_long_is_ended() -> None:
-    helper = HelperProcess(1 << 30, seconds=1.0)
+    helper = HelperProcess(1 << 30, seconds=5.0)  # so that it can start on a machine with much to do
     started = time.monotonic()
     helper.decode(encode(smooth()), (8, 8), "squash", 1.0, 1000_000)
     os.kill(helper.pid or 0, signal.SIGSTOP)
-    with pytest.raises(ImageError, match="more than 1 s"):
+    with pytest.raises(ImageError, match="more than 5 s"):
         helper.decode(encode(smooth()), (8, 8), "squash", 1.0, 1000_000)
     assert time.monotonic() - started < 30
 
