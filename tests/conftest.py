@@ -50,13 +50,22 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest first, else one process is left alone with it at the end; waiting and computing in turn."""
+    """Fast unit tests first; then what waits for servers and what computes in turn, the longest first.
+
+    A long module at the end would leave one process alone with it.
+    """
     modules: dict[tuple[bool, bool, str], list[pytest.Item]] = defaultdict(list)
     for item in items:
         waits, long = (item.get_closest_marker(name) is not None for name in ("e2e", "long"))
-        modules[waits, not long, item.nodeid.split("::")[0]].append(item)
-    halves = ([modules[key] for key in sorted(modules) if key[0] == waits] for waits in (True, False))
-    items[:] = [item for pair in zip_longest(*halves, fillvalue=[]) for module in pair for item in module]
+        modules[waits, long, item.nodeid.split("::")[0]].append(item)
+    kinds = defaultdict(list)
+    for waits, long, name in sorted(modules):
+        kinds[waits, long].append(modules[waits, long, name])
+    waiting = kinds[True, True] + kinds[True, False]
+    ordered = kinds[False, False] + [
+        module for pair in zip_longest(waiting, kinds[False, True]) for module in pair if module
+    ]
+    items[:] = [item for module in ordered for item in module]
 
 
 @pytest.fixture(scope="session")
