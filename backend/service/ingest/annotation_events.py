@@ -37,12 +37,12 @@ class _Said:
 def store_annotated(
     runtime: Runtime, payloads: Sequence[Payload], *, again: bool = False
 ) -> list[EventOutcome | Exception]:
-    """Store the annotations of events, and ask for one refresh of each project that they change; what came of each event.
+    """Store the annotations of events, and ask for one refresh of each project that they change; what came of each.
 
     One that cannot be used has its error in the place of an outcome, and the others are stored.
 
     Args:
-        again: an earlier attempt failed, maybe after it stored and before it asked: ask whether something changes or not.
+        again: an earlier attempt failed, maybe after it stored and before it asked: ask even if nothing changes.
     """
     projects = _Projects(runtime)
     read = [_read(projects, payload) for payload in payloads]
@@ -62,18 +62,19 @@ def store_annotated(
 
 
 class _Projects:
-    """Sets up the projects of events; what many events say alike of one costs one transaction."""
+    """Sets up the projects of events; what events that follow each other say alike of one costs one transaction."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._known: dict[tuple[int, str | None, str | None], Project] = {}
+        self._latest: dict[int, tuple[tuple[int, str | None, str | None], Project]] = {}
 
     def of(self, payload: Payload) -> Project:
-        said = read_project(payload.get("project"))
-        if said not in self._known:
-            project_id, label_config, title = said
-            self._known[said] = set_up_project(self._runtime, project_id, label_config=label_config, title=title)
-        return self._known[said]
+        said = project_id, label_config, title = read_project(payload.get("project"))
+        known = self._latest.get(project_id)
+        if known is None or known[0] != said:
+            known = said, set_up_project(self._runtime, project_id, label_config=label_config, title=title)
+            self._latest[project_id] = known
+        return known[1]
 
 
 def _read(projects: _Projects, payload: Payload) -> _Said | EventOutcome | BackendError:

@@ -1,7 +1,7 @@
 """Group commit: what comes while a group is being stored is stored together by the next one.
 
-A commit waits for the disk, and most of a transaction's work is the same for one thing and for twenty. Nothing waits for
-a group to fill: alone, a thing is stored at once; the more come, the larger the groups.
+A commit waits for the disk, and most of a transaction's work is the same for one thing and for twenty. Nothing waits
+for a group to fill: alone, a thing is stored at once; the more come, the larger the groups.
 """
 
 from __future__ import annotations
@@ -19,22 +19,28 @@ Store = Callable[[Sequence[T]], "Sequence[R | Exception]"]
 log = logging.getLogger(__name__)
 
 
-def store_together(store: Store[T, R], items: Sequence[T], shared: Errors) -> Sequence[R | Exception]:
+def store_together(
+    store: Store[T, R], items: Sequence[T], shared: Errors, *, alone: Store[T, R] | None = None
+) -> Sequence[R | Exception]:
     """Store things at once, or each alone where that fails: then only the thing at fault does. What came of each.
 
     Args:
-        store: stores a group, all or nothing.
+        store: stores a group, all or nothing; gives back one outcome for each thing.
         shared: errors of `store` that have nothing to do with the things: they are raised.
+        alone: stores one thing after the group failed; None: as `store`.
     """
     try:
-        return store(items)
+        outcomes = store(items)
+        if len(outcomes) != len(items):
+            raise RuntimeError(f"{len(outcomes)} outcomes for {len(items)} things")
     except shared:
         raise
     except Exception as error:
         log.exception("a group of %d cannot be stored", len(items))
         if len(items) == 1:
             return [error]
-        return [store_together(store, [item], shared)[0] for item in items]
+        return [store_together(alone or store, [item], shared)[0] for item in items]
+    return outcomes
 
 
 class _Waiting(Generic[T, R]):
@@ -51,12 +57,15 @@ class GroupCommit(Generic[T, R]):
     """Stores things in groups; called from many threads. The threads that bring things also store them.
 
     Args:
-        store, shared: as in `store_together`; a shared error is raised for each thing of the group.
+        store, shared, alone: as in `store_together`; a shared error is raised for each thing of the group.
         most: things in a group.
     """
 
-    def __init__(self, store: Store[T, R], *, shared: Errors, most: int = 100) -> None:
+    def __init__(
+        self, store: Store[T, R], *, shared: Errors, alone: Store[T, R] | None = None, most: int = 100
+    ) -> None:
         self._store = store
+        self._alone = alone
         self._shared = shared
         self._most = most
         self._lock = threading.Lock()
@@ -86,13 +95,20 @@ class GroupCommit(Generic[T, R]):
         return mine.outcome  # type: ignore[return-value]  # it has ended
 
     def _lead(self) -> None:
-        """Store the next group, and hand over to the first of those that came meanwhile."""
+        """Store the next group, and hand over, whatever happens: nobody may be left waiting."""
         with self._lock:
             group, self._queue = self._queue[: self._most], self._queue[self._most :]
+        outcomes: Sequence[R | Exception] = [RuntimeError("The thread that stored this was stopped.")] * len(group)
         try:
-            outcomes = store_together(self._store, [waiting.item for waiting in group], self._shared)
+            items = [waiting.item for waiting in group]
+            outcomes = store_together(self._store, items, self._shared, alone=self._alone)
         except self._shared as error:
             outcomes = [error] * len(group)
+        finally:
+            self._hand_over(group, outcomes)
+
+    def _hand_over(self, group: Sequence[_Waiting[T, R]], outcomes: Sequence[R | Exception]) -> None:
+        """Tell a group what came of it; the first of those that came meanwhile stores the next one."""
         for waiting, outcome in zip(group, outcomes, strict=True):
             waiting.outcome, waiting.ended = outcome, True
         with self._lock:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import groupby
 
-from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError, TimeoutError
 
 from backend.errors import BackendError
 from backend.service.context.context import Runtime
@@ -24,7 +25,9 @@ class EventIntake:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._annotated: GroupCommit[Payload, EventOutcome] = GroupCommit(
-            partial(store_annotated, runtime), shared=OUT_OF_REACH
+            partial(store_annotated, runtime),
+            alone=partial(store_annotated, runtime, again=True),
+            shared=OUT_OF_REACH,
         )
 
     def take(self, action: str, payload: Payload) -> EventOutcome:
@@ -39,23 +42,25 @@ class EventIntake:
 def take_all(runtime: Runtime, events: Sequence[tuple[str, Payload]]) -> list[EventOutcome | Exception]:
     """Store events that the database did not take before; what came of each, an error for one that cannot be used.
 
+    They are stored in their order: annotations that follow each other together, everything else by itself.
+
     Raises:
         OperationalError: or another one of `OUT_OF_REACH`; some events may be stored.
     """
-    places = [place for place, (action, _) in enumerate(events) if action in ANNOTATED]
-    found: dict[int, EventOutcome | Exception] = {}
-    if places:
-        store = partial(store_annotated, runtime, again=True)
-        outcomes = store_together(store, [events[place][1] for place in places], OUT_OF_REACH)
-        found.update(zip(places, outcomes, strict=True))
-    for place, (action, payload) in enumerate(events):
-        if place not in found:
-            found[place] = _alone(runtime, action, payload)
-    return [found[place] for place in range(len(events))]
+    store = partial(store_annotated, runtime, again=True)
+    outcomes: list[EventOutcome | Exception] = []
+    for annotated, run in groupby(events, key=lambda event: event[0] in ANNOTATED):
+        if annotated:
+            outcomes.extend(store_together(store, [payload for _, payload in run], OUT_OF_REACH))
+        else:
+            outcomes.extend(_alone(runtime, action, payload) for action, payload in run)
+    return outcomes
 
 
 def _alone(runtime: Runtime, action: str, payload: Payload) -> EventOutcome | Exception:
     try:
         return handle_event(runtime, action, payload)
-    except (BackendError, ValueError, KeyError, TypeError) as error:
+    except OUT_OF_REACH:
+        raise
+    except (SQLAlchemyError, BackendError, ValueError, KeyError, TypeError) as error:
         return error

@@ -68,7 +68,8 @@ class Predictor:
 
         Args:
             tasks: as Label Studio sends them: `id` and `data`.
-            budget_seconds: time after which no further photo is read; those tasks are embedded in the background.
+            budget_seconds: time after which no further photo is read; those tasks are embedded in the background. A call
+                that waits so long for its turn has `[]` for every task.
 
         Raises:
             NotFoundError: the project is not set up.
@@ -76,7 +77,10 @@ class Predictor:
         """
         deadline = time.monotonic() + budget_seconds
         answers: dict[int, dict[str, Any]] = {}
-        with self._turns:
+        if not self._turns.acquire(timeout=max(budget_seconds, 0.0)):
+            log.warning("project %s: %d tasks get no prediction: too many calls at a time", project_id, len(tasks))
+            return [[] for _ in tasks]
+        try:
             project = find_project(self.runtime, project_id)
             labels = labels_of(self.runtime, project)
             known = self._known_tasks(project, labels, tasks)
@@ -84,6 +88,8 @@ class Predictor:
             version = project.published_version or FIRST_VERSION
             rest = self._from_snapshot(served.snapshot, labels, known, version, answers)
             self._window_scores(project, answers)
+        finally:
+            self._turns.release()
         if rest:
             self._from_embeddings(project, labels, served, rest, version, answers, deadline)
             self._window_scores(project, answers)

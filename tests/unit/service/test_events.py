@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event as database_event
 from sqlalchemy import select, update
+from sqlalchemy.exc import DataError
 
 from backend.errors import BackendError, NotFoundError
 from backend.jobs.queue import JobQueue
 from backend.labels import parse_label_config
 from backend.service.context.context import Runtime
+from backend.service.ingest.intake import take_all
 from backend.service.ingest.webhooks import handle_event
 from backend.service.projects.annotations import agreed_target, live_annotations
 from backend.service.projects.project import set_up_from_payload
@@ -234,3 +237,37 @@ def test_what_annotators_agree_on(rows: list[Annotation], agreed: str | None) ->
     else:
         assert target is not None
         assert control.labels[int(target.argmax())].value == agreed
+
+
+def test_events_that_waited_are_stored_in_their_order(runtime: Runtime) -> None:
+    def said(title: str, config: str) -> dict[str, Any]:
+        return {**PROJECT, "title": title, "label_config": config}
+
+    other = CONFIG.replace("Golf", "Chess")
+    told = annotated("ANNOTATION_CREATED", annotation(11))
+    events = [
+        {"action": "PROJECT_UPDATED", "project": said("first", CONFIG)},
+        {**told, "project": said("second", other)},
+        {**told, "project": said("third", CONFIG)},
+        {**told, "project": said("last", other)},
+    ]
+    take_all(runtime, [(event["action"], event) for event in events])
+    with runtime.database.session() as session:
+        project = session.get_one(Project, 7)
+        assert (project.title, project.label_config) == ("last", other)
+
+
+def test_an_event_that_the_database_cannot_hold_has_its_error_and_the_others_are_stored(runtime: Runtime) -> None:
+    def refuse(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
+        if "cannot be held" in str(parameters):
+            raise DataError(statement, parameters, ValueError("out of range"))
+
+    events = [
+        annotated("ANNOTATION_CREATED", annotation(11)),
+        {"action": "PROJECT_UPDATED", "project": {**PROJECT, "title": "cannot be held"}},
+        annotated("ANNOTATION_CREATED", annotation(12)),
+    ]
+    database_event.listen(runtime.database.engine, "before_cursor_execute", refuse)
+    outcomes = take_all(runtime, [(event["action"], event) for event in events])
+    assert [isinstance(outcome, DataError) for outcome in outcomes] == [False, True, False]
+    assert [row[0] for row in stored(runtime)] == [11, 12]

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from backend.service.ingest.grouped import GroupCommit
+from backend.service.ingest.grouped import GroupCommit, store_together
 
 pytestmark = pytest.mark.unit
 
@@ -122,3 +122,40 @@ def test_many_threads_lose_nothing() -> None:
         results = list(threads.map(group.put, range(4000)))
     assert results == [-number for number in range(4000)]
     assert sorted(stored) == list(range(4000))
+
+
+def test_nobody_waits_for_ever_where_a_thread_is_stopped() -> None:
+    store = Store()
+
+    def stopped(items: Sequence[int]) -> list[int]:
+        if -3 in items:
+            raise SystemExit
+        return store(items)
+
+    group: GroupCommit[int, int] = GroupCommit(stopped, shared=())
+    with ThreadPoolExecutor(4) as threads:
+        futures = [threads.submit(group.put, 0)]
+        assert store.begun.wait(60)
+        for number, item in enumerate((-3, 1), 1):
+            futures.append(threads.submit(group.put, item))
+            until(partial(waits, group, number))
+        store.free.set()
+        assert futures[0].result(60) == 0
+        with pytest.raises(SystemExit):
+            futures[1].result(60)
+        with pytest.raises(RuntimeError, match="stopped"):
+            futures[2].result(60)
+        assert threads.submit(group.put, 2).result(60) == 20
+
+
+def test_a_thing_without_an_outcome_has_an_error() -> None:
+    group: GroupCommit[int, int] = GroupCommit(lambda items: [], shared=())
+    with pytest.raises(RuntimeError, match="0 outcomes for 1 things"):
+        group.put(1)
+
+
+def test_what_a_failed_group_may_have_stored_is_stored_again_by_another_way() -> None:
+    store = Store()
+    store.free.set()
+    outcomes = store_together(store, [1, -1], (), alone=lambda items: [100 * item for item in items])
+    assert outcomes == [100, -100]

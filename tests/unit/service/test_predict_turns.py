@@ -1,10 +1,11 @@
-"""Calls of /predict take turns at looking things up; one that waits for a photo holds up nobody."""
+"""Calls of /predict take turns at looking things up, as long as their time allows; a photo that is slow holds up nobody."""
 
 from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,3 +61,33 @@ def test_who_waits_for_a_slow_photo_holds_up_nobody(project: PhotoProject) -> No
         finally:
             server.free.set()
         assert all(future.result(60)[0] for future in slow)
+
+
+class HeldPredictor(Predictor):
+    """Looks tasks up once it is let go."""
+
+    def __init__(self, project: PhotoProject) -> None:
+        super().__init__(project.runtime)
+        self.begun, self.free = threading.Semaphore(0), threading.Event()
+
+    def _known_tasks(self, *args: Any) -> list[Task]:
+        self.begun.release()
+        assert self.free.wait(60)
+        return super()._known_tasks(*args)
+
+
+def test_a_call_whose_turn_does_not_come_in_time_is_answered_without_predictions(project: PhotoProject) -> None:
+    with project.database.session() as session:
+        known = {"id": 1, "data": session.get_one(Task, (1, 1)).data}
+    predictor = HeldPredictor(project)
+    with ThreadPoolExecutor(TURNS + 1) as threads:
+        held = [threads.submit(predictor.predict, 1, [known], 60.0) for _ in range(TURNS)]
+        try:
+            for _ in held:
+                assert predictor.begun.acquire(timeout=60)
+            late = threads.submit(predictor.predict, 1, [known, known], 0.1)
+            assert late.result(60) == [[], []]
+        finally:
+            predictor.free.set()
+        assert all(future.result(60)[0] for future in held)
+        assert threads.submit(predictor.predict, 1, [known], 60.0).result(60)[0]  # both turns were given back
