@@ -70,6 +70,12 @@ class LabelStudioError(BackendError):
     reason = "label_studio"
 
 
+class BusyError(BackendError):
+    """Too much of one kind is asked for at once; a little later it is taken."""
+
+    reason = "busy"
+
+
 class JobCancelledError(Exception):
     """A person wants the running job to stop. Not a `BackendError`: whoever goes on after one must not go on after this."""
 

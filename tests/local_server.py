@@ -43,6 +43,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         self.do_GET()
 
+    def do_OPTIONS(self) -> None:
+        self.do_GET()
+
     def log_message(self, *arguments: Any) -> None:
         """Quiet."""
 

@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from backend import metrics
 from backend.api.attribution import attribution_blueprint
 from backend.api.auth import require_credentials
-from backend.api.body import BodyBudget, BodyError, BusyError
+from backend.api.body import BodyBudget, BodyError
 from backend.api.contract import contract_blueprint
 from backend.api.describe import BODY_BUDGET, BODY_LIMIT
 from backend.api.errors import error_response, status_line
@@ -32,8 +32,10 @@ from backend.api.sheets import sheets_blueprint
 from backend.api.sign_in import sign_in_blueprint
 from backend.api.throttle import Throttle
 from backend.dashboard import dashboard_blueprint
+from backend.dashboard.asking import Askings
 from backend.errors import (
     BackendError,
+    BusyError,
     LabelConfigError,
     LabelStudioError,
     NotFoundError,
@@ -61,6 +63,9 @@ STATUS: tuple[tuple[type[BackendError], int], ...] = (
 )
 CALLERS_FAULT = 422
 RETRY_SECONDS = 5
+SHARE_OF_THREADS = 4
+"""At most one of so many threads waits for Label Studio because of people: machines need the others."""
+
 REQUEST_ID = "X-Request-ID"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -74,6 +79,7 @@ def create_app(runtime: Runtime, jobs: JobQueue) -> Flask:
     spool = EventSpool(runtime.settings.state_dir / SPOOL)
     throttle = Throttle()
     sessions = Sessions(3600 * runtime.settings.sign_in_hours)
+    askings = Askings(max(2, runtime.settings.web_threads // SHARE_OF_THREADS))
     for blueprint in (
         contract_blueprint(runtime, jobs, spool),
         projects_blueprint(runtime, jobs),
@@ -86,7 +92,7 @@ def create_app(runtime: Runtime, jobs: JobQueue) -> Flask:
         options_blueprint(runtime),
         attribution_blueprint(runtime),
         dashboard_blueprint(runtime),
-        sign_in_blueprint(runtime.settings, sessions, throttle),
+        sign_in_blueprint(runtime.settings, sessions, throttle, askings),
     ):
         app.register_blueprint(blueprint)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, jsonify, request, send_file
 
 from backend.api.answers import AcceptedAnswer
+from backend.api.auth import refuse_lookers
 from backend.api.describe import Answer, described
 from backend.dashboard.person import refuse_other_sites
 from backend.jobs.kinds import JobKind
@@ -27,6 +28,8 @@ def attribution_blueprint(runtime: Runtime) -> Blueprint:
         refuse_other_sites(request)  # it costs seconds of a processor
         path = kept_picture(runtime, project_id, task_id)
         if not path.is_file():
+            if (refusal := refuse_lookers(project_id, "The picture is not made yet")) is not None:
+                return refusal
             job = runtime.jobs.enqueue(JobKind.ATTRIBUTE, project_id, {str(task_id): True})
             answer = jsonify({"status": "accepted", "job": job})
             answer.headers["Retry-After"] = str(RETRY_SECONDS)

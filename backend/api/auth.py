@@ -14,7 +14,7 @@ from backend.api.errors import error_response
 from backend.api.sessions import Sessions
 from backend.api.throttle import Throttle
 from backend.dashboard.person import refuse_other_sites
-from backend.dashboard.visitor import Visitor
+from backend.dashboard.visitor import Visitor, visitor
 from backend.errors import LabelStudioError, NotFoundError
 from backend.settings import Settings
 from backend.sync.person import Role
@@ -26,7 +26,8 @@ WEBHOOK_HEADER = "X-Webhook-Secret"
 # What a person who signed in may call beside the routes of a project, and beside its GETs where they only read.
 WITHOUT_PROJECT = frozenset({"dashboard.projects", "projects.projects", "contract.job_status", "openapi.openapi"})
 ONLY_READS = frozenset({"insight.photo"})
-REFUSED = ("label_studio_unauthorised", "label_studio_token", "label_studio_forbidden")
+REFUSED = ("label_studio_unauthorised", "label_studio_token")
+"""Answers that end a session. A 403 does not: they are known, and may not do this one thing."""
 
 
 def webhook_secret(settings: Settings) -> str:
@@ -43,6 +44,7 @@ def require_credentials(settings: Settings, throttle: Throttle, sessions: Sessio
     Raises:
         NotFoundError: the person who signed in does not see this project.
         LabelStudioError: Label Studio cannot be asked what they may do.
+        BusyError: too many threads ask it.
     """
     if request.path in OPEN_PATHS or request.endpoint in OPEN_ENDPOINTS:
         return None
@@ -78,6 +80,19 @@ def is_basic(settings: Settings, user: str, password: str) -> bool:
     right_user = _equal(user, settings.basic_auth_user)
     right_password = _equal(password, settings.basic_auth_password)
     return bool(settings.basic_auth_user) and right_user and right_password
+
+
+def refuse_lookers(project_id: int, said: str) -> Response | None:
+    """The refusal of what costs a job, for who may only look at the project; None: they may ask for it.
+
+    Raises:
+        LabelStudioError: Label Studio cannot be asked what they may do.
+        BusyError: too many threads ask it.
+    """
+    if visitor().may_write(project_id):
+        return None
+    message = f"{said}: somebody who may edit the project in Label Studio has to ask for it."
+    return error_response("forbidden", message, 403)
 
 
 def _signed_in(settings: Settings, sessions: Sessions, found: Visitor) -> AnyResponse | None:

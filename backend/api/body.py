@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from flask import Request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from backend.errors import BackendError
+from backend.errors import BackendError, BusyError
 
 SMALL_BODY_BYTES = 1 << 20  # for every call but those that carry tasks
 MAX_NESTING = 64
@@ -23,12 +23,6 @@ class BodyError(BackendError):
     """The body is no JSON object."""
 
     reason = "bad_json"
-
-
-class BusyError(BackendError):
-    """Too many big requests at once."""
-
-    reason = "busy"
 
 
 class BodyBudget:

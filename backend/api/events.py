@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from flask import Blueprint, Response
 
-from backend.api.body import BusyError
 from backend.api.describe import Answer, described
 from backend.dashboard.project_data import unfinished_jobs
+from backend.errors import BusyError
 from backend.jobs.kinds import JobStatus
 from backend.service.context.context import Runtime
 from backend.service.projects.project import find_project

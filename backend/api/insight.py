@@ -9,6 +9,7 @@ from flask import Blueprint, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from backend.api.answers import AcceptedAnswer
+from backend.api.auth import refuse_lookers
 from backend.api.describe import Answer, described
 from backend.dashboard.person import refuse_other_sites
 from backend.dashboard.project_data import project_overview
@@ -255,6 +256,8 @@ def insight_blueprint(runtime: Runtime) -> Blueprint:
         found = kept_comparison(runtime, project, version, query.against, query.limit)
         if found is not None:
             return jsonify(found)
+        if (refusal := refuse_lookers(project_id, "The two were not compared lately")) is not None:
+            return refusal
         job = ask_for_comparison(runtime, project_id, version, query.against)
         return jsonify({"status": "accepted", "job": job}), 202
 

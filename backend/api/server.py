@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 REQUEST_TIMEOUT_SECONDS = 120  # Label Studio itself gives up on /predict after 100 s
 SHUTDOWN_SECONDS = 10
 OPENED_LATER = ("scipy.stats", "sklearn.metrics")
-"""What takes seconds to load and is needed by some pages only: loaded in the background, before somebody waits for it."""
+"""What takes seconds to load and only some pages need: loaded in the background, before somebody waits for it."""
 
 PATIENCE_SECONDS = 5.0  # a locked database must not hold all threads; events go to files then
 

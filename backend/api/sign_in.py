@@ -1,7 +1,8 @@
-"""Signing in at the pages: with Label Studio's session, one of its tokens, or the backend's own credentials; signing out."""
+"""Signing in at the pages, with Label Studio's session, one of its tokens or the backend's credentials; signing out."""
 
 from __future__ import annotations
 
+import logging
 import re
 
 from flask import Blueprint, Response, make_response, render_template, request, url_for
@@ -10,19 +11,27 @@ from backend.api.auth import REFUSED, is_basic, too_many_attempts
 from backend.api.describe import described
 from backend.api.sessions import COOKIE, Sessions
 from backend.api.throttle import Throttle
+from backend.dashboard.asking import Askings
 from backend.dashboard.blueprint import guard_page
 from backend.dashboard.person import refuse_other_sites
 from backend.dashboard.visitor import Visitor
-from backend.errors import LabelStudioError, NotFoundError
+from backend.errors import BusyError, LabelStudioError, NotFoundError
 from backend.settings import Settings
 from backend.sync.person import SESSION_COOKIE, PersonCalls
+
+log = logging.getLogger(__name__)
+
+BUSY_SECONDS = 5
+STRANGERS = 12
+"""At most one of so many threads asks who somebody is: those who are known have places of their own."""
 
 _OURS = re.compile(r"/dashboard/[^\\\x00-\x1f]*")
 
 
-def sign_in_blueprint(settings: Settings, sessions: Sessions, throttle: Throttle) -> Blueprint:
+def sign_in_blueprint(settings: Settings, sessions: Sessions, throttle: Throttle, askings: Askings) -> Blueprint:
     """The endpoints below /sign-in; 404 where nobody signs in."""
     blueprint = Blueprint("sign_in", __name__)
+    strangers = Askings(max(1, settings.web_threads // STRANGERS))
 
     @blueprint.get("/sign-in")
     @described("The page on which people sign in.", answers={200: None})
@@ -40,19 +49,28 @@ def sign_in_blueprint(settings: Settings, sessions: Sessions, throttle: Throttle
         then = request.form.get("then", "")
         address = request.remote_addr or ""
         if (refusal := too_many_attempts(throttle, address)) is not None:
-            page = _page(settings, then, "Wrong credentials too often. Wait half a minute, then try again.", 429)
+            page = _page(settings, then, "Too many attempts. Wait half a minute, then try again.", 429)
             page.headers["Retry-After"] = refusal.headers["Retry-After"]
             return page
+        means = request.form.get("with", "")
         try:
-            found = _visitor(settings, request.form.get("with", ""))
+            found = _visitor(settings, askings, strangers, means)
+        except BusyError:
+            page = _page(settings, then, "Too many people sign in now. Try again in some seconds.", 503)
+            page.headers["Retry-After"] = str(BUSY_SECONDS)
+            return page
         except LabelStudioError as error:
-            if error.reason not in REFUSED:
-                return _page(settings, then, f"Label Studio cannot be asked: {error}", 502)
+            if error.reason not in (*REFUSED, "label_studio_forbidden"):
+                log.warning("signing in: %s", error)  # addresses inside the network are nothing to strangers
+                if sessions.of(request) is None:
+                    throttle.wrong(address)  # a thread waited for it
+                return _page(settings, then, "Label Studio cannot be asked now. Try again in a while.", 502)
             found = None
         if found is None:
             throttle.wrong(address)
-            return _page(settings, then, _refusal(request.form.get("with", "")), 401)
-        throttle.right(address)
+            return _page(settings, then, _refusal(means), 401)
+        if means == "password":  # whoever has an account of Label Studio could guess this one for ever otherwise
+            throttle.right(address)
         sessions.end(request)
         response = _go(_wanted(then))
         secure = request.is_secure or settings.public_url.startswith("https://")
@@ -80,11 +98,12 @@ def _only_if_on(settings: Settings) -> None:
         )
 
 
-def _visitor(settings: Settings, means: str) -> Visitor | None:
+def _visitor(settings: Settings, askings: Askings, strangers: Askings, means: str) -> Visitor | None:
     """Who signs in; None: nobody that is let in.
 
     Raises:
         LabelStudioError: Label Studio does not take the credential, or does not answer.
+        BusyError: too many ask it.
     """
     if means == "password":
         user = request.form.get("user", "")
@@ -94,7 +113,9 @@ def _visitor(settings: Settings, means: str) -> Visitor | None:
         calls = PersonCalls(settings.label_studio_url, cookie=request.cookies.get(SESSION_COOKIE) or " ")
     else:
         calls = PersonCalls(settings.label_studio_url, token=request.form.get("token", ""))
-    return Visitor(calls.name(), calls, signed_in=True)
+    with strangers.place():
+        name = calls.name()
+    return Visitor(name, calls, signed_in=True, askings=askings)
 
 
 def _refusal(means: str) -> str:

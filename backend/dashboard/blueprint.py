@@ -35,7 +35,9 @@ def dashboard_blueprint(runtime: Runtime) -> Blueprint:
         found = [project for project in found if project.id in shown]
         if len(found) == 1 and "all" not in request.args:
             return redirect(url_for("dashboard.project", project_id=found[0].id))
-        return _page("projects.html", projects=projects_overview(runtime, found), may_write=visitor().may_write)
+        rows = projects_overview(runtime, found)
+        writes = visitor().known_to_write(row["id"] for row in rows if row["jobs"])
+        return _page("projects.html", projects=rows, writes=writes)
 
     for page in PAGES:
         path = f"/<int:project_id>/{page.name}" if page.name else "/<int:project_id>"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import threading
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from flask import g
 
+from backend.dashboard.asking import Answers, Askings
+from backend.errors import BusyError, LabelStudioError
 from backend.sync.person import Role
 
-REMEMBERED_SECONDS = 60.0
-"""How long an answer of Label Studio's is taken for true: so long a role that was taken away may still act."""
+log = logging.getLogger(__name__)
+
+ALONE = 4
 
 
 class Asked(Protocol):
@@ -32,6 +35,7 @@ class Visitor:
         name: of the person, or of the Basic user; empty where nobody is asked.
         asked: Label Studio, as the person sees it; None: they may do everything.
         signed_in: they have a session, which can be ended.
+        askings: the threads that may wait for Label Studio; None: some of their own.
         clock: seconds that only ever grow.
     """
 
@@ -41,15 +45,16 @@ class Visitor:
         asked: Asked | None = None,
         *,
         signed_in: bool = False,
+        askings: Askings | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.signed_in = signed_in
         self._asked = asked
-        self._clock = clock
-        self._roles: dict[int, tuple[float, Role]] = {}
-        self._seen: tuple[float, frozenset[int]] | None = None
-        self._lock = threading.Lock()
+        if asked is not None:
+            places = askings or Askings(ALONE)
+            self._roles = Answers(asked.role, places, clock)
+            self._seen = Answers[None, frozenset[int]](lambda _: asked.projects(), places, clock)
 
     @property
     def may_do_everything(self) -> bool:
@@ -61,28 +66,32 @@ class Visitor:
 
         Raises:
             LabelStudioError: it does not answer, or no longer takes their credential.
+            BusyError: too many threads wait for it.
         """
         if self._asked is None:
             return Role.WRITE
-        with self._lock:
-            asked_at, role = self._roles.get(project_id, (0.0, Role.NONE))
-            if project_id not in self._roles or self._clock() - asked_at > REMEMBERED_SECONDS:
-                role = self._asked.role(project_id)
-                self._roles[project_id] = (self._clock(), role)
-            return role
+        return self._roles.of(project_id)
 
     def may_write(self, project_id: int) -> bool:
         """Whether they may change a project. Raises as `role` does."""
         return self.role(project_id) is Role.WRITE
 
+    def known_to_write(self, project_ids: Iterable[int]) -> set[int]:
+        """Those of the projects that they may change, as far as Label Studio tells: where it fails, none of the rest."""
+        found: set[int] = set()
+        try:
+            for project_id in project_ids:
+                if self.may_write(project_id):
+                    found.add(project_id)
+        except (LabelStudioError, BusyError) as error:
+            log.warning("what %s may change is not known: %s", self.name, error)
+        return found
+
     def sees(self, project_ids: list[int]) -> set[int]:
         """Those of the projects that they see; asked once a minute. Raises as `role` does."""
         if self._asked is None:
             return set(project_ids)
-        with self._lock:
-            if self._seen is None or self._clock() - self._seen[0] > REMEMBERED_SECONDS:
-                self._seen = (self._clock(), self._asked.projects())
-            return set(project_ids) & self._seen[1]
+        return set(project_ids) & self._seen.of(None)
 
 
 def visitor() -> Visitor:

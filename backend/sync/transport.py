@@ -16,10 +16,10 @@ from requests.auth import AuthBase
 from urllib3.util.retry import Retry
 
 from backend.errors import LabelStudioError
-from backend.sync.tokens import Token, TokenKind
+from backend.sync.refusal import refusal
+from backend.sync.tokens import Token
 
 CONNECT_TIMEOUT_SECONDS = 5.0
-DETAIL_LIMIT = 500
 RETRIED_STATUSES = (429, 502, 503, 504)
 
 
@@ -52,16 +52,23 @@ class _Authorization(AuthBase):
 class Transport:
     """Sends requests to one Label Studio. Thread-safe: each thread has a session of its own.
 
-    Only GET is retried (twice, with back-off): any other call may have taken effect before its answer was lost.
+    Only GET is retried (with back-off): any other call may have taken effect before its answer was lost.
     Redirects are refused, so that the token never travels to another host and a POST never turns into a GET.
+
+    Args:
+        timeout: seconds to wait for an answer.
+        retries: how often a GET is sent again.
+        keeps: whether connections stay open for the next call.
     """
 
-    def __init__(self, url: str, api_key: str, timeout: float = 30.0) -> None:
+    def __init__(self, url: str, api_key: str, timeout: float = 30.0, *, retries: int = 2, keeps: bool = True) -> None:
         self.url = url.rstrip("/")
         self.timeout = timeout
         self.token = Token(api_key, self._exchange)
         self._loopback = _is_loopback(self.url)
         self._local = threading.local()
+        self._retries = retries
+        self._keeps = keeps
 
     def _credentials(self) -> AuthBase:
         return _Authorization(self.token.authorization())
@@ -123,24 +130,24 @@ class Transport:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = requests.Session()
-            session.cookies.set_policy(
-                DefaultCookiePolicy(allowed_domains=())
-            )  # what is sent is what we say, each time
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # what is sent is what we say
             session.trust_env = not self._loopback  # proxies and certificates of the environment
             retry = Retry(
-                total=2, backoff_factor=0.5, status_forcelist=RETRIED_STATUSES, allowed_methods=["GET"], redirect=0,
-                raise_on_status=False,
+                total=self._retries, backoff_factor=0.5, status_forcelist=RETRIED_STATUSES, allowed_methods=["GET"],
+                redirect=0, raise_on_status=False,
             )  # fmt: skip
             session.mount("http://", HTTPAdapter(max_retries=retry))
             session.mount("https://", HTTPAdapter(max_retries=retry))
-            self._local.session = session
+            if self._keeps:
+                self._local.session = session
         return session
 
     def _send(self, method: str, path: str, *, timeout: float | None = None, **kwargs: Any) -> requests.Response:
         call = f"{method} {self.url}{path}"
         seconds = timeout or self.timeout
+        session = self._session()
         try:
-            return self._session().request(
+            return session.request(
                 method,
                 self.url + path,
                 timeout=(min(CONNECT_TIMEOUT_SECONDS, seconds), seconds),
@@ -150,21 +157,18 @@ class Transport:
         except requests.exceptions.ConnectTimeout:
             raise self._unreachable(call, "no connection in time") from None
         except requests.exceptions.Timeout:
-            raise LabelStudioError(
-                f"{call}: no answer within {seconds:g} s; Label Studio is overloaded or stuck: look at its log.",
-                reason="label_studio_timeout",
-            ) from None
+            raise _late(call, seconds) from None
         except requests.exceptions.ConnectionError as error:
             if "Read timed out" in str(error):
-                raise LabelStudioError(
-                    f"{call}: no answer within {seconds:g} s; Label Studio is overloaded or stuck: look at its log.",
-                    reason="label_studio_timeout",
-                ) from None
+                raise _late(call, seconds) from None
             raise self._unreachable(call, "connection refused or lost") from None
         except (requests.exceptions.RequestException, ValueError) as error:
             raise LabelStudioError(
                 f"{call}: {type(error).__name__}; check LABEL_STUDIO_URL.", reason="label_studio_unreachable"
             ) from None
+        finally:
+            if not self._keeps:
+                session.close()
 
     def _unreachable(self, call: str, what: str) -> LabelStudioError:
         return LabelStudioError(
@@ -182,7 +186,7 @@ class Transport:
                 reason="label_studio_redirect",
             )
         if response.status_code >= 400:
-            raise self._refusal(call, response)
+            raise refusal(call, response, self.token.kind)
         if not response.content:
             return None
         try:
@@ -193,38 +197,12 @@ class Transport:
                 reason="label_studio_not_json",
             ) from None
 
-    def _refusal(self, call: str, response: requests.Response) -> LabelStudioError:
-        status, detail = response.status_code, _detail(response)
-        if status == 401:
-            return LabelStudioError(
-                f"{call}: 401 {detail}. {self._token_fix(detail)}", reason="label_studio_unauthorised"
-            )
-        fixes = {
-            403: ("label_studio_forbidden", "The token's user may not do this: use the token of a user who can edit the project."),
-            404: ("label_studio_not_found", "Check the project id, and that LABEL_STUDIO_URL is Label Studio's origin."),
-        }  # fmt: skip
-        if status in fixes:
-            reason, fix = fixes[status]
-            return LabelStudioError(f"{call}: {status} {detail}. {fix}", reason=reason)
-        if status >= 500:
-            return LabelStudioError(
-                f"{call}: {status} {detail}. Label Studio failed: its log says why.", reason="label_studio_failed"
-            )
-        return LabelStudioError(f"{call}: {status} {detail}", reason="label_studio_refused")
 
-    def _token_fix(self, detail: str) -> str:
-        if self.token.kind is TokenKind.PERSONAL_ACCESS:
-            return (
-                "The personal access token is expired or revoked: make a new one in Label Studio "
-                "(Account & Settings, Personal Access Token) and set LABEL_STUDIO_API_KEY to it."
-            )
-        if "disabled" in detail:
-            return (
-                "This organisation has legacy tokens switched off: set LABEL_STUDIO_API_KEY to a personal access token "
-                "(Account & Settings, Personal Access Token), or allow legacy tokens (Organization, API Tokens Settings; "
-                "for a new installation LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN=true)."
-            )
-        return "Set LABEL_STUDIO_API_KEY to a token from Label Studio's Account & Settings page."
+def _late(call: str, seconds: float) -> LabelStudioError:
+    return LabelStudioError(
+        f"{call}: no answer within {seconds:g} s; Label Studio is overloaded or stuck: look at its log.",
+        reason="label_studio_timeout",
+    )
 
 
 def _is_loopback(url: str) -> bool:
@@ -233,17 +211,3 @@ def _is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _detail(response: requests.Response) -> str:
-    """What Label Studio says is wrong, shortened; never the token, which is only in our own headers."""
-    try:
-        body = response.json()
-    except ValueError:
-        return response.reason or "no reason given"
-    if not isinstance(body, dict):
-        return str(body)[:DETAIL_LIMIT]
-    parts = [str(body.get("detail") or body.get("message") or response.reason)]
-    if body.get("validation_errors"):
-        parts.append(str(body["validation_errors"]))
-    return ": ".join(parts)[:DETAIL_LIMIT].rstrip(".")

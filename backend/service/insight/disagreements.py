@@ -41,6 +41,9 @@ SAMPLED = 5000
 KEPT = 1000
 """Most photos that are kept of a comparison."""
 
+KEPT_PAIRS = 200
+"""Comparisons that are kept for a project; the oldest make room."""
+
 FRESH_MINUTES = 10.0
 
 Floats = NDArray[np.float32]
@@ -90,6 +93,8 @@ def compare_versions(runtime: Runtime, project_id: int, pairs: Iterable[str], pr
         path = _place(runtime, project_id, version, other)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps({**found, "snapshot": project.snapshot}).encode())
+        for old in sorted(path.parent.glob("*.json"), key=lambda item: item.stat().st_mtime)[:-KEPT_PAIRS]:
+            old.unlink(missing_ok=True)
         said.append(f"{version} and {other} differ on {found['differing']} of {found['compared']} photos")
     return {"message": "; ".join(said)}
 

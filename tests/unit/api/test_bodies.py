@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from backend.api.body import MAX_NESTING, BodyBudget, BusyError
+from backend.api.body import MAX_NESTING, BodyBudget
+from backend.errors import BusyError
 from backend.storage.schema import Job
 from tests.unit.api.conftest import App, MakeApp
 from tests.unit.service.samples import CONFIG, PROJECT, annotated, annotation, task

@@ -7,7 +7,8 @@ from flask import Flask, Request, Response
 from flask import request as current_request
 
 from backend.api.sessions import COOKIE, PER_PERSON, Sessions
-from backend.dashboard.visitor import REMEMBERED_SECONDS, Visitor
+from backend.dashboard.asking import REMEMBERED_SECONDS
+from backend.dashboard.visitor import Visitor
 from backend.errors import LabelStudioError
 from backend.sync.person import PersonCalls, Role
 from tests.unit.api.conftest import MakeApp
