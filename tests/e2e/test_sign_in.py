@@ -20,7 +20,21 @@ from tests.chromium import WAIT_MS, browser_of, find_chromium, log_in
 
 pytestmark = pytest.mark.e2e
 
-CONFIG = '<View><Image name="i" value="$i"/><Choices name="c" toName="i"><Choice value="cat"/><Choice value="cup"/></Choices></View>'
+CONFIG = """
+<View>
+  <Image name="i" value="$image"/>
+  <Choices name="c" toName="i"><Choice value="cat"/><Choice value="cup"/></Choices>
+</View>
+"""
+WRITING = {
+    "/queue": "button[data-wish]:visible",
+    "/sheets": "#confirm:visible",
+    "/map": "#draw:visible",
+    "/search?name=cat": "#tab:visible",
+    "/settings": "#apply:visible",
+}
+"""Pages, each with a button of it that changes something."""
+
 PASSWORD = "only-for-tests"
 MACHINE = ("label-studio", "pass word")
 PEOPLE = """
@@ -59,16 +73,19 @@ def tokens(with_roles: LabelStudioProcess) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def project_id(with_roles: LabelStudioProcess) -> int:
-    """A project of the first organisation."""
-    return int(with_roles.client().create_project(title="Shared", label_config=CONFIG)["id"])
+def project_id(with_roles: LabelStudioProcess, photos: list[Path]) -> int:
+    """A project of the first organisation, with photos."""
+    client = with_roles.client()
+    made = int(client.create_project(title="Shared", label_config=CONFIG)["id"])
+    client.upload_images(made, photos[:12])
+    return made
 
 
 @pytest.fixture(scope="module")
 def guarded(
     with_roles: LabelStudioProcess, token: str, project_id: int, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[BackendProcess]:
-    """A backend with Basic credentials, that knows the project."""
+    """A backend with Basic credentials, that knows the project and has ordered its photos."""
     settings = {
         "LABEL_STUDIO_URL": with_roles.url,
         "LABEL_STUDIO_API_KEY": token,
@@ -79,6 +96,10 @@ def guarded(
     with BackendProcess(tmp_path_factory.mktemp("guarded") / "state", settings) as process:
         set_up = {"project": f"{project_id}.1", "schema": CONFIG}
         requests.post(f"{process.url}/setup", json=set_up, auth=MACHINE, timeout=30).raise_for_status()
+        queue = f"{process.url}/projects/{project_id}/queue"
+        process.wait_for(
+            lambda: requests.get(queue, auth=MACHINE, timeout=30).json()["queue"], "a window", 240, every=1.0
+        )
         yield process
 
 
@@ -190,9 +211,6 @@ def test_a_person_comes_in_with_the_session_that_their_browser_has(
     expect(page).to_have_url(f"{guarded.url}/dashboard/{project_id}/settings")
     expect(page.locator(".who")).to_contain_text("looker@example.com, reads only")
     expect(page.get_by_role("button", name="Apply")).to_have_count(0)
-    for name in ("", "/queue", "/sheets", "/map", "/mistakes", "/search"):
-        page.goto(f"{guarded.url}/dashboard/{project_id}{name}")
-        expect(page.locator("main button:not([type=submit]):visible")).to_have_count(0)
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_url(re.compile(r"/sign-in$"))
     page.go_back()
@@ -205,6 +223,33 @@ def test_a_person_comes_in_with_the_session_that_their_browser_has(
     page.goto(f"{guarded.url}/dashboard/{project_id}/settings")
     expect(page.get_by_role("button", name="Apply")).to_be_visible()
     assert "label_order" not in page.evaluate("document.cookie")
+
+
+@pytest.mark.browser
+def test_who_only_looks_has_no_button_that_writes_and_starts_no_job(
+    browser_page: Page, guarded: BackendProcess, tokens: dict[str, str], project_id: int
+) -> None:
+    page = browser_page
+    for name in ("looker", "editor"):
+        page.context.clear_cookies()
+        page.goto(f"{guarded.url}/dashboard/{project_id}/queue")
+        page.get_by_label("Token").fill(tokens[name])
+        page.get_by_role("button", name="Sign in with the token").click()
+        expect(page.locator(".who")).to_contain_text(f"{name}@example.com")
+        expect(page.locator("ol.queue li")).to_have_count(12)
+        for path, button in WRITING.items():
+            page.goto(f"{guarded.url}/dashboard/{project_id}{path}")
+            expect(page.locator(".who")).to_contain_text(f"{name}@example.com")
+            if name == "looker":
+                expect(page.locator(button)).to_have_count(0)
+            else:
+                expect(page.locator(button)).not_to_have_count(0)
+        page.goto(f"{guarded.url}/dashboard/{project_id}/queue")
+        with page.expect_response(re.compile(r"/attribution\.png$")) as answered:
+            page.locator("button[data-why]").first.click()
+        assert answered.value.status == (403 if name == "looker" else 202)
+        if name == "looker":
+            expect(page.locator(".why").first).to_contain_text("somebody who may edit")
 
 
 def test_a_revoked_token_ends_the_session_and_guessing_takes_long(

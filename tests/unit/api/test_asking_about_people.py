@@ -233,7 +233,7 @@ def test_who_only_looks_starts_no_job_by_looking(app: App, label_studio: PeopleS
     before = app.client.get("/projects/7/jobs").json
     for path in ("/projects/7/tasks/1/attribution.png", compared):
         answer = app.client.get(path)
-        assert (answer.status_code, answer.json["error"]["code"]) == (403, "forbidden")
+        assert (answer.status_code, answer.get_json()["error"]["code"]) == (403, "forbidden")
     page = app.client.get("/dashboard/7?compare=head.1&against=head.2").text
     assert "not compared lately" in page
     assert 'id="comparing"' not in page

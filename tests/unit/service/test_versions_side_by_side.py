@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from flask.testing import FlaskClient
 
 from backend.api.app import create_app
-from backend.service.insight.disagreements import disagreements_of
+from backend.service.insight.disagreements import KEPT_PAIRS, disagreements_of
+from backend.service.versions.artifacts import project_folder
 from backend.service.versions.registry import list_versions
 from tests.photographs import photographs
 from tests.unit.service.photo_project import PhotoProject
@@ -101,3 +104,17 @@ def test_a_job_is_cancelled_and_started_again_by_call(project: PhotoProject, cli
     assert (again.status_code, project.jobs.ledger.get(again.json["job"]).kind) == (202, "train")
     client.post(f"/projects/1/jobs/{again.json['job']}/cancel")
     assert client.post("/projects/1/jobs/nothing/cancel").status_code == 404
+
+
+def test_the_oldest_of_too_many_comparisons_makes_room(project: PhotoProject) -> None:
+    trained = next(item.version for item in list_versions(project.runtime, 1) if item.version.startswith("head"))
+    folder = project_folder(project.runtime, 1) / "comparisons"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(KEPT_PAIRS + 5):
+        (folder / f"old{number}.json").write_text("{}")
+        os.utime(folder / f"old{number}.json", (1000 + number, 1000 + number))
+    project.run("compare", {f"{trained} propagation": True})
+    left = sorted(folder.glob("*.json"), key=lambda item: item.stat().st_mtime)
+    assert len(left) == KEPT_PAIRS
+    assert left[-1].read_text().startswith('{"version"')
+    assert not (folder / "old0.json").exists()
