@@ -111,6 +111,7 @@ class ActiveLearning:
             annotated_probabilities=self._targets(np.flatnonzero(self.answers != UNANSWERED)),
             neighbours=self._model.neighbours,
             similarities=self._model.similarities,
+            same_photo=self._model.same_photo,
             rng_seed=self._seed,
         )
         options = OrderOptions(strategy=self._strategy, window=count, evaluation_share=0.0, seed=self._seed)

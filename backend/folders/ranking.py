@@ -257,6 +257,7 @@ def _order(
         annotated_probabilities=targets,
         neighbours=model.neighbours,
         similarities=model.similarities,
+        same_photo=model.same_photo,
         shown=probabilities,
         rng_seed=options.seed,
     )

@@ -19,7 +19,7 @@ from backend.learning.probabilities import geometric_mean, hard_labels, linear_w
 from backend.learning.projection import Projection, fit_projection, unit_rows
 from backend.learning.propagation import SpreadingGraph
 from backend.learning.relevance import RelevanceHints, learn_relevance, with_relevance
-from backend.learning.same_photo import same_photos
+from backend.learning.same_photo import same_photo_edges, same_photos
 
 FloatArray = NDArray[np.float32]
 
@@ -45,6 +45,7 @@ class PoolModel:
         space: float32 [n, k], unit rows of the graph space.
         neighbours: int32 [n, j], nearest rows of `space`, most similar first; -1 = none.
         similarities: float32 [n, j], their cosines.
+        same_photo: bool [n, j], which of them show the same picture (`same_photo_edges`).
         index: searches `space`.
         prior: float32 [n, L], beliefs before any annotation; rows sum to 1.
         projection: from embeddings to the features that graph and linear half read.
@@ -88,6 +89,7 @@ class PoolModel:
             np.arange(self.n, dtype=np.int32),
             options.neighbours,
         )
+        self.same_photo = same_photo_edges(self.neighbours, self.similarities, embeddings)
         # Kept only while a refit may come.
         self._embeddings: NDArray[np.floating] | None = embeddings if self.n <= REFIT_UP_TO else None
         self._fitted_on = self.n
@@ -152,10 +154,21 @@ class PoolModel:
         averaged: FloatArray = mass[:, 0] / np.maximum(mass[:, 1], np.float32(1e-12))
         return averaged
 
-    def add(self, embeddings: NDArray[np.floating], prior: FloatArray, *, hints: RelevanceHints | None = None) -> None:
+    def add(
+        self,
+        embeddings: NDArray[np.floating],
+        prior: FloatArray,
+        *,
+        hints: RelevanceHints | None = None,
+        joined: NDArray[np.floating] | None = None,
+    ) -> None:
         """Append images [m, d] with prior [m, L] and their `hints`: linked to the pool, its graph is not built anew.
 
         A small pool that has doubled since its projection was fitted is fitted anew. The next `propagate` counts.
+
+        Args:
+            joined: float [n + m, d], the embeddings of the pool and the new ones, from a caller who holds them. A large
+                pool keeps none: without them its graph alone says which photos show the same picture.
         """
         if embeddings.shape[0] == 0:
             return
@@ -164,7 +177,8 @@ class PoolModel:
         if self.hints is not None:
             self.hints = self.hints.joined(hints or RelevanceHints(self.hints.irrelevant))
         if self._embeddings is not None:
-            self._embeddings = np.concatenate([self._embeddings, embeddings])
+            joined = np.concatenate([self._embeddings, embeddings]) if joined is None else joined
+            self._embeddings = joined
             if self.n >= 2 * self._fitted_on:
                 self._fit(self._embeddings)
                 return
@@ -182,6 +196,7 @@ class PoolModel:
                 self.options.neighbours,
             ),
         )
+        self.same_photo = same_photo_edges(self.neighbours, self.similarities, joined)
         self._forget()
 
     def propagate(self, rows: NDArray[np.integer], targets: FloatArray) -> FloatArray:
@@ -222,7 +237,7 @@ class PoolModel:
         beliefs = geometric_mean(labels, self._linear.probabilities(self._features), weight=linear_weight(rows.size))
         self.unmixed = self._with_relevance(beliefs)
         beliefs = self._with_mixture(self.unmixed)
-        place, copy_row = same_photos(self.neighbours, self.similarities, self._annotated)
+        place, copy_row = same_photos(self.neighbours, self.similarities, self.same_photo, self._annotated)
         for answered in (self.unmixed, beliefs):
             answered[copy_row] = own[place]
             answered[rows] = own

@@ -62,6 +62,9 @@ def only_rows(view: PoolView, rows: IntArray) -> PoolView:
         annotated_probabilities=annotated,
         neighbours=None if view.neighbours is None else place[view.neighbours[rows]],
         similarities=taken(view.similarities),
+        same_photo=None
+        if view.same_photo is None or view.neighbours is None
+        else view.same_photo[rows] & (place[view.neighbours[rows]] >= 0),
         shown=taken(view.shown),
     )
 

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from backend.learning.same_photo import same_photos
 from backend.priority.default import Ranked
 from backend.priority.pool_view import BoolArray, IntArray, PoolView
 
 
 def duplicates(view: PoolView, candidates: BoolArray, answered: IntArray) -> BoolArray:
-    """Candidates that show what another photo shows, by equal digests or by their place in the graph: bool [n].
+    """Candidates that show what another photo shows, by equal digests or by `view.same_photo`: bool [n].
 
     Of several candidates the first keeps its place; where one was answered already, all of them are copies. Photos of one
     digest are copies of a skipped one too. Being like a copy makes no copy: of a slow series of photos, each like the one
@@ -20,7 +19,7 @@ def duplicates(view: PoolView, candidates: BoolArray, answered: IntArray) -> Boo
     What is believed of a copy is the answer that the other got: they lie at the same place.
 
     Args:
-        view: a view in digest order; one without digests and neighbours has no copies.
+        view: a view in digest order; one without digests and `same_photo` has no copies.
         candidates: bool [n], rows that may be asked about.
         answered: int [m], rows with an answer that is learned from.
     """
@@ -42,9 +41,10 @@ def duplicates(view: PoolView, candidates: BoolArray, answered: IntArray) -> Boo
 def _alike(view: PoolView) -> Mapping[int, list[int]]:
     """row -> rows that show the same, for those that have any; in both directions."""
     like: dict[int, list[int]] = {}
-    if view.neighbours is None or view.similarities is None:
+    if view.neighbours is None or view.same_photo is None:
         return like
-    for row, other in zip(*(pair.tolist() for pair in same_photos(view.neighbours, view.similarities)), strict=True):
+    rows, slots = np.nonzero(view.same_photo)
+    for row, other in zip(rows.tolist(), view.neighbours[rows, slots].tolist(), strict=True):
         like.setdefault(row, []).append(other)
         like.setdefault(other, []).append(row)
     return like

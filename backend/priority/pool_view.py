@@ -34,6 +34,7 @@ class PoolView:
         annotated_probabilities: float32 [m, L], the targets of the labelled rows, in row order; None: their beliefs.
         neighbours: int32 [n, j], nearest rows in `space`, most similar first, the row itself left out; -1 = none.
         similarities: float32 [n, j], cosines that belong to `neighbours`.
+        same_photo: bool [n, j], which of the `neighbours` show the same picture (`PoolModel.same_photo`); None: none.
         shown: float32 [n, L], what suggestions are made from, so that reasons speak of the same; None: `probabilities`.
         rng_seed: seed of all that is drawn at random.
     """
@@ -51,6 +52,7 @@ class PoolView:
     annotated_probabilities: FloatArray | None = None
     neighbours: NDArray[np.int32] | None = None
     similarities: FloatArray | None = None
+    same_photo: BoolArray | None = None
     shown: FloatArray | None = None
     rng_seed: int = 0
 
@@ -64,6 +66,7 @@ class PoolView:
             "unknown": self.unknown,
             "neighbours": self.neighbours,
             "similarities": self.similarities,
+            "same_photo": self.same_photo,
             "shown": self.shown,
         }
         for name, array in per_row.items():

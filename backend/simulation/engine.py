@@ -202,6 +202,7 @@ def pool_view(
         annotated_probabilities=answers[labelled],
         neighbours=model.neighbours,
         similarities=model.similarities,
+        same_photo=model.same_photo,
         shown=probabilities,
         rng_seed=seed,
     )

@@ -226,7 +226,7 @@ def _ranked(
 
 
 def _allowed(pool: _Pool, filters: Filters) -> NDArray[np.bool_]:
-    """Which photos of the pool are looked filters, bool [n]."""
+    """Which photos of the pool the filters let through, bool [n]."""
     allowed = {"any": np.ones_like(pool.answered), "no": ~pool.answered, "yes": pool.answered}[filters.answered].copy()
     if filters.label is None and filters.relevant == "any":
         return allowed

@@ -255,11 +255,12 @@ def _extend(runtime: Runtime, pool: ProjectPool, fresh: Sequence[tuple[int, str]
     if not loaded.task_ids.size:
         return
     first = pool.n
+    pool.embeddings = np.concatenate([pool.embeddings, loaded.embeddings])
     for control, prior in zip(pool.controls, loaded.priors, strict=True):
-        control.model.add(loaded.embeddings, prior, hints=_hints(loaded, control.space, prior))
+        hints = _hints(loaded, control.space, prior)
+        control.model.add(loaded.embeddings, prior, hints=hints, joined=pool.embeddings)
     pool.task_ids = np.concatenate([pool.task_ids, loaded.task_ids])
     pool.digests = pool.digests + loaded.digests
-    pool.embeddings = np.concatenate([pool.embeddings, loaded.embeddings])
     pool.unknown = np.concatenate([pool.unknown, loaded.unknown])
     if pool.relevance is not None and loaded.relevance is not None:
         pool.relevance = np.concatenate([pool.relevance, loaded.relevance])

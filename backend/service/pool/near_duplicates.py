@@ -1,4 +1,4 @@
-"""Photos that show the same picture (`same_photos`), kept for sheets to answer together."""
+"""Photos that show the same picture (`PoolModel.same_photo`), kept for sheets to answer together."""
 
 from __future__ import annotations
 
@@ -9,24 +9,28 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from backend.learning.same_photo import same_photos
+from backend.learning.same_photo import FAR_NEARER, SAME_EMBEDDING, SAME_PHOTO
 from backend.service.context.context import Runtime
 from backend.service.pool.arrays import read_arrays, write_arrays
 from backend.service.pool.cache import ProjectPool
+from backend.service.pool.pool_key import pool_key
 from backend.service.versions.artifacts import project_folder
 
-NAMES = ("photos", "task_ids", "groups")  # of the arrays in the file
+NAMES = ("key", "task_ids", "groups")  # of the arrays in the file
+FORMER_NAME = "copies.npz"  # of the file, in earlier releases
+RULE = f"{SAME_PHOTO} {SAME_EMBEDDING} {FAR_NEARER}"  # by which photos are the same
 
 
-def duplicate_groups(neighbours: NDArray[np.integer], similarities: NDArray[np.float32]) -> NDArray[np.int32]:
+def duplicate_groups(neighbours: NDArray[np.integer], same: NDArray[np.bool_]) -> NDArray[np.int32]:
     """The group of near-duplicates that each photo is in: int32 [n], -1 for a photo that is alone.
 
     Args:
         neighbours: int [n, j], rows of the nearest photos, most similar first; -1 = none.
-        similarities: float32 [n, j], their cosines.
+        same: bool [n, j], which of them show the same picture.
     """
     n = neighbours.shape[0]
-    rows, others = same_photos(neighbours, similarities)
+    rows, slots = np.nonzero(same)
+    others = neighbours[rows, slots]
     links = sparse.coo_matrix((np.ones(rows.size, dtype=bool), (rows, others)), shape=(n, n))
     _, group = connected_components(links, directed=False)
     sizes = np.bincount(group, minlength=1)
@@ -34,17 +38,18 @@ def duplicate_groups(neighbours: NDArray[np.integer], similarities: NDArray[np.f
 
 
 def update_near_duplicates(runtime: Runtime, project_id: int, pool: ProjectPool) -> None:
-    """Write down which photos show the same, if the pool is not that of the last time."""
+    """Write down which photos show the same, if the pool, or what makes photos the same, is not that of the last time."""
     path = _path(runtime, project_id)
     kept = read_arrays(path, *NAMES)
-    photos = len(pool.row_of)
-    if kept is not None and int(kept["photos"]) == photos:
+    key = f"{pool_key(pool)} {RULE}"
+    if kept is not None and str(kept["key"]) == key:
         return
     model = pool.controls[0].model
-    group = duplicate_groups(model.neighbours, model.similarities)
+    group = duplicate_groups(model.neighbours, model.same_photo)
     group[pool.gone] = -1
     rows = np.flatnonzero(group >= 0)
-    write_arrays(path, photos=photos, task_ids=pool.task_ids[rows], groups=group[rows])
+    write_arrays(path, key=key, task_ids=pool.task_ids[rows], groups=group[rows])
+    path.with_name(FORMER_NAME).unlink(missing_ok=True)
 
 
 def read_near_duplicates(runtime: Runtime, project_id: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
@@ -56,4 +61,4 @@ def read_near_duplicates(runtime: Runtime, project_id: int) -> tuple[NDArray[np.
 
 
 def _path(runtime: Runtime, project_id: int) -> Path:
-    return project_folder(runtime, project_id) / "copies.npz"
+    return project_folder(runtime, project_id) / "near-duplicates.npz"

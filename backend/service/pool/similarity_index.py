@@ -5,7 +5,6 @@ They are the leading axes of the projection that the graph lives in, so that "al
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +15,13 @@ from backend.learning.projection import Projection, unit_rows
 from backend.service.context.context import Runtime
 from backend.service.pool.arrays import read_arrays, write_arrays
 from backend.service.pool.cache import ProjectPool
+from backend.service.pool.pool_key import pool_key
 from backend.service.versions.artifacts import project_folder
 
 AXES = 128
 """Leading axes kept: 25 MB for 100,000 photos; the order of the nearest hardly changes beyond."""
+
+FORMER_NAME = "looks.npz"  # of the file, in earlier releases
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class SimilarityIndex:
     """The photos of a pool; row r is the same photo in each array.
 
     Attributes:
-        key: changes with the photos and with the projection.
+        key: changes with the photos and with the projection (`pool_key`).
         backbone: id of the backbone that saw them; "" is that of the settings.
         task_ids: int64 [n], ascending.
         vectors: float16 [n, k], unit rows.
@@ -57,10 +59,7 @@ def update_similarity_index(runtime: Runtime, project_id: int, pool: ProjectPool
     ascending = np.argsort(pool.task_ids, kind="stable")
     ascending = ascending[~pool.gone[ascending]]
     axes = min(AXES, model.space.shape[1])
-    found = hashlib.blake2b(pool.task_ids[ascending].tobytes(), digest_size=16)
-    found.update(pool.backbone.encode() + model.projection.mean.tobytes())
-    found.update(np.ascontiguousarray(model.projection.matrix[:, :axes]).tobytes())
-    key = found.hexdigest()
+    key = pool_key(pool)
     kept = read_arrays(_path(runtime, project_id), "key")
     if kept is None or str(kept["key"]) != key:
         vectors = unit_rows(model.space[ascending, :axes]).astype(np.float16)
@@ -68,6 +67,7 @@ def update_similarity_index(runtime: Runtime, project_id: int, pool: ProjectPool
         write_similarity_index(
             runtime, project_id, SimilarityIndex(key, pool.backbone, pool.task_ids[ascending], vectors, projection)
         )
+    _path(runtime, project_id).with_name(FORMER_NAME).unlink(missing_ok=True)
 
 
 def write_similarity_index(runtime: Runtime, project_id: int, index: SimilarityIndex) -> None:

@@ -57,6 +57,7 @@ def view_of(pool: ProjectPool, annotated: Annotated, predictions: Sequence[Contr
         annotated_probabilities=_said(labelled, pool, targets),
         neighbours=control.model.neighbours,
         similarities=control.model.similarities,
+        same_photo=control.model.same_photo,
         shown=prediction.served,
         rng_seed=seed,
     )

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.learning.same_photo import SAME_PHOTO
+from backend.learning.same_photo import SAME_PHOTO, same_photo_edges
 from backend.priority import OrderOptions, PoolView, order_pool
 from backend.priority.candidates import only_rows
 from backend.priority.duplicates import duplicates
@@ -56,7 +56,8 @@ def chain(cosines: list[float], **changes: Any) -> PoolView:
         neighbours[row, 0], similarities[row, 0] = row + 1, cosine
         neighbours[row + 1, 1], similarities[row + 1, 1] = row, cosine
     pool = view([f"{row:02d}" for row in range(n)])
-    return replace(pool, neighbours=neighbours, similarities=similarities, **changes)
+    same = same_photo_edges(neighbours, similarities, None)
+    return replace(pool, neighbours=neighbours, similarities=similarities, same_photo=same, **changes)
 
 
 ALIKE, OTHER = (1 + SAME_PHOTO) / 2, SAME_PHOTO - 0.01

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from backend.errors import NotFoundError, SettingsError
+from backend.learning.same_photo import same_photo_edges
 from backend.service.insight.coverage import coverage_of
 from backend.service.insight.mistakes import mistakes_of, photos_of_cell
 from backend.service.insight.outlook import outlook_of
@@ -163,7 +164,7 @@ def test_wishes_come_first_and_last(project: PhotoProject) -> None:
 def test_copies_are_grouped() -> None:
     neighbours = np.array([[1, 2], [0, 2], [0, 1], [0, -1], [5, 0], [4, 0]])
     similarities = np.array([[0.99, 0.5], [0.99, 0.4], [0.5, 0.4], [0.3, 1.0], [0.98, 0.1], [0.98, 0.1]])
-    groups = duplicate_groups(neighbours, similarities)
+    groups = duplicate_groups(neighbours, same_photo_edges(neighbours, similarities, None))
     assert groups[0] == groups[1] >= 0
     assert groups[4] == groups[5] >= 0
     assert groups[0] != groups[4]

@@ -74,6 +74,7 @@ def permuted(view: PoolView, permutation: np.ndarray) -> PoolView:
         annotated_probabilities=targets,
         neighbours=neighbours,
         similarities=None if view.similarities is None else view.similarities[permutation],
+        same_photo=None if view.same_photo is None else view.same_photo[permutation],
     )
 
 
