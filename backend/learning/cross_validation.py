@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from backend.learning.folds import stratified_folds
 from backend.learning.pool_model import PoolModel
+from backend.learning.same_photo import same_photo_groups
 
 Floats = NDArray[np.float32]
 
@@ -19,7 +20,8 @@ def held_out_probabilities(
     """What would be believed of each annotated row, had its own annotation not been made.
 
     A photo that is the only one of its label is never held out: the order goes for new labels on purpose, so that single
-    photos are far more common among what is annotated than unheard-of labels are among the rest. `model` does not change.
+    photos are far more common among what is annotated than unheard-of labels are among the rest. Photos that show the
+    same picture are held out together: one would be told the other's answer. `model` does not change.
 
     Args:
         rows: int [m], rows of the pool.
@@ -30,7 +32,8 @@ def held_out_probabilities(
     other folds, zeros for the others.
     """
     rows = np.asarray(rows, dtype=np.intp)
-    fold = stratified_folds(targets, folds, np.random.default_rng(seed))
+    groups = same_photo_groups(model.neighbours, model.same_photo)[rows]
+    fold = stratified_folds(targets, folds, np.random.default_rng(seed), groups=groups)
     believed = np.zeros(targets.shape, dtype=np.float32)
     for part in range(folds):
         out = fold == part

@@ -243,6 +243,10 @@ class PoolModel:
             answered[rows] = own
         return beliefs
 
+    def copies_of(self, rows: NDArray[np.integer]) -> NDArray[np.intp]:
+        """Rows that show what one of `rows` shows, and that `propagate` gives its answer."""
+        return same_photos(self.neighbours, self.similarities, self.same_photo, rows)[1]
+
     def _with_mixture(self, beliefs: FloatArray) -> FloatArray:
         """A new array: `beliefs` [n, L] and those of a mixture fitted on the spread labels, averaged while annotations are few."""
         annotations = self._annotated.size

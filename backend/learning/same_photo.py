@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from backend.learning.projection import finite_rows, unit_rows
 
@@ -69,3 +71,17 @@ def same_photos(
     order = np.argsort(similarities[place, slot], kind="stable")
     place, slot = place[order], slot[order]
     return place, neighbours[place, slot].astype(np.intp)
+
+
+def same_photo_groups(neighbours: NDArray[np.integer], same: BoolArray) -> NDArray[np.int32]:
+    """The group of photos that each one is in: int32 [n]; what shows the same as one of a group belongs to it.
+
+    Args:
+        neighbours: int [n, j], as of `same_photo_edges`.
+        same: bool [n, j], what it found.
+    """
+    n = neighbours.shape[0]
+    rows, slots = np.nonzero(same)
+    links = sparse.coo_matrix((np.ones(rows.size, dtype=bool), (rows, neighbours[rows, slots])), shape=(n, n))
+    group: NDArray[np.int32] = connected_components(links, directed=False)[1]
+    return group

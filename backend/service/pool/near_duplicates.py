@@ -6,10 +6,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 
-from backend.learning.same_photo import FAR_NEARER, SAME_EMBEDDING, SAME_PHOTO
+from backend.learning.same_photo import FAR_NEARER, SAME_EMBEDDING, SAME_PHOTO, same_photo_groups
 from backend.service.context.context import Runtime
 from backend.service.pool.arrays import read_arrays, write_arrays
 from backend.service.pool.cache import ProjectPool
@@ -28,11 +26,7 @@ def duplicate_groups(neighbours: NDArray[np.integer], same: NDArray[np.bool_]) -
         neighbours: int [n, j], rows of the nearest photos, most similar first; -1 = none.
         same: bool [n, j], which of them show the same picture.
     """
-    n = neighbours.shape[0]
-    rows, slots = np.nonzero(same)
-    others = neighbours[rows, slots]
-    links = sparse.coo_matrix((np.ones(rows.size, dtype=bool), (rows, others)), shape=(n, n))
-    _, group = connected_components(links, directed=False)
+    group = same_photo_groups(neighbours, same)
     sizes = np.bincount(group, minlength=1)
     return np.where(sizes[group] > 1, group, -1).astype(np.int32)
 

@@ -193,7 +193,8 @@ def _calibration(control: ControlPool, propagated: Floats, targets: Targets, *, 
     """The temperature of what propagates: from the evaluation sample and from the others, cross-validated.
 
     Cross-validation costs some propagations; the temperature is kept until a tenth more is annotated. A fine-tuned
-    backbone has learned from those others: nothing can be held out from its embeddings.
+    backbone has learned from those others: nothing can be held out from its embeddings. A photo of the sample that shows
+    the picture of one that is learned from was told the answer: it says nothing of the temperature.
     """
     rows, values = targets.train
     known = control.calibration
@@ -201,11 +202,14 @@ def _calibration(control: ControlPool, propagated: Floats, targets: Targets, *, 
         return known
     held, held_values = targets.held_out
     judged, truth = propagated[held], held_values
+    honest = ~np.isin(held, control.model.copies_of(rows))
     if not tuned:
         out, crossed = held_out_probabilities(control.model, rows, values)
         judged, truth = np.concatenate([judged, crossed[out]]), np.concatenate([truth, values[out]])
         held = np.concatenate([held, rows[out]])
-    temperature = temperature_of(judged, truth)
-    found = Calibration(len(rows), temperature, len(judged) >= MINIMUM_PHOTOS, held.astype(np.intp), judged)
+        honest = np.concatenate([honest, np.ones(int(out.sum()), dtype=bool)])
+    temperature = temperature_of(judged[honest], truth[honest])
+    known_well = int(honest.sum()) >= MINIMUM_PHOTOS
+    found = Calibration(len(rows), temperature, known_well, held.astype(np.intp), judged)
     control.calibration = found
     return found

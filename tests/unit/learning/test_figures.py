@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from backend.learning.cross_validation import cross_validated
+from backend.learning.calibration import temperature_of
+from backend.learning.cross_validation import cross_validated, held_out_probabilities
 from backend.learning.evaluation import evaluate
 from backend.learning.figures import Figures, measure
+from backend.learning.folds import stratified_folds
 from backend.learning.pool_model import PoolModel
 
 pytestmark = pytest.mark.unit
@@ -68,6 +70,43 @@ def test_cross_validation_tells_no_photo_its_own_label() -> None:
     assert found[7].argmax() == labels[7]
     assert (found.argmax(axis=1) == labels[rows]).mean() > 0.9
     np.testing.assert_array_equal(cross_validated(model, rows, wrong)[0], found)
+
+
+def test_cross_validation_tells_no_photo_the_label_of_its_copy() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    photos = rng.normal(0, 1, (3, 64))[labels] + rng.normal(0, 0.7, (60, 64))
+    copies = photos[:5] + rng.normal(0, 0.05, (5, 64))
+    prior = np.full((65, 3), 1 / 3, dtype=np.float32)
+    model = PoolModel(np.concatenate([photos, copies]).astype(np.float16), prior)
+    rows = np.r_[np.arange(30), 60:65]
+    targets = np.eye(3, dtype=np.float32)[np.r_[labels[:30], (labels[:5] + 1) % 3]]  # the copies are answered wrongly
+    assert sorted(model.copies_of(np.arange(5)).tolist()) == [60, 61, 62, 63, 64]
+    held, found = held_out_probabilities(model, rows, targets)
+    assert held.all()
+    assert (found[:5].argmax(axis=1) == labels[:5]).all(), "told by others, not by the copy"
+    without, truth = cross_validated(model, np.arange(30), targets[:30])
+    honest = found[:30]
+    assert temperature_of(honest, targets[:30]) == pytest.approx(temperature_of(without, truth), rel=0.3)
+
+
+def test_copies_are_held_out_together() -> None:
+    rng = np.random.default_rng(0)
+    targets = np.eye(3)[[0, 0, 0, 0, 1, 1, 1, 2, 2, 0]]
+    groups = np.array([0, 0, 1, 2, 3, 4, 4, 5, 5, 6])
+    fold = stratified_folds(targets, 5, rng, groups=groups)
+    assert fold[0] == fold[1] >= 0
+    assert fold[5] == fold[6] >= 0
+    assert (fold[7:9] == -1).all(), "both photos of the label are one picture: without them nobody could know it"
+    alone = [stratified_folds(targets, 5, np.random.default_rng(0), groups=chosen) for chosen in (None, np.arange(10))]
+    np.testing.assert_array_equal(*alone)
+
+
+def test_a_label_that_only_a_copy_got_is_never_held_out() -> None:
+    targets = np.eye(2)[[0, 0, 0, 1]]
+    fold = stratified_folds(targets, 5, np.random.default_rng(0), groups=np.array([0, 1, 2, 2]))
+    assert (fold[2:] == -1).all()
+    assert (fold[:2] >= 0).all()
 
 
 def test_the_only_photo_of_a_label_is_never_held_out() -> None:

@@ -70,7 +70,11 @@ def test_photos_of_one_crowd_are_not_one_picture(axes: int) -> None:
 def photos(labels: int, each: int, seed: int, width: int = 512) -> np.ndarray:
     """Embeddings with the cosines of real ones: 0.31 on average between two labels, 0.54 within one."""
     rng = np.random.default_rng(seed)
-    alike, of_label, own = rng.normal(size=width), rng.normal(size=(labels, width)), rng.normal(size=(labels * each, width))
+    alike, of_label, own = (
+        rng.normal(size=width),
+        rng.normal(size=(labels, width)),
+        rng.normal(size=(labels * each, width)),
+    )
     label = np.repeat(np.arange(labels), each)
     return np.sqrt(0.31) * alike + np.sqrt(0.23) * of_label[label] + np.sqrt(0.46) * own
 
@@ -100,7 +104,9 @@ def test_in_a_small_pool_only_the_same_picture_is_the_same(labels: int, each: in
 def test_an_answer_goes_to_no_other_photo_of_a_small_pool() -> None:
     labels = 3
     for seed in range(10):
-        model = PoolModel(photos(labels, 2, seed).astype(np.float16), np.full((6, labels), 1 / labels, dtype=np.float32))
+        model = PoolModel(
+            photos(labels, 2, seed).astype(np.float16), np.full((6, labels), 1 / labels, dtype=np.float32)
+        )
         beliefs = model.propagate(np.array([0]), np.eye(labels, dtype=np.float32)[:1])
         assert beliefs[0] == pytest.approx([1, 0, 0])
         assert beliefs[1:].max() < 1.0
