@@ -7,24 +7,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from backend.learning.evidence import mix_with_prior
-from backend.learning.graph_options import GraphOptions, dimension_for
-from backend.learning.knn_graph import NeighbourIndex, affinity, drop_self, join_neighbours, normalised
+from backend.learning.graph_options import GraphOptions
 from backend.learning.linear import LinearModel, fit_ridge
 from backend.learning.mixture import Mixture, fit_mixture, is_worthwhile, mixture_weight
 from backend.learning.out_of_sample import around, from_neighbours, linear_arrays, mixture_arrays
+from backend.learning.pool_graph import PoolGraph
 from backend.learning.probabilities import geometric_mean, hard_labels, linear_weight, normalise_rows
-from backend.learning.projection import Projection, fit_projection, unit_rows
-from backend.learning.propagation import SpreadingGraph
+from backend.learning.projection import Projection
 from backend.learning.relevance import RelevanceHints, learn_relevance, with_relevance
-from backend.learning.same_photo import same_photo_edges, same_photos
 
 FloatArray = NDArray[np.float32]
-
-REFIT_UP_TO = 50_000
-"""Pools up to this size are projected and linked anew once they have doubled; larger ones hold a fair sample already."""
 
 WARM_FROM = 4_000_000
 """Beliefs (photos x labels) from which spreading starts from the last result; smaller pools start afresh, so that what is
@@ -38,17 +32,11 @@ EXTENSION_ROWS = 20_000
 """Most images of the pool that an exported extension carries."""
 
 
-class PoolModel:
-    """The pool of n images as a graph that labels spread over.
+class PoolModel(PoolGraph):
+    """The pool of n images as a graph (`PoolGraph`) that labels spread over.
 
     Attributes:
-        space: float32 [n, k], unit rows of the graph space.
-        neighbours: int32 [n, j], nearest rows of `space`, most similar first; -1 = none.
-        similarities: float32 [n, j], their cosines.
-        same_photo: bool [n, j], which of them show the same picture (`same_photo_edges`).
-        index: searches `space`.
         prior: float32 [n, L], beliefs before any annotation; rows sum to 1.
-        projection: from embeddings to the features that graph and linear half read.
         hints: what is known of relevance without annotations; None: everything belongs.
         relevance: float32 [n] in [0, 1], 1 = belongs, by the last `propagate`; None: nothing tells.
         unmixed: float32 [n, L], beliefs of the last `propagate` without the mixture, for the order: the mixture is right
@@ -66,66 +54,25 @@ class PoolModel:
         hints: RelevanceHints | None = None,
     ) -> None:
         """Build the graph; in a `projection` learnt from annotations where one is given, else in one fitted here."""
-        self.options = options or GraphOptions()
-        self._learnt = projection
+        super().__init__(embeddings, seed=seed, options=options, projection=projection)
         self.prior: FloatArray = normalise_rows(prior)
         self.hints = hints if hints is not None and hints.used else None
-        self._seed = seed
         self._annotated: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
-        self._fit(embeddings)
-
-    def _fit(self, embeddings: NDArray[np.floating]) -> None:
-        options = self.options
-        dimension = options.dimension or dimension_for(embeddings.shape[0])
-        self.projection: Projection = self._learnt or fit_projection(
-            embeddings, dimension=dimension, whitening=options.whitening, seed=self._seed
-        )
-        self._graph_dimension = options.graph_dimension or max(1, self.projection.dimension // 2)
-        self._features: FloatArray = self.projection.project(embeddings)
-        self.space: FloatArray = self._leading(self._features)
-        self.index = NeighbourIndex.build(self.space, seed=self._seed)
-        self.neighbours, self.similarities = drop_self(
-            *self.index.search(self.space, options.neighbours + 1),
-            np.arange(self.n, dtype=np.int32),
-            options.neighbours,
-        )
-        self.same_photo = same_photo_edges(self.neighbours, self.similarities, embeddings)
-        # Kept only while a refit may come.
-        self._embeddings: NDArray[np.floating] | None = embeddings if self.n <= REFIT_UP_TO else None
-        self._fitted_on = self.n
         self._forget()
 
     def _forget(self) -> None:
-        self._graph: SpreadingGraph | None = None
         self._state: FloatArray | None = None
         self._smoothed: FloatArray | None = None
         self.relevance: FloatArray | None = None
         self.unmixed: FloatArray | None = None
         self._spread_labels: FloatArray | None = None
         self._linear: LinearModel | None = None
-        self._links: sparse.csr_matrix | None = None
         self._mixture: tuple[Mixture, FloatArray] | None = None
-
-    def _leading(self, features: FloatArray) -> FloatArray:
-        return unit_rows(features[:, : self._graph_dimension])
-
-    @property
-    def n(self) -> int:
-        """Images in the pool."""
-        return int(self.prior.shape[0])
 
     @property
     def n_labels(self) -> int:
         """Labels L."""
         return int(self.prior.shape[1])
-
-    @property
-    def graph(self) -> SpreadingGraph:
-        """The symmetrically normalised affinity of the pool."""
-        if self._graph is None:
-            power = self.options.affinity_power
-            self._graph = SpreadingGraph(normalised(affinity(self.neighbours, self.similarities, power=power)))
-        return self._graph
 
     @property
     def smoothed_prior(self) -> FloatArray:
@@ -147,13 +94,6 @@ class PoolModel:
         """The same pool, so that annotations can be tried out without changing what this one believes; arrays are shared."""
         return copy(self)
 
-    def smooth(self, values: FloatArray) -> FloatArray:
-        """Values of the pool [n] averaged with their neighbours', as far as the prior travels: float32 [n]."""
-        columns = np.stack([np.nan_to_num(values), np.ones(self.n)], axis=1).astype(np.float32)
-        mass = self.graph.spread(columns, alpha=self.options.prior_alpha, iterations=15)
-        averaged: FloatArray = mass[:, 0] / np.maximum(mass[:, 1], np.float32(1e-12))
-        return averaged
-
     def add(
         self,
         embeddings: NDArray[np.floating],
@@ -167,43 +107,23 @@ class PoolModel:
         A small pool that has doubled since its projection was fitted is fitted anew. The next `propagate` counts.
 
         Args:
-            joined: float [n + m, d], the embeddings of the pool and the new ones, from a caller who holds them. A large
-                pool keeps none: without them its graph alone says which photos show the same picture.
+            joined: float [n + m, d], the embeddings of the pool and the new ones, from a caller who holds them
+                (`PoolGraph.join`).
         """
         if embeddings.shape[0] == 0:
             return
-        first = self.n
         self.prior = np.concatenate([self.prior, normalise_rows(prior)])
         if self.hints is not None:
             self.hints = self.hints.joined(hints or RelevanceHints(self.hints.irrelevant))
-        if self._embeddings is not None:
-            joined = np.concatenate([self._embeddings, embeddings]) if joined is None else joined
-            self._embeddings = joined
-            if self.n >= 2 * self._fitted_on:
-                self._fit(self._embeddings)
-                return
-        features = self.projection.project(embeddings)
-        self._features = np.concatenate([self._features, features])
-        space = self._leading(features)
-        self.space = np.concatenate([self.space, space])
-        self.index.add(space)
-        self.neighbours, self.similarities = join_neighbours(
-            self.neighbours,
-            self.similarities,
-            *drop_self(
-                *self.index.search(space, self.options.neighbours + 1),
-                np.arange(first, self.n, dtype=np.int32),
-                self.options.neighbours,
-            ),
-        )
-        self.same_photo = same_photo_edges(self.neighbours, self.similarities, joined)
+        self.join(embeddings, joined)
         self._forget()
 
     def propagate(self, rows: NDArray[np.integer], targets: FloatArray) -> FloatArray:
         """Spread the annotations `targets` [m, L] of `rows` [m]: probabilities float32 [n, L], rows sum to 1.
 
         What arrives is weighed against the prior (`mix_with_prior`), a linear model is fitted on the outcome, and the two
-        halves are averaged; while annotations are few, a mixture of Gaussians has a say (`fit_mixture`). Labels for photos that do not belong get what `learn_relevance` says of the photo.
+        halves are averaged; while annotations are few, a mixture of Gaussians has a say (`fit_mixture`). Labels for
+        photos that do not belong get what `learn_relevance` says of the photo. The result is to be read, not written.
         """
         rows = np.array(rows, dtype=np.intp)
         targets = np.asarray(targets, dtype=np.float32)
@@ -213,8 +133,8 @@ class PoolModel:
         if rows.size == 0:
             self._linear, self._state = None, None
             self._spread_labels = self._with_relevance(self.smoothed_prior.copy())
-            self.unmixed = self._spread_labels.copy()
-            return self._with_mixture(self.unmixed)
+            self.unmixed = self._spread_labels
+            return self._told(self._with_mixture(self.unmixed))
         seeds = np.zeros((self.n, self.n_labels), dtype=np.float32)
         np.add.at(seeds, rows, targets)
         self._state = self.graph.spread(
@@ -237,25 +157,29 @@ class PoolModel:
         beliefs = geometric_mean(labels, self._linear.probabilities(self._features), weight=linear_weight(rows.size))
         self.unmixed = self._with_relevance(beliefs)
         beliefs = self._with_mixture(self.unmixed)
-        place, copy_row = same_photos(self.neighbours, self.similarities, self.same_photo, self._annotated)
+        place, copy_row = self.pairs_of(self._annotated)
         for answered in (self.unmixed, beliefs):
             answered[copy_row] = own[place]
             answered[rows] = own
+        return self._told(beliefs)
+
+    def _told(self, beliefs: FloatArray) -> FloatArray:
+        """`beliefs` for the caller; where the order reads the very same array, such that nobody can write into it."""
+        if beliefs is self.unmixed:
+            beliefs = beliefs.view()
+            beliefs.setflags(write=False)
         return beliefs
 
-    def copies_of(self, rows: NDArray[np.integer]) -> NDArray[np.intp]:
-        """Rows that show what one of `rows` shows, and that `propagate` gives its answer."""
-        return same_photos(self.neighbours, self.similarities, self.same_photo, rows)[1]
-
     def _with_mixture(self, beliefs: FloatArray) -> FloatArray:
-        """A new array: `beliefs` [n, L] and those of a mixture fitted on the spread labels, averaged while annotations are few."""
+        """`beliefs` [n, L] and those of a mixture fitted on the spread labels, averaged while annotations are few.
+
+        Without a mixture `beliefs` itself, which is big; else a new array.
+        """
         annotations = self._annotated.size
         self._mixture = None
         if self._spread_labels is None or not is_worthwhile(self.prior, self.space.shape[1], annotations):
-            return beliefs.copy()
-        if self._links is None:
-            self._links = affinity(self.neighbours, self.similarities, power=1.0)
-        self._mixture = fit_mixture(self.space, self._links, self._spread_labels, self._annotated)
+            return beliefs
+        self._mixture = fit_mixture(self.space, self.links, self._spread_labels, self._annotated)
         weight = mixture_weight(self.prior, annotations)
         return self._with_relevance(geometric_mean(beliefs, self._mixture[1], weight=weight))
 

@@ -202,7 +202,7 @@ def _calibration(control: ControlPool, propagated: Floats, targets: Targets, *, 
         return known
     held, held_values = targets.held_out
     judged, truth = propagated[held], held_values
-    honest = ~np.isin(held, control.model.copies_of(rows))
+    honest = ~np.isin(held, control.model.pairs_of(rows)[1])
     if not tuned:
         out, crossed = held_out_probabilities(control.model, rows, values)
         judged, truth = np.concatenate([judged, crossed[out]]), np.concatenate([truth, values[out]])

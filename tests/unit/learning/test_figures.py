@@ -81,7 +81,7 @@ def test_cross_validation_tells_no_photo_the_label_of_its_copy() -> None:
     model = PoolModel(np.concatenate([photos, copies]).astype(np.float16), prior)
     rows = np.r_[np.arange(30), 60:65]
     targets = np.eye(3, dtype=np.float32)[np.r_[labels[:30], (labels[:5] + 1) % 3]]  # the copies are answered wrongly
-    assert sorted(model.copies_of(np.arange(5)).tolist()) == [60, 61, 62, 63, 64]
+    assert sorted(model.pairs_of(np.arange(5))[1].tolist()) == [60, 61, 62, 63, 64]
     held, found = held_out_probabilities(model, rows, targets)
     assert held.all()
     assert (found[:5].argmax(axis=1) == labels[:5]).all(), "told by others, not by the copy"

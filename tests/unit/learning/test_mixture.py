@@ -111,3 +111,17 @@ def test_the_order_goes_by_what_is_believed_without_it() -> None:
     assert model.unmixed is not None
     assert model.unmixed[rows] == pytest.approx(EYE[truth[rows]])
     assert model.unmixed.max(axis=1).mean() < beliefs.max(axis=1).mean()
+
+
+@pytest.mark.parametrize("annotations", [0, 6])
+def test_without_one_beliefs_are_held_once_and_nobody_can_write_into_those_of_the_order(annotations: int) -> None:
+    embeddings, truth, uniform = clusters()
+    model = PoolModel(embeddings, uniform)
+    rows = np.arange(annotations)
+    beliefs = model.propagate(rows, EYE[truth[rows]])
+    assert model.unmixed is not None
+    assert np.shares_memory(beliefs, model.unmixed)
+    with pytest.raises(ValueError, match="read-only"):
+        beliefs[0] = 0.0
+    again = model.propagate(rows, EYE[truth[rows]])
+    np.testing.assert_array_equal(again, beliefs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backend.learning import pool_model
+from backend.learning import pool_graph
 from backend.learning.knn_graph import NeighbourIndex, drop_self
 from backend.learning.pool_model import PoolModel
 from backend.learning.same_photo import same_photo_edges, same_photos
@@ -113,7 +113,7 @@ def test_an_answer_goes_to_no_other_photo_of_a_small_pool() -> None:
 
 
 def test_a_large_pool_compares_embeddings_where_its_owner_holds_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool_model, "REFIT_UP_TO", 10)
+    monkeypatch.setattr(pool_graph, "REFIT_UP_TO", 10)
     embeddings = photos(10, 2, 0).astype(np.float16)
     prior = np.full((20, 10), 0.1, dtype=np.float32)
     model = PoolModel(embeddings[:15], prior[:15])
