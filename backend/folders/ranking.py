@@ -100,9 +100,9 @@ def rank(
         photos: a folder, whose sub-folders are read too, or embeddings float [n, d] of your own.
         labels: the answers so far. Of a folder: the path of a photo, absolute or below the folder -> label; of
             embeddings: row -> label. What has a label is not asked about again.
-        classes: the labels there may be, or a parsed label config, whose first control with labels counts. By default those
-            of `labels`. Of a folder they are looked up in WordNet, which gives each photo a probability before any answer;
-            of embeddings nothing is known before.
+        classes: the labels there may be, or a parsed label config, whose first control with labels counts. By default
+            those of `labels`. Of a folder they are looked up in WordNet, which gives each photo a probability before
+            any answer; of embeddings nothing is known before.
         options: strategy, window, weights and seed.
         settings: backbone, folders and limits for a folder; from the environment unless given.
         progress: hears how many photos of a folder are read, of how many.

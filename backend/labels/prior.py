@@ -35,8 +35,8 @@ def blend_unexplained(
 ) -> npt.NDArray[np.float32]:
     """Spread the mass that no label explains, so that rows sum to 1.
 
-    An unsupported label gets a full share, a supported one SUPPORTED_SHARE of a share. The irrelevant labels together get as
-    much as all unsupported ones (at least one share).
+    An unsupported label gets a full share, a supported one SUPPORTED_SHARE of a share. The irrelevant labels together
+    get as much as all unsupported ones (at least one share).
 
     Args:
         mass: [n, L], rows sum to at most 1.

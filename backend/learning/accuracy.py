@@ -9,12 +9,12 @@ Science 2023; power tuning after "PPI++", 2023) adds what the model says of its 
 Y is 1 where the version was right and f its calibrated confidence. If f is calibrated, lambda = 1 is best and what is
 left to chance is Y - f, which varies far less than Y.
 
-The first evaluation photos are too few for the formula's own variances: eight right ones of eight would make an interval
-of no width. Three things mend that. Covariances and variances start from what they are for a calibrated f, as if
-`PRIOR_PHOTOS` photos had shown it. The mean of f over the unlabelled photos, which cross-validation has calibrated, is
-an estimate of its own; the evaluation sample corrects it by as much as it knows better (shrinkage of the rectifier, as in
-Li and Ignatiadis, "Prediction-powered adaptive shrinkage", 2025). And how far such means are off was measured, see
-`TRANSFER`. With a growing sample the estimate becomes that of the formula, whatever f is.
+The first evaluation photos are too few for the formula's own variances: eight right ones of eight would make an
+interval of no width. Three things mend that. Covariances and variances start from what they are for a calibrated f, as
+if `PRIOR_PHOTOS` photos had shown it. The mean of f over the unlabelled photos, which cross-validation has calibrated,
+is an estimate of its own; the evaluation sample corrects it by as much as it knows better (shrinkage of the rectifier,
+as in Li and Ignatiadis, "Prediction-powered adaptive shrinkage", 2025). And how far such means are off was measured,
+see `TRANSFER`. With a growing sample the estimate becomes that of the formula, whatever f is.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ PRIOR_PHOTOS = 30.0
 """Photos that a calibrated confidence counts for in the variance and in lambda."""
 
 TRANSFER = 0.15
-"""How far the mean calibrated confidence lies from the true accuracy (root mean square), in units of the standard deviation
-of one photo's being right, sqrt(mean f (1 - f)). On simulated projects of 12 photos for each of 20 classes 0.13 to 0.16 on one
-half of the classes, 0.11 to 0.16 on the other; less in larger pools (docs/learning.md, `python -m benchmarks.accuracy_interval`)."""
+"""How far the mean calibrated confidence lies from the true accuracy (root mean square), in units of the standard
+deviation of one photo's being right, sqrt(mean f (1 - f)). On simulated projects of 12 photos for each of 20 classes
+0.13 to 0.16 on one half of the classes, 0.11 to 0.16 on the other; less in larger pools (docs/learning.md, `python -m
+benchmarks.accuracy_interval`)."""
 
 CONFLICT = 2.0
 """Standard errors between sample and confidence from which on the confidence counts less."""
@@ -128,7 +129,8 @@ def estimate_accuracy(confidence: Floats, sample_confidence: Floats, right: Floa
 
 
 def accuracy_of_sample(right: NDArray[np.bool_], unlabelled: int) -> AccuracyEstimate | None:
-    """The evaluation sample alone, with Wilson's interval: where no confidence is calibrated. None as in `estimate_accuracy`.
+    """The evaluation sample alone, with Wilson's interval: where no confidence is calibrated. None as in
+    `estimate_accuracy`.
 
     Args:
         right: whether the version was right on each annotated evaluation photo, [n].

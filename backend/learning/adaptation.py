@@ -27,8 +27,8 @@ class AdaptationOptions:
     """Hyper-parameters of `train_projection`.
 
     Attributes:
-        loss: triplet (photos of one label closer than those of others; measured better) or softmax (one prototype for each
-            label).
+        loss: triplet (photos of one label closer than those of others; measured better) or softmax (one prototype for
+            each label).
         dimensions: length of the adapted embedding; more keeps more detail, fewer generalises sooner.
         steps: gradient steps; each sees one batch.
         labels_per_batch: labels in a batch; triplet needs at least 2.

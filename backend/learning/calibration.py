@@ -85,7 +85,7 @@ def fit_temperature(logits: Floats, targets: Floats, *, multiple: bool = False) 
 
 
 def temperature_of(probabilities: Floats, targets: Floats) -> float:
-    """The temperature, see `fit_temperature`, for probabilities [m, L] of photos that were held out; 1 with few of them.
+    """The temperature, see `fit_temperature`, for probabilities [m, L] of held-out photos; 1 with few of them.
 
     With fewer than `MINIMUM_PHOTOS` it would be noise.
     """

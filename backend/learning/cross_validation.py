@@ -19,9 +19,9 @@ def held_out_probabilities(
 ) -> tuple[NDArray[np.bool_], Floats]:
     """What would be believed of each annotated row, had its own annotation not been made.
 
-    A photo that is the only one of its label is never held out: the order goes for new labels on purpose, so that single
-    photos are far more common among what is annotated than unheard-of labels are among the rest. Photos that show the
-    same picture are held out together: one would be told the other's answer. `model` does not change.
+    A photo that is the only one of its label is never held out: the order goes for new labels on purpose, so that
+    single photos are far more common among what is annotated than unheard-of labels are among the rest. Photos that
+    show the same picture are held out together: one would be told the other's answer. `model` does not change.
 
     Args:
         rows: int [m], rows of the pool.

@@ -1,9 +1,9 @@
 """A head that learns what the pool's graph believes: of all photos, not only of the annotated ones.
 
-Softmax regression on the embeddings with the calibrated beliefs as soft targets (Hinton et al., "Distilling the knowledge
-in a neural network", 2015): convex, so that one method finds the optimum without epochs or learning rates (Liu and
-Nocedal, "On the limited memory BFGS method", 1989). Cross-entropy with a bias keeps the mean of every label: a head
-distilled from calibrated beliefs is calibrated.
+Softmax regression on the embeddings with the calibrated beliefs as soft targets (Hinton et al., "Distilling the
+knowledge in a neural network", 2015): convex, so that one method finds the optimum without epochs or learning rates
+(Liu and Nocedal, "On the limited memory BFGS method", 1989). Cross-entropy with a bias keeps the mean of every label: a
+head distilled from calibrated beliefs is calibrated.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ Floats = NDArray[np.float32]
 
 ENOUGH_AGREEMENT = 0.995
 PENALTIES = (1e-3, 1e-4, 1e-5)
-"""L2 penalty on the weights, over the number of photos; the next is tried, from where the last ended, while the head answers
-otherwise than what it learns from on more than 1 - `ENOUGH_AGREEMENT` of the photos."""
+"""L2 penalty on the weights, over the number of photos; the next is tried, from where the last ended, while the head
+answers otherwise than what it learns from on more than 1 - `ENOUGH_AGREEMENT` of the photos."""
 
 STEPS = 100  # of the optimiser, for each penalty
 ANNOTATION_WEIGHT = 5.0  # of an annotated photo against one that is only believed
@@ -86,7 +86,7 @@ def distil(
 
 
 def _fit(features: Floats, targets: Floats, weights: Floats, decay: float, start: HeadLayers) -> HeadLayers:
-    """Softmax regression: kernel and bias that minimise the weighted cross-entropy plus `decay` / 2 times |kernel|^2."""
+    """Softmax regression: kernel and bias that minimise weighted cross-entropy plus `decay` / 2 times |kernel|^2."""
     from scipy.optimize import minimize  # loads for seconds: only where it is used
 
     width, labels = start.kernel.shape

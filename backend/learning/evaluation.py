@@ -42,7 +42,7 @@ class Evaluation:
     multiple: bool = False
 
     def summary(self) -> str:
-        """One line for people, e.g. `accuracy 0.912 (95 % CI 0.880 to 0.936, 400 photos), macro-F1 0.905, ECE 0.031`."""
+        """One line for people: `accuracy 0.912 (95 % CI 0.880 to 0.936, 400 photos), macro-F1 0.905, ECE 0.031`."""
         return (
             f"accuracy {self.accuracy:.3f} (95 % CI {self.accuracy_low:.3f} to {self.accuracy_high:.3f}, "
             f"{self.photos} photos), macro-F1 {self.macro_f1:.3f}, ECE {self.calibration_error:.3f}"
@@ -129,7 +129,7 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
 
 
 def decide_labels(values: Floats, multiple: bool) -> NDArray[np.bool_]:
-    """The labels that values [n, L] speak for, bool [n, L]: the largest of a row, or all from 0.5 on where several may hold."""
+    """The labels that values [n, L] speak for, bool [n, L]: the largest of a row; where several may hold, from 0.5."""
     if multiple:
         return np.asarray(values >= THRESHOLD)
     chosen = np.zeros(values.shape, dtype=np.bool_)

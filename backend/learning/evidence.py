@@ -1,4 +1,4 @@
-"""How annotations and the prior share a photo: every label has a density over the pool, the prior's until its own comes."""
+"""How annotations and the prior share a photo: every label has a density over the pool, the prior's or its own."""
 
 from __future__ import annotations
 

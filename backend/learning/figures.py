@@ -44,7 +44,7 @@ class Figures:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Figures:
-        """The inverse of `to_json`; also reads what releases before the headline stored: the evaluation sample alone."""
+        """The inverse of `to_json`; also reads what releases before the headline stored: the evaluation sample."""
         if "photos" in stored:
             old = {name: value for name, value in stored.items() if name != "judged_by"}
             found = Evaluation.from_json(old)
@@ -71,8 +71,8 @@ def measure(
         unlabelled: bool [n], the photos that nobody answered yet.
         held_out: annotated rows of the evaluation sample [e], and their targets [e, L].
         multiple: whether several labels may hold; a photo is right where the whole set is.
-        calibrated: whether the probabilities are known to come true as often as they say; else the headline rests on the
-            evaluation sample alone.
+        calibrated: whether the probabilities are known to come true as often as they say; else the headline rests on
+            the evaluation sample alone.
     """
     rows, targets = held_out
     sample = evaluate(probabilities[rows], targets, multiple=multiple) if len(rows) else None

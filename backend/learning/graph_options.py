@@ -46,8 +46,8 @@ class GraphOptions:
 def dimension_for(n: int) -> int:
     """Principal components that a pool of n images supports, [64, 1024]: 8.75 √n.
 
-    256 were best for 900 photos and 1,024 for 13,572: axes of small variance are noise until there are photos enough to tell
-    (docs/measurements.md). Beyond 250,000 images memory sets the limit: features of at most 1 GB.
+    256 were best for 900 photos and 1,024 for 13,572: axes of small variance are noise until there are photos enough to
+    tell (docs/measurements.md). Beyond 250,000 images memory sets the limit: features of at most 1 GB.
     """
     wanted = min(8.75 * math.sqrt(max(n, 1)), MAX_AXES, MAX_FEATURES / max(n, 1))
     return max(64, round(wanted))

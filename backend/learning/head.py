@@ -220,7 +220,7 @@ def _warm_layers(
 
 
 def _mean_prior(prior: Floats | None, annotated: NDArray[np.bool_], multiple: bool) -> Floats:
-    """Mean prior [L]; without one, a single-label head gives every unannotated label 1 / (L + 1), a multi-label one 0."""
+    """Mean prior [L]; without one a single-label head gives each unannotated label 1 / (L + 1), a multi-label one 0."""
     if prior is not None and len(prior):
         return np.asarray(prior.mean(axis=0), dtype=np.float32)
     guess = 0.0 if multiple else 1.0 / (len(annotated) + 1)

@@ -72,7 +72,7 @@ class HeadNetwork:
         self._run = run
 
     def start(self, features: Floats, targets: Floats, weights: Floats, layers: HeadLayers | None) -> None:
-        """Begin a fit on features [n, k], targets [n, L] and weights [n]: at `layers`, or at random ones by the seed."""
+        """Begin a fit on features [n, k], targets [n, L], weights [n]: at `layers`, or at random ones by the seed."""
         import tensorflow as tf
 
         for variable, value in zip(self._variables, self._initial, strict=True):

@@ -2,8 +2,8 @@
 
 Attraction comes from each photo's 15 nearest, all alike: the picture is that of Gaussian weights at perplexity 30
 (Böhm, Berens & Kobak, 2022), for a sixth of the neighbours. Repulsion is interpolated on a grid (FIt-SNE, Linderman et
-al., 2019) from 3,000 photos on, by openTSNE, and time grows in step with the photos. One thread does it: others would wait
-for each other at every step, and annotators need the processors more.
+al., 2019) from 3,000 photos on, by openTSNE, and time grows in step with the photos. One thread does it: others would
+wait for each other at every step, and annotators need the processors more.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
 Three families that learning curves are known to follow (Viering and Loog, "The Shape of Learning Curves", 2023) are
 fitted to the error: a power law, an exponential, and a line in log-odds against log labels.
-Which of them is true cannot be told from a hundred labels, so each draw of the bootstrap takes one at random, by how well
-it fits. None has a floor: on the photos that are still unlabelled there hardly is one, since the hard ones are asked about
-first, and floors made the forecast 0.02 to 0.03 too low (`python -m benchmarks.label_forecast`). The known accuracies are of one evaluation sample that grows: their errors go together, and are drawn together.
+Which of them is true cannot be told from a hundred labels, so each draw of the bootstrap takes one at random, by how
+well it fits. None has a floor: on the photos that are still unlabelled there hardly is one, since the hard ones are
+asked about first, and floors made the forecast 0.02 to 0.03 too low (`python -m benchmarks.label_forecast`). The known
+accuracies are of one evaluation sample that grows: their errors go together, and are drawn together.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Needed:
-    """Labels with which an accuracy is reached; None where at least that share of the draws does not reach it in time."""
+    """Labels that reach an accuracy; None where at least that share of the draws does not reach it in time."""
 
     middle: int | None
     low: int | None

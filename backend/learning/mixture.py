@@ -1,8 +1,8 @@
 """Gaussian mixture over the pool: what the crowds of photos say of few annotations and a vague prior.
 
-One Gaussian of equal spread for each label, the graph as a Laplacian term, what is known of each photo as a prior: after
-Zanella et al., "Boosting vision-language models with transduction" (TransCLIP, NeurIPS 2024). A label that the prior sees in the
-right crowd now and then gets the whole crowd, and two labels that share a crowd are told apart.
+One Gaussian of equal spread for each label, the graph as a Laplacian term, what is known of each photo as a prior:
+after Zanella et al., "Boosting vision-language models with transduction" (TransCLIP, NeurIPS 2024). A label that the
+prior sees in the right crowd now and then gets the whole crowd, and two labels that share a crowd are told apart.
 """
 
 from __future__ import annotations

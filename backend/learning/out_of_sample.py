@@ -49,7 +49,8 @@ def from_neighbours(
     *,
     power: float,
 ) -> FloatArray:
-    """Beliefs float32 [m, L] by the neighbours int [m, j] in the pool, -1 = none, with cosines [m, j]; `prior` where all are far.
+    """Beliefs float32 [m, L] by the neighbours int [m, j] in the pool, -1 = none, with cosines [m, j]; `prior` where
+    all are far.
 
     Args:
         labels: float32 [n, L], what is believed of the pool.

@@ -21,12 +21,12 @@ from backend.learning.relevance import RelevanceHints, learn_relevance, with_rel
 FloatArray = NDArray[np.float32]
 
 WARM_FROM = 4_000_000
-"""Beliefs (photos x labels) from which spreading starts from the last result; smaller pools start afresh, so that what is
-believed never depends on what was believed before."""
+"""Beliefs (photos x labels) from which spreading starts from the last result; smaller pools start afresh, so that what
+is believed never depends on what was believed before."""
 
 PRIOR_BALANCE = 0.75
-"""How far the prior's labels are made equally common over the pool: 0 = left alone, 1 = wholly. Wholly names more photos
-rightly before any annotation, and fewer after ten (docs/ordering.md)."""
+"""How far the prior's labels are made equally common over the pool: 0 = left alone, 1 = wholly. Wholly names more
+photos rightly before any annotation, and fewer after ten (docs/ordering.md)."""
 
 EXTENSION_ROWS = 20_000
 """Most images of the pool that an exported extension carries."""
@@ -39,8 +39,9 @@ class PoolModel(PoolGraph):
         prior: float32 [n, L], beliefs before any annotation; rows sum to 1.
         hints: what is known of relevance without annotations; None: everything belongs.
         relevance: float32 [n] in [0, 1], 1 = belongs, by the last `propagate`; None: nothing tells.
-        unmixed: float32 [n, L], beliefs of the last `propagate` without the mixture, for the order: the mixture is right
-            more often, and surer than it may be, so that its doubt tells less of what to ask; None: before the first.
+        unmixed: float32 [n, L], beliefs of the last `propagate` without the mixture, for the order: the mixture is
+            right more often, and surer than it may be, so that its doubt tells less of what to ask; None: before the
+            first.
     """
 
     def __init__(
@@ -78,8 +79,8 @@ class PoolModel(PoolGraph):
     def smoothed_prior(self) -> FloatArray:
         """The prior, evened out over the graph: float32 [n, L], rows sum to 1; what is believed with no annotation.
 
-        Neighbours share what they know, and columns are divided by a power of their mass (`PRIOR_BALANCE`), so that a few
-        labels that the prior sees everywhere do not swallow the others.
+        Neighbours share what they know, and columns are divided by a power of their mass (`PRIOR_BALANCE`), so that a
+        few labels that the prior sees everywhere do not swallow the others.
         """
         if self._smoothed is None and (self.prior == self.prior[:1]).all():
             self._smoothed = self.prior
@@ -91,7 +92,7 @@ class PoolModel(PoolGraph):
         return self._smoothed
 
     def fork(self) -> PoolModel:
-        """The same pool, so that annotations can be tried out without changing what this one believes; arrays are shared."""
+        """The same pool, so that annotations can be tried out without changing this one; arrays are shared."""
         return copy(self)
 
     def add(
@@ -121,8 +122,8 @@ class PoolModel(PoolGraph):
     def propagate(self, rows: NDArray[np.integer], targets: FloatArray) -> FloatArray:
         """Spread the annotations `targets` [m, L] of `rows` [m]: probabilities float32 [n, L], rows sum to 1.
 
-        What arrives is weighed against the prior (`mix_with_prior`), a linear model is fitted on the outcome, and the two
-        halves are averaged; while annotations are few, a mixture of Gaussians has a say (`fit_mixture`). Labels for
+        What arrives is weighed against the prior (`mix_with_prior`), a linear model is fitted on the outcome, and the
+        two halves are averaged; while annotations are few, a mixture of Gaussians has a say (`fit_mixture`). Labels for
         photos that do not belong get what `learn_relevance` says of the photo. The result is to be read, not written.
         """
         rows = np.array(rows, dtype=np.intp)
@@ -201,7 +202,7 @@ class PoolModel(PoolGraph):
         return self.extend_projected(self.projection.project(embeddings), prior)
 
     def extend_projected(self, features: FloatArray, prior: FloatArray) -> FloatArray:
-        """As `extend`, of images that `projection` has projected already: for those that are asked about again and again."""
+        """As `extend`, of images that `projection` has projected already: for those that are asked about repeatedly."""
         prior = normalise_rows(prior)
         if self._spread_labels is None:
             return prior
@@ -221,7 +222,7 @@ class PoolModel(PoolGraph):
         return geometric_mean(beliefs, mixed, weight=mixture_weight(prior, self._annotated.size))
 
     def export_extension(self) -> dict[str, NDArray[Any]]:
-        """All that `extend_from` needs, without the pool: at most `EXTENSION_ROWS` of its images, annotated ones first."""
+        """All that `extend_from` needs without the pool: up to `EXTENSION_ROWS` of its images, annotated ones first."""
         if self._spread_labels is None:
             return {"annotated": np.zeros(0, dtype=np.int64)}
         kept: NDArray[np.intp] = np.arange(self.n)

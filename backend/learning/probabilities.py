@@ -43,7 +43,7 @@ def normalise_rows(values: FloatArray, *, otherwise: FloatArray | None = None) -
 
 
 def hard_labels(labels: FloatArray, rows: NDArray[np.integer], own: FloatArray) -> sparse.csr_matrix:
-    """The likeliest label of each row of `labels` [n, L], and all of `own` [m, L] for `rows` [m]: csr float32 [n, L]."""
+    """The likeliest label of each row of `labels` [n, L], all of `own` [m, L] for `rows` [m]: csr float32 [n, L]."""
     others = np.ones(labels.shape[0], dtype=bool)
     others[rows] = False
     others_rows = np.flatnonzero(others)

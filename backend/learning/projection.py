@@ -1,4 +1,4 @@
-"""The projection that the graph lives in: embeddings turned so that cosine means "looks alike" for photos nobody tuned for."""
+"""The projection that the graph lives in: embeddings turned so that cosine means "looks alike" for any photos."""
 
 from __future__ import annotations
 
@@ -117,8 +117,8 @@ def _leading_axes(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The largest eigenvalues [k] of a symmetric matrix [d, d], largest first, and their vectors [d, k].
 
-    All of them where most are wanted; else by subspace iteration (Halko et al., Finding structure with randomness, 2011),
-    which takes a fraction of the time where several networks make wide embeddings.
+    All of them where most are wanted; else by subspace iteration (Halko et al., Finding structure with randomness,
+    2011), which takes a fraction of the time where several networks make wide embeddings.
     """
     width = matrix.shape[0]
     if width <= _WIDE or 2 * kept > width:

@@ -7,8 +7,8 @@ comparing supervised classification learning algorithms", 1998, names McNemar's 
 after another, so that a clear case is decided early: Beta posterior of the bias from a uniform prior, with a limit for
 each side and a last photo.
 
-Exactly computed: a candidate that is right on 40 % of the decisive photos is promoted in 5 of 100 cases, one that is right on
-30 % in 1; one that is right on 80 % in 91, after 8 decisive photos on average.
+Exactly computed: a candidate that is right on 40 % of the decisive photos is promoted in 5 of 100 cases, one that is
+right on 30 % in 1; one that is right on 80 % in 91, after 8 decisive photos on average.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ SURE_BETTER = 0.95
 """Probability that the candidate is the better one, from which on it serves."""
 
 SURE_WORSE = 0.2
-"""Probability that the candidate is the better one, from which down it is turned away: asking on would cost more than it brings."""
+"""Probability that the candidate is the better one, from which down it is turned away: asking on would cost more than
+it brings."""
 
 MAX_JUDGED = 20
 """Judged photos after which what serves stays, if nothing is clear by then."""
 
 WORTH_ASKING = 0.005
-"""Share of the unlabelled photos that two versions have to name differently; with fewer neither is worth anybody's minutes."""
+"""Share of the unlabelled photos that two versions have to name differently; with fewer neither is worth anybody's
+minutes."""
 
 
 class Outcome(StrEnum):
@@ -45,7 +47,8 @@ class Disagreement:
         candidate, serving: the versions.
         unlabelled: photos that nobody answered yet.
         differing: how many of them the two name differently.
-        better: judged photos, drawn at random among those that the two name differently, on which only the candidate is right.
+        better: judged photos, drawn at random among those that the two name differently, on which only the candidate is
+            right.
         worse: those on which only the serving version is right.
         neither: those on which both are wrong.
     """
@@ -84,7 +87,8 @@ class Disagreement:
         """Whether the candidate serves, does not, or people are asked about more photos.
 
         Args:
-            renewed: the candidate was made as the serving version was, from more annotations: it serves unless it is worse.
+            renewed: the candidate was made as the serving version was, from more annotations: it serves unless it is
+                worse.
         """
         if self.judged and self.probability <= SURE_WORSE:
             return Outcome.KEEP

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float32]
 
 PRIOR_LOGIT = 3.0
-"""Log odds of an average photo of the pool before anyone said anything: about 95 in 100 belong. A photo that belongs and
-is called irrelevant costs its team more than a stranger that is asked about."""
+"""Log odds of an average photo of the pool before anyone said anything: about 95 in 100 belong. A photo that belongs
+and is called irrelevant costs its team more than a stranger that is asked about."""
 
 EXPECTED_LOGIT = 1.5
 """Log odds that say how large the irrelevant share of the pool may be, for the weight of irrelevant answers."""

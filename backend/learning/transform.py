@@ -57,7 +57,7 @@ class FeatureTransform:
         return features
 
     def then(self, matrix: Floats) -> FeatureTransform:
-        """This centring and matrix followed by a further linear map [k, j]; rows are scaled to length 1 once, at the end."""
+        """This centring and matrix, then a further linear map [k, j]; rows are scaled to length 1 once, at the end."""
         combined = matrix if self.matrix is None else self.matrix @ matrix
         return FeatureTransform(self.mean, np.ascontiguousarray(combined, dtype=np.float32), unit=True)
 

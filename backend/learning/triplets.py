@@ -1,7 +1,7 @@
 """Triplet losses over the photos of a batch: which triplets count.
 
-Sources: F. Schroff, D. Kalenichenko, J. Philbin, "FaceNet" (2015), for the semi-hard ones; A. Hermans, L. Beyer, B. Leibe,
-"In Defense of the Triplet Loss for Person Re-Identification" (2017), for the hard ones and for all.
+Sources: F. Schroff, D. Kalenichenko, J. Philbin, "FaceNet" (2015), for the semi-hard ones; A. Hermans, L. Beyer, B.
+Leibe, "In Defense of the Triplet Loss for Person Re-Identification" (2017), for the hard ones and for all.
 """
 
 from __future__ import annotations

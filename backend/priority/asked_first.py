@@ -15,7 +15,7 @@ BY_SCORE = "next by its score"
 
 
 def ask_first(order: Order, rows: Sequence[int] | NDArray[np.integer], reason: str) -> Order:
-    """The order with these rows of the pool at every other place from the first on; those it does not hold are left out.
+    """The order with these rows of the pool at every other place from the first; those it does not hold are left out.
 
     Args:
         rows: rows of the pool, the most wanted first.

@@ -27,8 +27,8 @@ RELEVANCE_POWER = 1.5
 """How steeply doubt about relevance counts against a photo."""
 
 FIRST_DOUBTFUL = 25
-"""This question, and each whose number is twice that of the last such, goes to a photo that sank, the most informative of
-the doubtful ones: is it rightly there? Early answers teach the filter most."""
+"""This question, and each whose number is twice that of the last such, goes to a photo that sank, the most informative
+of the doubtful ones: is it rightly there? Early answers teach the filter most."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class Ranked:
 def rank_default(view: PoolView, candidates: BoolArray, labelled: IntArray, options: OrderOptions) -> Ranked:
     """Rank the candidates (bool [n]) of a view that is in digest order; `labelled` are the rows learned from.
 
-    The window is chosen by exact lazy greedy on `AcquisitionFunction.gain`; what follows is sorted by what it would still gain.
+    The window is chosen by exact lazy greedy on `AcquisitionFunction.gain`; what follows is sorted by what it would
+    still gain.
     """
     acquisition = AcquisitionFunction(view, labelled, options)
     relevant = candidates & (acquisition.relevance >= RELEVANT_FROM)

@@ -13,9 +13,9 @@ from backend.priority.pool_view import BoolArray, IntArray, PoolView
 def duplicates(view: PoolView, candidates: BoolArray, answered: IntArray) -> BoolArray:
     """Candidates that show what another photo shows, by equal digests or by `view.same_photo`: bool [n].
 
-    Of several candidates the first keeps its place; where one was answered already, all of them are copies. Photos of one
-    digest are copies of a skipped one too. Being like a copy makes no copy: of a slow series of photos, each like the one
-    before, every few are asked about.
+    Of several candidates the first keeps its place; where one was answered already, all of them are copies. Photos of
+    one digest are copies of a skipped one too. Being like a copy makes no copy: of a slow series of photos, each like
+    the one before, every few are asked about.
     What is believed of a copy is the answer that the other got: they lie at the same place.
 
     Args:

@@ -38,9 +38,10 @@ def evaluation_mask(digests: Sequence[str], share: float) -> BoolArray:
 def stratified_order(positions: NDArray[np.float64], strata: NDArray[np.integer]) -> IntArray:
     """Members in an order whose every beginning holds each stratum in proportion: int [m], indices.
 
-    Member number r of a stratum of s comes at (r + u) / s; within a stratum the pseudo-random position decides, and u in
-    [0, 1) is drawn for each stratum from its first member. With the same u for all, the largest strata would always come
-    first, and the first members would speak for what is predicted most often, which is where a model is wrong most often.
+    Member number r of a stratum of s comes at (r + u) / s; within a stratum the pseudo-random position decides, and u
+    in [0, 1) is drawn for each stratum from its first member. With the same u for all, the largest strata would always
+    come first, and the first members would speak for what is predicted most often, which is where a model is wrong most
+    often.
 
     Args:
         positions: float64 [m], from `sample_position`.

@@ -20,9 +20,9 @@ _BLOCK = 4_096
 class Reach:
     """How far a label of one image speaks for another, over at most two steps of the kNN graph.
 
-    With A the symmetric matrix of cosines on kNN edges and 1 on the diagonal, reach(i, j) = (A A)_ij / sqrt((A A)_ii (A A)_jj):
-    the cosine between the neighbourhoods of i and j. [0, 1], 1 on the image itself and its copies. Two steps reach a
-    whole small cluster where one step would see its nearest rim only, whatever the density of the pool.
+    With A the symmetric matrix of cosines on kNN edges and 1 on the diagonal, reach(i, j) = (A A)_ij / sqrt((A A)_ii (A
+    A)_jj): the cosine between the neighbourhoods of i and j. [0, 1], 1 on the image itself and its copies. Two steps
+    reach a whole small cluster where one step would see its nearest rim only, whatever the density of the pool.
 
     Args:
         view: the pool.
@@ -88,9 +88,9 @@ def _one_step(view: PoolView, neighbours: int) -> sparse.csr_matrix:
 class Influence:
     """Facility location over the graph, weighted by uncertainty.
 
-    f(Q) = sum over images i of u_i max over q in annotated and Q of reach(q, i). One label in the middle of a crowd that the
-    model is unsure about is worth most; images that an annotated or queued one already speaks for count less. The
-    objective is monotone and submodular, so the gain of an image only shrinks while the queue grows.
+    f(Q) = sum over images i of u_i max over q in annotated and Q of reach(q, i). One label in the middle of a crowd
+    that the model is unsure about is worth most; images that an annotated or queued one already speaks for count less.
+    The objective is monotone and submodular, so the gain of an image only shrinks while the queue grows.
 
     Attributes:
         covered: float32 [n] in [0, 1], the best reach from anything annotated or queued; novelty is 1 minus it.

@@ -14,9 +14,10 @@ def unknown_score(cosines: NDArray[np.float32], dimension: float) -> NDArray[np.
     """How far the nearest of all ImageNet classes is.
 
     Formula: 1 / (1 + exp(z - 10)), z = sqrt(d) cos: the cosine between embedding and nearest class in units of what
-    two random directions of d dimensions have, so that backbones of different width compare. The classes are the columns
-    of the ImageNet layer ([43]: class means and columns align in a trained network). Chosen by measurement (see
-    docs/measurements.md): it tells photos of unknown things from ImageNet's better than what can be had from logits alone.
+    two random directions of d dimensions have, so that backbones of different width compare. The classes are the
+    columns of the ImageNet layer ([43]: class means and columns align in a trained network). Chosen by measurement (see
+    docs/measurements.md): it tells photos of unknown things from ImageNet's better than what can be had from logits
+    alone.
 
     Args:
         cosines: [n] in [-1, 1], each photo's with its nearest class (`Backbone.nearest_imagenet_class`).

@@ -105,7 +105,7 @@ class Setting:
         return self.n_classes + int(bool((self.pool.labels == DISTRACTOR).any()))
 
     def measured_at(self) -> tuple[int, ...]:
-        """Label counts at which the curve has a point: 0, 1, 2, 3, 5, the first hundred by tens, every 50th, checkpoints."""
+        """Label counts at which the curve has a point: 0, 1, 2, 3, 5, to 100 by tens, every 50th, checkpoints."""
         budget = min(self.budget, len(self.pool))
         usual = {*FIRST_LABELS, *range(10, 101, 10), *range(50, budget + 1, 50), *CHECKPOINTS}
         marks = {*(self.marks or usual), budget}
@@ -263,7 +263,7 @@ def relevance_hints(setting: Setting) -> RelevanceHints:
 def suggestions(
     predicted: IntArray, answers: IntArray, unlabelled: NDArray[np.bool_], setting: Setting
 ) -> dict[str, float | None]:
-    """How good suggestions [n] are against answers [n] where nobody answered: the figures of the pool in a `CurvePoint`."""
+    """How good suggestions [n] are against answers [n] where nobody answered: the figures of a `CurvePoint`."""
     stranger = answers >= setting.n_classes
     alarm = predicted >= setting.n_classes
 

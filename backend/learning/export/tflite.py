@@ -26,7 +26,7 @@ def write(model: keras.Model, path: Path) -> None:
 
 
 def write_int8(model: keras.Model, path: Path, images: NDArray[np.uint8]) -> None:
-    """Convert to int8 weights and activations, whose ranges are those of `images` [n, h, w, 3]: a quarter of the size."""
+    """Convert to int8 weights and activations, with the ranges of `images` [n, h, w, 3]: a quarter of the size."""
     import tempfile
 
     import tensorflow as tf

@@ -1,4 +1,4 @@
-"""Which photos go on one sheet: they are believed to be one class, lie together, and teach most per second of looking."""
+"""Which photos go on one sheet: they are believed one class, lie together, and teach most per second of looking."""
 
 from __future__ import annotations
 

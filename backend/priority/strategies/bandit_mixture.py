@@ -33,10 +33,11 @@ def bandit_mixture(
     """A bandit over strategies: each place of the batch is given to an arm drawn by its weight.
 
     Formula: w_a ∝ exp(η Σ_t r_a,t), η = sqrt(8 ln K / `rounds`), and place i goes to arm a with probability
-        (1 - `floor`) w_a + `floor` / K. The rewards come from a replay on at most `replayed` annotated photos: a quarter of
-        them is known, in each round every arm chooses the next batch, r_a,t is the accuracy that the nearest class
-        mean then has on all of them, scaled to [0, 1] over the arms, and one arm's batch becomes known. So the weights
-        follow from the labels alone, and the function keeps no state. The score is the place, (count - i) / count.
+        (1 - `floor`) w_a + `floor` / K. The rewards come from a replay on at most `replayed` annotated photos: a
+        quarter of them is known, in each round every arm chooses the next batch, r_a,t is the accuracy that the nearest
+        class mean then has on all of them, scaled to [0, 1] over the arms, and one arm's batch becomes known. So the
+        weights follow from the labels alone, and the function keeps no state. The score is the place, (count - i) /
+        count.
     Range: (0, 1].
     Direction: 1 = label sooner.
     Shape: rows int [min(count, unlabelled)], best first; scores float32, aligned.

@@ -16,8 +16,9 @@ def graph_density(
     """Graph density: the node with the heaviest edges on average, which then takes its weight from its neighbours.
 
     Formula: W_ij = exp(-|x_i - x_j|² / (2 σ²)) on the symmetric graph of the `neighbours` nearest neighbours, σ² the
-        mean of |x_i - x_j|² over its edges; Gra(i) = Σ_j W_ij / degree(i); once i is labelled or queued, Gra(j) -= Gra(i) for each neighbour j. The paper
-        uses the Manhattan distance; in the whitened unit space the Euclidean one is meant.
+        mean of |x_i - x_j|² over its edges; Gra(i) = Σ_j W_ij / degree(i); once i is labelled or queued, Gra(j) -=
+        Gra(i) for each neighbour j. The paper uses the Manhattan distance; in the whitened unit space the Euclidean one
+        is meant.
     Range: [0, 1]; a node that lost more than it had counts as 0.
     Direction: 1 = label sooner.
     Shape: rows int [min(count, unlabelled)], best first; scores float32, aligned.

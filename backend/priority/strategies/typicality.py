@@ -22,8 +22,8 @@ def typicality(
 ) -> tuple[IntArray, FloatArray]:
     """TypiClust: clusters with the fewest labels first, then the largest; from each the densest photo, in turn.
 
-    Formula: min(annotated + count, `max_clusters`) clusters; within a cluster 1 / (1 + mean distance to the `neighbours`
-        nearest members); clusters of fewer than `smallest` photos come last; the score is the place,
+    Formula: min(annotated + count, `max_clusters`) clusters; within a cluster 1 / (1 + mean distance to the
+        `neighbours` nearest members); clusters of fewer than `smallest` photos come last; the score is the place,
         (count - i) / count for place i.
     Range: (0, 1].
     Direction: 1 = label sooner.

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class OpenedFiles:
-    """At most `MOST` opened things, the one unused longest makes room. Thread-safe; two threads may read one at once."""
+    """At most `MOST` opened things: the one unused longest makes room. Thread-safe; two threads may read one."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Path, tuple[tuple[Path, int, int, int], Any]] = OrderedDict()

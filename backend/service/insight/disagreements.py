@@ -36,7 +36,7 @@ from backend.sync.version_names import model_of
 from backend.zero_shot import zero_shot
 
 SAMPLED = 5000
-"""Most photos that two versions are asked about: drawn at random, the share that differs is known to about one point."""
+"""Most photos that two versions are asked about: drawn at random, the share that differs is known to a point or so."""
 
 KEPT = 1000
 """Most photos that are kept of a comparison."""
@@ -52,7 +52,8 @@ Floats = NDArray[np.float32]
 def kept_comparison(runtime: Runtime, project: Project, version: str, other: str, limit: int) -> dict[str, Any] | None:
     """What the last comparison of two versions found, without photos that were answered since; None: compare them anew.
 
-    What is kept holds until the next order, and for `FRESH_MINUTES` at least: while people label, orders follow each other.
+    What is kept holds until the next order, and for `FRESH_MINUTES` at least: while people label, orders follow each
+    other.
 
     Raises:
         NotFoundError: the project has no such version.

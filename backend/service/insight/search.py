@@ -1,4 +1,4 @@
-"""Search: photos by likeness to one of the project or to any other, by label, by a branch of labels, by a WordNet name."""
+"""Search: photos by likeness to one of the project or any other, by label, a branch of labels or a WordNet name."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class ProjectPool:
 
     @property
     def nbytes(self) -> int:
-        """Memory that the pool takes, in bytes; an index for neighbours, which is compressed where it is big, not counted."""
+        """Memory that the pool takes, in bytes, but for an index of neighbours, which is compressed where it is big."""
         arrays = (self.task_ids, self.embeddings, self.unknown, self.relevance, self.gone)
         return array_bytes(*arrays, *(control.model for control in self.controls)) + self.n * ROW_BYTES
 
@@ -226,7 +226,7 @@ def build_pool(
 
 
 def _hints(loaded: _Rows, space: LabelSpace, prior: NDArray[np.float32]) -> RelevanceHints:
-    """What is known of relevance; where several labels may hold, the prior of `Not relevant` says nothing of the others."""
+    """What is known of relevance; where several labels may hold their priors tell it, not that of `Not relevant`."""
     mass = loaded.relevance
     if mass is None and space.control.multiple and space.irrelevant.any():
         mass = np.clip(prior[:, ~space.irrelevant].sum(axis=1), 0.0, 1.0)

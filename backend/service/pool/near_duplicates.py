@@ -32,7 +32,7 @@ def duplicate_groups(neighbours: NDArray[np.integer], same: NDArray[np.bool_]) -
 
 
 def update_near_duplicates(runtime: Runtime, project_id: int, pool: ProjectPool) -> None:
-    """Write down which photos show the same, if the pool, or what makes photos the same, is not that of the last time."""
+    """Write down which photos show the same, if the pool or the rule is not that of the last time."""
     path = _path(runtime, project_id)
     kept = read_arrays(path, *NAMES)
     key = f"{pool_key(pool)} {RULE}"

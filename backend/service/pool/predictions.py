@@ -193,8 +193,8 @@ def _calibration(control: ControlPool, propagated: Floats, targets: Targets, *, 
     """The temperature of what propagates: from the evaluation sample and from the others, cross-validated.
 
     Cross-validation costs some propagations; the temperature is kept until a tenth more is annotated. A fine-tuned
-    backbone has learned from those others: nothing can be held out from its embeddings. A photo of the sample that shows
-    the picture of one that is learned from was told the answer: it says nothing of the temperature.
+    backbone has learned from those others: nothing can be held out from its embeddings. A photo of the sample that
+    shows the picture of one that is learned from was told the answer: it says nothing of the temperature.
     """
     rows, values = targets.train
     known = control.calibration

@@ -1,6 +1,7 @@
 """The similarity index of a pool: each photo as a short unit vector, for the web process to find what is alike.
 
-They are the leading axes of the projection that the graph lives in, so that "alike" means the same here and in the order.
+They are the leading axes of the projection that the graph lives in, so that "alike" means the same here and in the
+order.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def order_project(
 
 
 def view_of(pool: ProjectPool, annotated: Annotated, predictions: Sequence[ControlPrediction], seed: int) -> PoolView:
-    """The pool as the order sees it: through its first control; tasks that are answered or deleted are not in the queue."""
+    """The pool as the order sees it: through its first control; answered and deleted tasks are not in the queue."""
     control, prediction, targets = pool.controls[0], predictions[0], annotated.targets[0]
     space = control.space
     tree = space.tree

@@ -121,7 +121,7 @@ def features_of(runtime: Runtime, candidates: Candidates, rows: NDArray[np.intp]
 
 
 def _sample(runtime: Runtime, project: Project, snapshot: Snapshot) -> NDArray[np.bool_]:
-    """Who is kept for the evaluation sample; worked out where the share changed since the order: seconds for a million."""
+    """Who is kept for the evaluation sample; worked out where the share changed since: seconds for a million."""
     share = project_options(runtime.settings, project.extra_params).evaluation_share
     if snapshot.sample is not None and snapshot.sample.share == share:
         return snapshot.sample.members

@@ -32,7 +32,8 @@ class TrainingData:
         plain: the space of the embeddings before anything was learnt of it: where a projection starts from.
         known, targets: rows of the pool that may be learned from, int [m], and their annotations, [m, L].
         held, held_targets: rows to measure on, int [e], and their annotations, [e, L].
-        believed: rows whose predictions a head learns from, int [b]: the known ones, and at most `MAX_DISTILLED_ROWS` others.
+        believed: rows whose predictions a head learns from, int [b]: the known ones, and at most `MAX_DISTILLED_ROWS`
+            others.
         served: what the serving version says of all rows, [n, L].
         propagated: what the annotations of `known`, spread over the graph, say of all rows, calibrated, [n, L].
         temperature: what `propagated` was calibrated by.
