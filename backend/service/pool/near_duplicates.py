@@ -11,7 +11,6 @@ from backend.learning.same_photo import FAR_NEARER, SAME_EMBEDDING, SAME_PHOTO, 
 from backend.service.context.context import Runtime
 from backend.service.pool.arrays import read_arrays, write_arrays
 from backend.service.pool.cache import ProjectPool
-from backend.service.pool.pool_key import pool_key
 from backend.service.versions.artifacts import project_folder
 
 NAMES = ("key", "task_ids", "groups")  # of the arrays in the file
@@ -31,11 +30,11 @@ def duplicate_groups(neighbours: NDArray[np.integer], same: NDArray[np.bool_]) -
     return np.where(sizes[group] > 1, group, -1).astype(np.int32)
 
 
-def update_near_duplicates(runtime: Runtime, project_id: int, pool: ProjectPool) -> None:
-    """Write down which photos show the same, if the pool or the rule is not that of the last time."""
+def update_near_duplicates(runtime: Runtime, project_id: int, pool: ProjectPool, key: str) -> None:
+    """Write down which photos show the same, if the pool, by its `key` (`pool_key`), or the rule has changed."""
     path = _path(runtime, project_id)
     kept = read_arrays(path, *NAMES)
-    key = f"{pool_key(pool)} {RULE}"
+    key = f"{key} {RULE}"
     if kept is not None and str(kept["key"]) == key:
         return
     model = pool.controls[0].model

@@ -16,7 +16,6 @@ from backend.learning.projection import Projection, unit_rows
 from backend.service.context.context import Runtime
 from backend.service.pool.arrays import read_arrays, write_arrays
 from backend.service.pool.cache import ProjectPool
-from backend.service.pool.pool_key import pool_key
 from backend.service.versions.artifacts import project_folder
 
 AXES = 128
@@ -54,13 +53,12 @@ class SimilarityIndex:
         return found
 
 
-def update_similarity_index(runtime: Runtime, project_id: int, pool: ProjectPool) -> None:
-    """Write the index, if the pool or its projection is not that of the last time."""
+def update_similarity_index(runtime: Runtime, project_id: int, pool: ProjectPool, key: str) -> None:
+    """Write the index, if the `key` of the pool (`pool_key`) is not that of the last time."""
     model = pool.controls[0].model
     ascending = np.argsort(pool.task_ids, kind="stable")
     ascending = ascending[~pool.gone[ascending]]
     axes = min(AXES, model.space.shape[1])
-    key = pool_key(pool)
     kept = read_arrays(_path(runtime, project_id), "key")
     if kept is None or str(kept["key"]) != key:
         vectors = unit_rows(model.space[ascending, :axes]).astype(np.float16)

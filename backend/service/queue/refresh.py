@@ -19,6 +19,7 @@ from backend.service.ingest.embedding import ask_for_unseen
 from backend.service.insight.photo_map import ask_for_new_map
 from backend.service.pool.cache import PoolCache, ProjectPool
 from backend.service.pool.near_duplicates import update_near_duplicates
+from backend.service.pool.pool_key import pool_key
 from backend.service.pool.predictions import (
     Annotated,
     ControlPrediction,
@@ -137,8 +138,9 @@ def _rank(
     annotated = read_annotations(runtime, project.id, pool, options.evaluation_share)
     served, predictions = predict_pool(runtime, project.id, EmbeddingConfig.of(project), pool, annotated)
     keep_review(runtime, project.id, pool, annotated)
-    update_near_duplicates(runtime, project.id, pool)
-    update_similarity_index(runtime, project.id, pool)
+    key = pool_key(pool)
+    update_near_duplicates(runtime, project.id, pool, key)
+    update_similarity_index(runtime, project.id, pool, key)
     progress(0.5, f"{annotated.count} annotated tasks, served by {served}")
     compared = settle_comparison(runtime, project, served, answers_of(pool, annotated))
     order = order_project(runtime, project.id, pool, annotated, predictions, options, compared)
