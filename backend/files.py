@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import shutil
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 _ASIDE = re.compile(r"\.(.+)-old-[a-z0-9_]{8}")  # what `replace_path` calls its folder
+_UNFINISHED = re.compile(r"\.(.+)-[0-9a-f]{8}")  # what `atomic_folder` does
+_ASIDE_SECONDS = 10.0  # what is newer may belong to a process that lives
+_UNFINISHED_SECONDS = 3600.0  # a network is converted, or exported, in less
 
 
 @contextmanager
@@ -52,6 +56,8 @@ def write_atomically(target: Path, content: bytes | str, *, durable: bool = Fals
 def atomic_folder(target: Path, *, durable: bool = False) -> Iterator[Path]:
     """An empty folder beside `target` that takes its place when the block ends well; what was there is removed.
 
+    What an earlier process left that was killed within such a block for the same target is put back or removed first.
+
     Args:
         durable: flush the folder's files to the disk before it gets its name.
 
@@ -59,6 +65,7 @@ def atomic_folder(target: Path, *, durable: bool = False) -> Iterator[Path]:
         OSError: the place does not take it. Nothing is left behind then, nor when the block fails.
     """
     _make_folder(target.parent)
+    _end_earlier(target)
     temporary = target.with_name(f".{target.name}-{uuid.uuid4().hex[:8]}")
     temporary.mkdir()
     try:
@@ -99,7 +106,7 @@ def replace_path(temporary: Path, target: Path) -> None:
         temporary.replace(target)
 
 
-def end_replacements(root: Path, *, older_than: float = 10.0) -> list[Path]:
+def end_replacements(root: Path, *, older_than: float = _ASIDE_SECONDS) -> list[Path]:
     """Put back, or remove, what processes that were killed within `replace_path` left anywhere below `root`.
 
     Args:
@@ -110,17 +117,40 @@ def end_replacements(root: Path, *, older_than: float = 10.0) -> list[Path]:
     Raises:
         OSError: the place does not take it.
     """
-    put_back = []
-    for aside in sorted(root.rglob(".*-old-*")):
-        named = _ASIDE.fullmatch(aside.name)
-        if named is None or not aside.is_dir() or time.time() - aside.stat().st_mtime < older_than:
+    asides = [path for path in sorted(root.rglob(".*-old-*")) if _ASIDE.fullmatch(path.name)]
+    return [target for aside in asides if (target := _end_replacement(aside, older_than)) is not None]
+
+
+def _end_replacement(aside: Path, older_than: float) -> Path | None:
+    """End one replacement that was cut off; its target where it was put back."""
+    named = _ASIDE.fullmatch(aside.name)
+    if named is None or not aside.is_dir() or _age(aside) < older_than:
+        return None
+    target = aside.with_name(named[1])
+    earlier = aside / target.name
+    missing = earlier.exists() and not target.exists()
+    if missing:
+        earlier.rename(target)
+    shutil.rmtree(aside)
+    return target if missing else None
+
+
+def _end_earlier(target: Path) -> None:
+    """Put back, or remove, what killed processes left beside `target` that were writing it."""
+    for path in target.parent.glob(f".{glob.escape(target.name)}-*"):
+        named = _ASIDE.fullmatch(path.name) or _UNFINISHED.fullmatch(path.name)
+        if named is None or named[1] != target.name:
             continue
-        target = aside.with_name(named[1])
-        if (aside / target.name).exists() and not target.exists():
-            (aside / target.name).rename(target)
-            put_back.append(target)
-        shutil.rmtree(aside)
-    return put_back
+        with suppress(OSError):  # another process does the same in this moment; what cannot go is only litter
+            if named.re is _ASIDE:
+                _end_replacement(path, _ASIDE_SECONDS)
+            elif _age(path) >= _UNFINISHED_SECONDS:
+                shutil.rmtree(path)
+
+
+def _age(path: Path) -> float:
+    """Seconds since a folder was changed."""
+    return time.time() - path.stat().st_mtime
 
 
 def _make_folder(folder: Path) -> None:

@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 
 import pytest
-from forked import ForkServer, kill_group
 
 from backend.demo.sample_photos import write_sample_photos
 from backend.features import open_backbone
+from tests.forked import ForkServer, kill_group
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(1800)]
 

@@ -6,21 +6,17 @@ import logging
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 
-from forked import ForkServer
-
 from backend.jobs.kinds import Lane
 from backend.settings import Settings
 from backend.worker.process import run_worker
-
-# What a worker imports by and by; TensorFlow alone takes longer than a small training.
-PRELOADED = ["keras", "openvino", "faiss", "scipy.stats", "backend.worker.process", "backend.learning.head"]
+from tests.forked import WORKER_MODULES, ForkServer
 
 
 class WorkerFactory:
     """Starts workers; the first start takes as long as the imports."""
 
     def __init__(self) -> None:
-        self._server = ForkServer(PRELOADED)
+        self._server = ForkServer(WORKER_MODULES)
 
     def start(self, settings: Settings) -> Workers:
         """Processes that run the jobs of a state folder until they are killed; they log to a file beside the folder."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.files import end_replacements
+from backend.files import atomic_folder, end_replacements
 from backend.settings import Settings
 from backend.storage.opening import migrate_database
 
@@ -42,10 +42,10 @@ def killed_at(target: Path, call: str, number: int) -> None:
 
 
 def age(root: Path) -> None:
-    """As if an hour had passed."""
-    for path in root.rglob(".*-old-*"):
-        hour_ago = path.stat().st_mtime - 3600
-        os.utime(path, (hour_ago, hour_ago))
+    """As if two hours had passed."""
+    for path in root.rglob(".*-*"):
+        earlier = path.stat().st_mtime - 7200
+        os.utime(path, (earlier, earlier))
 
 
 def left(root: Path) -> list[Path]:
@@ -80,3 +80,32 @@ def test_a_folder_of_another_kind_stays(tmp_path: Path) -> None:
     (tmp_path / ".photos-old-12345678").write_text("a file")
     assert end_replacements(tmp_path, older_than=0.0) == []
     assert len(left(tmp_path)) == 2
+
+
+def write(target: Path, content: str) -> None:
+    with atomic_folder(target) as folder:
+        (folder / "content").write_text(content)
+
+
+def test_the_next_that_is_written_removes_what_was_unfinished(tmp_path: Path) -> None:
+    target = tmp_path / "export"
+    killed_at(target, "os.rename", 1)
+    others = [tmp_path / ".export-2-0123abcd", tmp_path / ".export-data"]
+    for other in others:
+        other.mkdir()
+    write(target, "newer")
+    assert len(list(tmp_path.glob(".export-*"))) == 4, "what is new may belong to a process that lives"
+    age(tmp_path)
+    write(target, "newest")
+    assert {*tmp_path.iterdir()} == {target, *others}
+    assert (target / "content").read_text() == "newest"
+
+
+def test_the_next_that_fails_has_put_back_what_was_there(tmp_path: Path) -> None:
+    target = tmp_path / "export"
+    killed_at(target, "os.rename", 2)
+    age(tmp_path)
+    with pytest.raises(FileNotFoundError), atomic_folder(target) as folder:
+        (folder / "missing" / "content").write_text("half")
+    assert (target / "content").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["export"]

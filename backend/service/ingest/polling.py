@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -14,12 +14,20 @@ from backend.errors import BackendError, LabelStudioError, WeightsError
 from backend.jobs.kinds import JobKind
 from backend.labels import LabelConfig
 from backend.service.context.context import Runtime
+from backend.service.ingest.embedding import MAX_READS, PASSING_REASONS
 from backend.service.pool.snapshot import backbone_of_snapshot
 from backend.service.projects.annotations import annotation_values, record_annotations, record_deletions
 from backend.service.projects.project import find_project, list_projects, set_up_project
-from backend.service.projects.tasks import count_tasks, forget_tasks, newest_task, record_tasks, task_ids
+from backend.service.projects.tasks import (
+    count_tasks,
+    fewest_attempts,
+    forget_tasks,
+    newest_task,
+    record_tasks,
+    task_ids,
+)
 from backend.service.versions.artifacts import snapshots_folder
-from backend.storage.schema import Annotation, Project, Task, now
+from backend.storage.schema import Annotation, Job, Project, Task, now
 from backend.sync.client import LabelStudioClient
 from backend.sync.pull import PulledPage, has_all_tasks, pull_pages, tasks_gone
 
@@ -27,6 +35,9 @@ log = logging.getLogger(__name__)
 
 # The next poll tries again by itself: such a fault is logged, and leaves no failed job behind each time.
 PASSING_FAULTS = ("label_studio_unreachable", "label_studio_timeout", "label_studio_failed")
+# A photo whose server was away is read again so long after the last reading, the next time six times as long after it.
+FIRST_PAUSE = timedelta(minutes=10)
+PAUSE_GROWTH = 6
 
 
 def poll_projects(runtime: Runtime) -> None:
@@ -84,8 +95,9 @@ def _sync_with(
     cancelled = runtime.jobs.cancelled_at(JobKind.EMBED, project_id)
     with runtime.database.session() as session:
         session.execute(update(Project).where(Project.id == project_id).values(synced_at=newest))
-        waiting = session.scalar(_pending(project_id, cancelled))
-    if waiting is not None:
+        waiting = session.scalar(_pending(project_id, cancelled)) is not None
+        again = cancelled is None and _to_be_read_again(session, project_id)
+    if waiting or again:
         runtime.jobs.enqueue(JobKind.EMBED, project_id)
     if project.published_version != listed.get("model_version") and lost_its_window(client, runtime, project_id):
         # Somebody chose another version in Label Studio, or the last publication was cut off: the queue would be random.
@@ -196,3 +208,13 @@ def _pending(project_id: int, cancelled: datetime | None) -> Any:
     """A task to be read; where a person cancelled the reading, one that came after that."""
     unread = select(Task.task_id).where(Task.project_id == project_id, Task.digest.is_(None), Task.failure.is_(None))
     return (unread if cancelled is None else unread.where(Task.created_at > cancelled)).limit(1)
+
+
+def _to_be_read_again(session: Session, project_id: int) -> bool:
+    """Whether a photo could not be read for a passing reason, and its pause is over: nobody else would ask for it."""
+    attempts = fewest_attempts(session, project_id, PASSING_REASONS, MAX_READS)
+    if attempts is None:
+        return False
+    query = select(func.max(Job.finished_at)).where(Job.project_id == project_id, Job.kind == JobKind.EMBED)
+    last = session.scalar(query)
+    return last is None or now() - last >= FIRST_PAUSE * PAUSE_GROWTH ** max(attempts - 1, 0)

@@ -146,6 +146,14 @@ def task_ids(session: Session, project_id: int) -> frozenset[int]:
     return frozenset(session.scalars(select(Task.task_id).where(Task.project_id == project_id)))
 
 
+def fewest_attempts(session: Session, project_id: int, reasons: Sequence[str], attempts: int) -> int | None:
+    """How often those tasks were tried least that `retry_failures` would make pending; None: there are none."""
+    query = select(func.min(Task.attempts)).where(
+        Task.project_id == project_id, Task.failure.in_(reasons), Task.attempts < attempts
+    )
+    return session.scalar(query)
+
+
 def retry_failures(session: Session, project_id: int, reasons: Sequence[str], attempts: int) -> int:
     """Make tasks pending again that failed for a passing reason fewer than `attempts` times."""
     statement = (

@@ -66,6 +66,8 @@ def fine_tune_project(
     """
     options = fine_tune_options(wanted)
     folder = tuned_folder(runtime.settings, project_id)
+    for left_behind in folder.glob(".*"):  # by a job that was cut off; no other fine-tuning of the project runs
+        shutil.rmtree(left_behind, ignore_errors=True)
     known = tuned_metadata(folder)
     made = next((name for name, metadata in known.items() if metadata.get("job") == job_id), None)
     if made is None:
@@ -92,8 +94,6 @@ def _fine_tune(
     base = backbone_files(runtime.settings, runtime.backbone_of(project.backbone).id)
     training_set = _training_set(runtime, pools, project)
     folder = tuned_folder(runtime.settings, project.id)
-    for left_behind in folder.glob(".*"):  # by a job that was cut off; no other fine-tuning of the project runs
-        shutil.rmtree(left_behind, ignore_errors=True)
     network = base.in_keras()
     tuned = fine_tune(
         network,

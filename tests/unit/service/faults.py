@@ -1,8 +1,13 @@
-"""Faults by counting, SQLite's habit: the k-th statement of the database, call of the file system or over HTTP fails."""
+"""Faults by counting, SQLite's habit: the k-th statement of the database, call of the file system or over HTTP fails.
+
+With a `Killer` for the counter the process dies there instead, as by `kill -9`.
+"""
 
 from __future__ import annotations
 
 import errno
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,17 +45,33 @@ class Counter:
         return self.seen == self.fails_at
 
 
-@contextmanager
-def database_fault(engine: Engine, number: int) -> Iterator[Counter]:
-    """The statement of this number, or the commit in its place, fails as on a full or broken disk."""
-    counter = Counter(number)
+class Killer(Counter):
+    """Kills this process at the number `fails_at`."""
 
-    def statement(_connection: Any, _cursor: Any, text: str, *_more: Any) -> None:
-        if counter.hit():
+    def hit(self) -> bool:
+        """Count one; at the one to fail it does not come back."""
+        if super().hit():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return False
+
+
+@contextmanager
+def database_fault(
+    engine: Engine, number: int, counts: type[Counter] = Counter, *, about: str = ""
+) -> Iterator[Counter]:
+    """The statement of this number, or the commit in its place, fails as on a full or broken disk.
+
+    Args:
+        about: count only statements with this among their values, as the progress of a job has it.
+    """
+    counter = counts(number)
+
+    def statement(_connection: Any, _cursor: Any, text: str, values: Any, *_more: Any) -> None:
+        if about in str(values) and counter.hit():
             raise OperationalError(text, None, Exception("disk I/O error"))
 
     def commit(_connection: Any) -> None:
-        if counter.hit():
+        if not about and counter.hit():
             raise OperationalError("COMMIT", None, Exception("database or disk is full"))
 
     event.listen(engine, "before_cursor_execute", statement)
@@ -82,9 +103,9 @@ class FileFaults:
             raise OSError(errno.ENOSPC, "No space left on device")
 
     @contextmanager
-    def fault(self, below: Path, number: int) -> Iterator[Counter]:
+    def fault(self, below: Path, number: int, counts: type[Counter] = Counter) -> Iterator[Counter]:
         """The writing call of this number below a folder fails."""
-        counter = Counter(number)
+        counter = counts(number)
         self._below, self._counter = str(below), counter
         try:
             yield counter

@@ -11,6 +11,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+# What a worker imports by and by; TensorFlow alone takes longer than a small training.
+WORKER_MODULES = ("keras", "openvino", "faiss", "scipy.stats", "backend.worker.process", "backend.learning.head")
+
 
 class ForkServer:
     """Starts processes; the first start takes as long as the imports.
