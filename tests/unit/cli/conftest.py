@@ -45,10 +45,8 @@ def run(state: Path) -> Run:
 @pytest.fixture
 def set_up(state: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state with WordNet and the smallest embedded backbone, both shared with the other tests."""
-    corpus = REPOSITORY / ".state" / "wordnet"
-    ensure_wordnet(corpus)
-    (state / "wordnet").symlink_to(corpus)
     models = REPOSITORY / ".cache" / "models"
+    ensure_wordnet(models / "wordnet")
     open_backbone("efficientnet_lite0", models_dir=models)  # compiles it if no other test did
     monkeypatch.setenv("WEIGHTS_DIR", str(models))
     monkeypatch.setenv("BACKBONE", "efficientnet_lite0")
