@@ -88,7 +88,7 @@ lock-check: $(UV_STAMP) ## The lock files say what pyproject.toml says
 
 ##@ Measure and show
 .PHONY: bench
-bench: setup ## Benchmarks, printed as ratios: make bench [BENCH=name]
+bench: setup label-studio servers ## Benchmarks, printed as ratios: make bench [BENCH=name]
 	@$(UV) sync --frozen --all-extras --group bench --inexact --compile-bytecode --quiet
 	@for name in $(BENCH); do echo "==> $$name"; $(RUN) -m benchmarks.$$name; done
 
