@@ -143,7 +143,10 @@ class Settings(BaseSettings):
 
     # The order
     window_size: int = Field(
-        50, ge=1, le=10_000, description="Queue window: how many tasks carry the current model version."
+        50,
+        ge=1,
+        le=10_000,
+        description="Queue window: how many tasks carry the current model version; more where over a quarter as many people annotate.",
     )
     superseded_hours: float = Field(
         24.0,

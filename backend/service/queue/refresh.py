@@ -34,7 +34,7 @@ from backend.service.projects.options import ProjectOptions, project_options
 from backend.service.projects.project import find_project
 from backend.service.queue.ordering import order_project
 from backend.service.queue.publishing import Publishing, open_window
-from backend.service.queue.queue_window import current_window, queue_items, replace_window, same_window
+from backend.service.queue.queue_window import current_window, queue_items, replace_window, same_window, window_size
 from backend.service.queue.suggestion import pre_annotation
 from backend.service.queue.task_texts import update_task_texts
 from backend.service.queue.training_due import ask_for_training
@@ -145,7 +145,8 @@ def _rank(
     compared = settle_comparison(runtime, project, served, answers_of(pool, annotated))
     order = order_project(runtime, project.id, pool, annotated, predictions, options, compared)
     progress(0.7, "ordered")
-    items = queue_items(project.id, project.snapshot, pool, order, predictions, options.window_size)
+    size = window_size(runtime, project.id, options.window_size)
+    items = queue_items(project.id, project.snapshot, pool, order, predictions, size)
     window = WindowName.parse(project.snapshot)
     earlier = current_window(runtime, project)
     same = window is not None and window.model == served and same_window(earlier, items)
