@@ -13,8 +13,11 @@ import random
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from playwright.sync_api import Page
 from werkzeug.serving import make_server
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,6 +28,7 @@ from backend.demo.sample_photos import write_sample_photos  # noqa: E402
 from backend.service.projects.project import find_project, set_up_project  # noqa: E402
 from backend.service.queue.queue_window import current_window  # noqa: E402
 from backend.storage.schema import Annotation, Task  # noqa: E402
+from backend.sync.person import SESSION_COOKIE  # noqa: E402
 from docs.pictures import chromium_or_exit, shrink  # noqa: E402
 from tests.application import Application, installation_settings  # noqa: E402
 from tests.chromium import browser_of  # noqa: E402
@@ -49,24 +53,39 @@ def main() -> None:
     arguments = parser.parse_args()
     chromium = chromium_or_exit()
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, browser_of(chromium) as browser:
         application = labelled_project(Path(folder), arguments.photos)
-        server = make_server("127.0.0.1", 0, create_app(application.runtime, application.jobs), threaded=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        with browser_of(chromium) as browser:
+        with served(application) as address:
             for scheme, width in (("light", 1280), ("dark", 400)):
-                context = browser.new_context(viewport={"width": width, "height": 860}, color_scheme=scheme)
-                page = context.new_page()
+                page = browser.new_context(viewport={"width": width, "height": 860}, color_scheme=scheme).new_page()
                 for name, path in PAGES.items():
-                    page.goto(f"http://127.0.0.1:{server.server_port}/dashboard/{PROJECT}/{path}".rstrip("/"))
-                    page.wait_for_load_state("networkidle")
-                    page.wait_for_timeout(1000)
                     if scheme == "light" or name in ("progress", "sheets"):
-                        file = ROOT / "docs" / f"page-{name}{'' if scheme == 'light' else '-small'}.png"
-                        page.screenshot(path=file)
-                        shrink(file)
-        server.shutdown()
+                        page.goto(f"{address}/dashboard/{PROJECT}/{path}".rstrip("/"))
+                        take(page, f"page-{name}{'' if scheme == 'light' else '-small'}.png")
+        application.open(label_studio_url="http://localhost:8080", basic_auth_user="lead", basic_auth_password="unused")
+        with served(application) as address:
+            page = browser.new_page(viewport={"width": 720, "height": 560})
+            page.context.add_cookies([{"name": SESSION_COOKIE, "value": "unused", "url": address}])
+            page.goto(f"{address}/dashboard/")
+            take(page, "page-sign-in.png")
         application.close()
+
+
+@contextmanager
+def served(application: Application) -> Iterator[str]:
+    """Serves the pages; their address."""
+    server = make_server("127.0.0.1", 0, create_app(application.runtime, application.jobs), threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def take(page: Page, name: str) -> None:
+    """A picture of a page in this folder, once everything on it is there."""
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(1000)
+    page.screenshot(path=ROOT / "docs" / name)
+    shrink(ROOT / "docs" / name)
 
 
 def labelled_project(folder: Path, count: int) -> Application:

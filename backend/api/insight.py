@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from flask import Blueprint, jsonify, request
@@ -20,16 +21,8 @@ from backend.service.insight.data_manager import open_tab
 from backend.service.insight.disagreements import ask_for_comparison, kept_comparison
 from backend.service.insight.mistakes import mistakes_of, photos_of_cell
 from backend.service.insight.outlook import outlook_of
-from backend.service.insight.search import (
-    Answered,
-    Filters,
-    SearchResult,
-    search_label,
-    search_name,
-    search_node,
-    search_photo,
-    search_task,
-)
+from backend.service.insight.search import search_label, search_name, search_node, search_photo, search_task
+from backend.service.insight.search_results import Answered, Filters, SearchResult
 from backend.service.projects.project import find_project
 
 
@@ -180,10 +173,14 @@ class PhotoBody(BaseModel):
 
 
 class FoundAnswer(_Answer):
-    """Photos, the best first; `score` is a cosine for likeness, else a probability."""
+    """Photos, the best first; `score` is a cosine for likeness, else a probability.
+
+    `believed`: how many photos the model believes to be of the label or branch; they come first. Null: none was asked for.
+    """
 
     asked: str
     label: int | None
+    believed: int | None
     photos: list[dict[str, Any]]
 
 
@@ -300,4 +297,4 @@ def insight_blueprint(runtime: Runtime) -> Blueprint:
 
 
 def _found(found: SearchResult) -> Answer:
-    return jsonify({"asked": found.asked, "label": found.label, "photos": found.photos})
+    return jsonify(asdict(found))

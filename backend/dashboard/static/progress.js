@@ -8,6 +8,7 @@ function line(job) {
   const row = document.createElement("p");
   row.className = "job";
   row.dataset.row = job.id;
+  row.tabIndex = -1;
   const bar = document.createElement("progress");
   bar.max = 100;
   bar.setAttribute("aria-label", job.kind);
@@ -39,7 +40,7 @@ function show(running) {
     if (row.querySelector("span").textContent !== text) row.querySelector("span").textContent = text;
     row.querySelector("progress").value = job.percent;
     const button = row.querySelector("button");
-    if (job.cancelling && button === document.activeElement) jobs.focus();
+    if (job.cancelling && button === document.activeElement) row.focus();
     if (button) button.disabled = job.cancelling;
   }
 }
@@ -75,11 +76,12 @@ function listen() {
 document.addEventListener("click", async ({ target }) => {
   if (!target.dataset?.job) return;
   const say = (text) => { document.getElementById("stopped").textContent = text; };
+  (target.closest("[data-row]") ?? jobs).focus(); // a button that is switched off cannot keep the keyboard's place
   target.disabled = true;
   try {
     await change(jobs.dataset.project, target.dataset, say);
     await fetchAnew();
-  } catch (error) { say(error.message); target.disabled = false; }
+  } catch (error) { say(error.message); target.disabled = false; target.focus(); }
 });
 
 // What a person decides about versions: asked once more, since it changes what annotators see.

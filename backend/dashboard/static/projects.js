@@ -5,9 +5,13 @@ const say = (text) => { document.getElementById("stopped").textContent = text; }
 
 document.addEventListener("click", async ({ target }) => {
   if (!target.dataset?.job) return;
+  const cell = target.closest("td");
+  cell.tabIndex = -1;
+  cell.focus(); // a button that is switched off cannot keep the keyboard's place
   target.disabled = true;
   try {
     await change(target.dataset.project, target.dataset, say);
     target.closest("div").remove();
-  } catch (error) { say(error.message); target.disabled = false; }
+    if (!cell.childElementCount) cell.textContent = "nothing";
+  } catch (error) { say(error.message); target.disabled = false; target.focus(); }
 });

@@ -9,16 +9,8 @@ from backend.dashboard.page import Arguments, ProjectPage
 from backend.dashboard.project_data import shown_labels
 from backend.errors import BackendError
 from backend.service.context.context import Runtime
-from backend.service.insight.search import (
-    Answered,
-    Filters,
-    SearchResult,
-    given_tasks,
-    search_label,
-    search_name,
-    search_node,
-    search_task,
-)
+from backend.service.insight.search import given_tasks, search_label, search_name, search_node, search_task
+from backend.service.insight.search_results import Answered, Filters, SearchResult
 from backend.service.projects.labels import labels_of
 from backend.storage.schema import Project
 
@@ -39,9 +31,13 @@ def _values(runtime: Runtime, project: Project, arguments: Arguments) -> dict[st
         found = _find(runtime, project, arguments, filters)
     except BackendError as error:
         fault = str(error)
-    open_tasks = [item["task"] for item in found.photos if not item["answered"]][:SHEET] if found else []
+    first, rest = _parts(found) if found else ([], [])
+    chosen = first or rest
     return {
         "found": found,
+        "first": first,
+        "rest": rest,
+        "chosen": [item["task"] for item in chosen],
         "fault": fault,
         "titles": shown_labels(runtime, project),
         "filters": FILTERS,
@@ -49,8 +45,14 @@ def _values(runtime: Runtime, project: Project, arguments: Arguments) -> dict[st
         "relevance": RELEVANCE if labels_of(runtime, project).spaces[0].irrelevant.any() else {},
         "word": arguments.get("name", ""),
         "asked": {key: arguments[key] for key in ("task", "label", "node", "tasks") if key in arguments},
-        "open_tasks": open_tasks,
+        "open_tasks": [item["task"] for item in chosen if not item["answered"]][:SHEET],
     }
+
+
+def _parts(found: SearchResult) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The photos that are believed to be of what was asked, and the others that come nearest."""
+    place = len(found.photos) if found.believed is None else found.believed
+    return found.photos[:place], found.photos[place:]
 
 
 def _find(runtime: Runtime, project: Project, arguments: Arguments, filters: Filters) -> SearchResult | None:

@@ -13,7 +13,8 @@ from backend.learning.same_photo import same_photo_edges
 from backend.service.insight.coverage import coverage_of
 from backend.service.insight.mistakes import mistakes_of, photos_of_cell
 from backend.service.insight.outlook import outlook_of
-from backend.service.insight.search import Filters, given_tasks, search_label, search_name, search_photo, search_task
+from backend.service.insight.search import given_tasks, search_label, search_name, search_photo, search_task
+from backend.service.insight.search_results import Filters
 from backend.service.pool.near_duplicates import duplicate_groups
 from backend.service.projects.options_change import change_options, options_of
 from backend.service.projects.queue_overrides import override_queue
@@ -113,6 +114,18 @@ def test_labels_and_words_lead_to_their_photos(project: PhotoProject) -> None:
     assert not any(item["answered"] for item in found.photos)
     assert Counter(project.truth[item["task"]] for item in found.photos).most_common(1)[0][0] == SPORTS[2]
     assert search_name(project.runtime, project.row, " Surfing ", 3).label == 2
+    everything = search_label(project.runtime, project.row, 2, EACH * len(SPORTS))
+    named = [item["label"] == SPORTS[2] for item in everything.photos]
+    assert everything.believed == sum(named)
+    assert 0 < sum(named) < len(named)
+    assert named == sorted(named, reverse=True)  # those of the label first, then what is taken for something else
+    first, rest = everything.photos[: sum(named)], everything.photos[sum(named) :]
+    for part in (first, rest):
+        scores = [item["score"] for item in part]
+        assert scores == sorted(scores, reverse=True)
+    assert found.photos == [item for item in everything.photos if not item["answered"]][:8]
+    assert search_label(project.runtime, project.row, 2, 1).believed == sum(named)  # those that are not shown too
+    assert search_task(project.runtime, project.row, 24, 3).believed is None
     alike = search_task(project.runtime, project.row, 24, 100, Filters(label=1))
     assert alike.photos
     assert {item["label"] for item in alike.photos} == {SPORTS[1]}
