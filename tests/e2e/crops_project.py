@@ -38,16 +38,21 @@ def truth(
     """A project in which one photo of each class is labelled, and the true label of each task."""
     project_id = make_project(label_config=CONFIG)
     backend.take_on(client, project_id, crops, window_size=20, retrain_every=1000, evaluation_share=0)
-    names = {
-        int(task["id"]): next(label for stem, label in LABELS.items() if stem in str(task["data"]["image"]))
-        for task in client.iter_tasks(project_id)
-    }
+    names = true_labels(client, project_id)
     for label in LABELS.values():
         task = next(task for task, name in names.items() if name == label)
         client.annotate(task, answer(label))
     backend.wait_for(lambda: backend.version(project_id).startswith("propagation"), "the annotations to count")
     backend.wait_until_idle(project_id)
     return project_id, names
+
+
+def true_labels(client: LabelStudioClient, project_id: int) -> dict[int, str]:
+    """Task -> the label of the photograph that it was cut from."""
+    return {
+        int(task["id"]): next(label for stem, label in LABELS.items() if stem in str(task["data"]["image"]))
+        for task in client.iter_tasks(project_id)
+    }
 
 
 def answer(label: str) -> list[dict[str, object]]:
