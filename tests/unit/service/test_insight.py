@@ -202,20 +202,16 @@ def test_the_preview_is_the_order_that_results(project: PhotoProject) -> None:
         change_options(project.runtime, 1, {"strategie": "margin"})
 
 
+def curve_point(labels: int, accuracy: float) -> CurvePoint:
+    low, high = accuracy - 0.05, accuracy + 0.05
+    return CurvePoint(project_id=1, annotations=labels, version="propagation", accuracy=accuracy, low=low, high=high)
+
+
 def test_the_outlook_waits_for_points_and_then_tells_what_labels_bring(project: PhotoProject) -> None:
     assert outlook_of(project.runtime, project.row)["forecast"] == []
     with project.database.session() as session:
         for labels, accuracy in ((3, 0.5), (6, 0.6), (12, 0.7), (24, 0.78)):
-            session.merge(
-                CurvePoint(
-                    project_id=1,
-                    annotations=labels,
-                    version="propagation",
-                    accuracy=accuracy,
-                    low=accuracy - 0.05,
-                    high=accuracy + 0.05,
-                )
-            )
+            session.merge(curve_point(labels, accuracy))
     found = outlook_of(project.runtime, project.row, rate=60.0)
     assert [point["labels"] for point in found["points"]] == [3, 6, 12, 24]
     assert found["forecast"][-1]["labels"] == EACH * len(SPORTS)
@@ -239,16 +235,7 @@ def test_the_outlook_speaks_of_no_more_labels_than_photos_are_left(
             item = Annotation(project_id=1, annotation_id=10_000 + number, task_id=task, result=[], completed_by=1)
             session.merge(item)
         for labels, accuracy in ((3, 0.5), (12, 0.7), (answered - 3, 0.78)):
-            session.merge(
-                CurvePoint(
-                    project_id=1,
-                    annotations=labels,
-                    version="propagation",
-                    accuracy=accuracy,
-                    low=accuracy - 0.05,
-                    high=accuracy + 0.05,
-                )
-            )
+            session.merge(curve_point(labels, accuracy))
     found = outlook_of(project.runtime, project.row)
     assert found["left"] == left
     assert words in found["advice"]
