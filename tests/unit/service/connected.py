@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,19 @@ from tests.unit.service.photo_project import PhotoProject
 
 CLASSES = ("coffee", "rocket")
 TASKS = range(1, 9)  # Label Studio counts from 1
+
+
+@contextmanager
+def settled(folder: Path) -> Iterator[Connected]:
+    """A project that was polled, answered and polled again, so that its queue is published; Label Studio runs meanwhile."""
+    made = Connected(folder)
+    with made.label_studio:
+        made.open()
+        made.poll()
+        made.answer_anew()
+        made.poll()
+        made.check()
+        yield made
 
 
 class Connected:

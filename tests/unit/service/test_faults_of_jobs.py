@@ -16,7 +16,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import OperationalError
 
 from backend.storage.schema import Feature, Project, Task
-from tests.unit.service.connected import TASKS, Connected
+from tests.unit.service.connected import TASKS, Connected, settled
 from tests.unit.service.faults import Counter, FileFaults, database_fault, http_fault
 
 pytestmark = pytest.mark.unit
@@ -31,13 +31,7 @@ Inject = Callable[[int], AbstractContextManager[Counter]]
 
 @pytest.fixture(scope="module")
 def connected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connected]:
-    made = Connected(tmp_path_factory.mktemp("faults"))
-    with made.label_studio:
-        made.open()
-        made.poll()
-        made.answer_anew()
-        made.poll()
-        made.check()
+    with settled(tmp_path_factory.mktemp("faults")) as made:
         yield made
 
 

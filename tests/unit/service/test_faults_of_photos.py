@@ -24,7 +24,7 @@ from backend.service.ingest.polling import FIRST_PAUSE
 from backend.service.queue.queue_window import current_window
 from backend.storage.schema import Job, Task
 from tests.unit.images.servers import Server, body, redirect, serving
-from tests.unit.service.connected import TASKS, Connected
+from tests.unit.service.connected import TASKS, Connected, settled
 from tests.unit.service.faults import Counter
 from tests.unit.service.killed_jobs import MortalWorkers, survived
 
@@ -107,13 +107,7 @@ class PhotoHost:
 
 @pytest.fixture(scope="module")
 def connected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connected]:
-    made = Connected(tmp_path_factory.mktemp("photos"))
-    with made.label_studio:
-        made.open()
-        made.poll()
-        made.answer_anew()
-        made.poll()
-        made.check()
+    with settled(tmp_path_factory.mktemp("photos")) as made:
         yield made
 
 
