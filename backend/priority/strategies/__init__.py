@@ -33,6 +33,7 @@ from backend.priority.strategies.random import random
 from backend.priority.strategies.ratio import ratio
 from backend.priority.strategies.representative_cluster import representative_cluster
 from backend.priority.strategies.typicality import typicality
+from backend.priority.strategies.uherding import uherding
 
 Strategy = Callable[[PoolView, np.random.Generator, int], tuple[IntArray, FloatArray]]
 
@@ -55,6 +56,7 @@ STRATEGIES: Mapping[str, Strategy] = Registry(
         "representative_cluster": representative_cluster,
         "graph_density": graph_density,
         "bandit_mixture": bandit_mixture,
+        "uherding": uherding,
     },
 )
 

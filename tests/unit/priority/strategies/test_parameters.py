@@ -149,6 +149,21 @@ def bandit_mixture_replayed() -> None:
     assert run("bandit_mixture", view, 40, replayed=60)[0].tolist() != even.tolist()
 
 
+def uherding_radius() -> None:
+    # A crowd of five and one photo in doubt apart from it: a wide kernel asks in the crowd, a narrow one where doubt is.
+    beliefs = np.array([(0.7, 0.3)] * 5 + [(0.5, 0.5)])
+    view = view_of(on_circle([0, 5, 10, 15, 20, 180]), beliefs)
+    assert run("uherding", view, 1, radius=1.0)[0].tolist() == [2]
+    assert run("uherding", view, 1, radius=0.01)[0].tolist() == [5]
+
+
+def uherding_references() -> None:
+    # With one photo that stands for all others only its own surroundings count; with all of them the larger crowd does.
+    view = view_of(on_circle([0, 1, 120, 121, 122, 123]), np.full((6, 2), 0.5))
+    assert run("uherding", view, 1, references=1)[0][0] in {0, 1}
+    assert run("uherding", view, 1, references=6)[0][0] in {2, 3, 4, 5}
+
+
 CASES: dict[tuple[str, str], Callable[[], None]] = {
     ("typicality", "neighbours"): typicality_neighbours,
     ("typicality", "max_clusters"): typicality_max_clusters,
@@ -165,6 +180,8 @@ CASES: dict[tuple[str, str], Callable[[], None]] = {
     ("bandit_mixture", "floor"): bandit_mixture_floor,
     ("bandit_mixture", "rounds"): bandit_mixture_rounds,
     ("bandit_mixture", "replayed"): bandit_mixture_replayed,
+    ("uherding", "radius"): uherding_radius,
+    ("uherding", "references"): uherding_references,
 }
 
 

@@ -29,7 +29,7 @@ FIELDS = ("Formula", "Range", "Direction", "Shape", "Cost", "Paper")
 PUBLISHED = {
     "random", "least_confidence", "margin", "ratio", "entropy", "kcenter", "typicality", "prob_cover", "badge",
     "cluster_margin", "information_density", "hierarchical", "informative_diverse", "representative_cluster",
-    "graph_density", "bandit_mixture",
+    "graph_density", "bandit_mixture", "uherding",
 }  # fmt: skip
 
 each_strategy = pytest.mark.parametrize("name", sorted(STRATEGIES))

@@ -193,6 +193,25 @@ def test_graph_density_avoids_the_neighbours_of_labels() -> None:
     assert rows[0] >= 4
 
 
+def test_uherding_by_hand() -> None:
+    # Annotated at 0 and 60 degrees: distance 1, so r = 1. Four photos, all as much in doubt.
+    view = view_of(on_circle([0, 60, 30, 120, 125, 130]), np.full((6, 2), 0.5), labelled=[0, 1])
+    rows, scores = run("uherding", view, 2)
+
+    def kernel(degrees: float) -> float:
+        return float(np.exp(-(2 - 2 * np.cos(np.radians(degrees)))))
+
+    near = (kernel(5) - kernel(60)) + (1 - kernel(65)) + (kernel(5) - kernel(70))
+    assert rows.tolist() == [4, 2]
+    assert scores == pytest.approx([near / 6, (1 - kernel(30)) / 6], abs=1e-4)
+
+
+def test_uherding_turns_into_plain_uncertainty_where_annotated_photos_lie_close() -> None:
+    best = np.array([0.9, 0.9, 0.7, 0.6, 0.65, 0.8])
+    view = view_of(on_circle([0, 2, 30, 90, 95, 100]), np.stack([best, 1 - best], axis=1), labelled=[0, 1])
+    assert run("uherding", view, 4)[0].tolist() == run("margin", view, 4)[0].tolist()
+
+
 @pytest.fixture
 def tree() -> ClusterTree:
     """Four leaves of ten photos: (0, 1) and (2, 3) are merged, then both."""
