@@ -145,5 +145,5 @@ class TaskCalls(Calls):
         try:
             self.transport.call("DELETE", f"/api/annotations/{annotation_id}/")
         except LabelStudioError as error:
-            if error.reason != "not_found":
+            if error.reason != "label_studio_not_found":
                 raise

@@ -106,3 +106,19 @@ def test_what_is_answered_is_stored_and_taken_back(
     with database.session() as session:
         assert all(item.deleted for item in session.scalars(select(Annotation)))
         assert all(photo.answered is None for photo in session.scalars(select(SheetPhoto)))
+
+
+def test_an_answer_that_is_gone_from_label_studio_counts_as_taken_back(
+    runtime: Runtime, database: Database, settings: Settings, project: int
+) -> None:
+    free = Answer(200, {"tasks": [{"id": 1, "total_annotations": 0}], "total": 1})
+    gone = Answer(404, {"detail": "No Annotation matches the given query."})
+    with ScriptedServer(free, Answer(201, annotation(11)), gone) as server:
+        access = {"label_studio_url": server.url, "label_studio_api_key": "0" * 40}
+        pushing = Runtime(settings.model_copy(update=access), database, runtime.jobs)
+        sheet = take(pushing, project, "me", (1,))
+        assert list(answer_sheet(pushing, project, sheet.id, "me", {1: "Tennis"}).saved) == [1]
+        outcome = undo_sheet(pushing, project, "me")
+        assert (list(outcome.saved), dict(outcome.left_out)) == ([1], {})
+        with pytest.raises(NotFoundError, match="no answered sheet"):  # an earlier one would be next
+            undo_sheet(pushing, project, "me")
