@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import or_, select, update
+from sqlalchemy import or_, update
 
 from backend.errors import NotFoundError
 from backend.service.context.context import Runtime
@@ -84,27 +85,36 @@ def reserve(
     )
 
 
-def reserved_tasks(runtime: Runtime, project_id: int, sheet_id: str, holder: str) -> tuple[str, list[int]]:
-    """The kind and the tasks of a sheet that this person still holds.
+@contextmanager
+def answering(runtime: Runtime, project_id: int, sheet_id: str, holder: str) -> Iterator[tuple[str, list[int]]]:
+    """The kind and the tasks of a sheet that this person still holds, and nobody else within the block.
+
+    Meanwhile a call that says the same again finds no sheet: a click that was sent twice is answered once.
 
     Raises:
-        NotFoundError: `sheet_gone`, it was answered, or held for too long.
+        NotFoundError: `sheet_gone`, it was answered, is being answered, or was held for too long.
     """
-    query = select(SheetPhoto.kind, SheetPhoto.task_id).where(
-        SheetPhoto.project_id == project_id,
-        SheetPhoto.sheet == sheet_id,
-        SheetPhoto.holder == holder,
-        SheetPhoto.held_until > now(),
+    of_project = SheetPhoto.project_id == project_id
+    mark = f"answers {uuid.uuid4().hex}"
+    taken = (
+        update(SheetPhoto)
+        .where(of_project, SheetPhoto.sheet == sheet_id, SheetPhoto.holder == holder, SheetPhoto.held_until > now())
+        .values(holder=mark)
+        .returning(SheetPhoto.kind, SheetPhoto.task_id)
     )
     with runtime.database.session() as session:
-        found = [(kind, task) for kind, task in session.execute(query)]
+        found = [(kind, task) for kind, task in session.execute(taken)]
     if not found:
         raise NotFoundError(
             f"Sheet {sheet_id} is no longer yours: it was answered, or held for more than {RESERVED_MINUTES} minutes. "
             "Take the next one.",
             reason="sheet_gone",
         )
-    return found[0][0], [task for _, task in found]
+    try:
+        yield found[0][0], [task for _, task in found]
+    finally:
+        with runtime.database.session() as session:
+            session.execute(update(SheetPhoto).where(of_project, SheetPhoto.holder == mark).values(holder=holder))
 
 
 def release(runtime: Runtime, project_id: int, holder: str) -> None:

@@ -20,7 +20,7 @@ from backend.service.projects.labels import labels_of
 from backend.service.projects.project import find_project
 from backend.service.sheets.candidates import read_candidates
 from backend.service.sheets.kinds import Kind, Request, propose
-from backend.service.sheets.reservations import ReservedSheet, release, reserve, reserved_tasks
+from backend.service.sheets.reservations import ReservedSheet, answering, release, reserve
 from backend.storage.schema import SheetPhoto, now
 from backend.sync.client import LabelStudioClient
 
@@ -100,35 +100,35 @@ def answer_sheet(
     unknown = sorted({name for name in answers.values() if name not in by_name})
     if unknown:
         raise BackendError(f"The label config of project {project_id} has no label {unknown[0]!r}.", reason="bad_label")
-    kind, reserved = reserved_tasks(runtime, project_id, sheet_id, holder)
-    strange = sorted(set(answers) - set(reserved))
-    if strange:
-        raise NotFoundError(f"Task {strange[0]} is not on sheet {sheet_id}.", reason="not_on_sheet")
-    free = _free_in_label_studio(runtime, project_id, list(answers), answered=kind in SECOND_ANSWERS)
-    left_out = {task: "somebody else answered it or has it open" for task in answers if task not in free}
-    written: dict[int, dict[str, Any]] = {}
-    wanted = [(task, by_name[name]) for task, name in answers.items() if task in free]
-    with ThreadPoolExecutor(WRITERS, thread_name_prefix="sheet") as pool:
-        for (task, _), result in zip(
-            wanted,
-            pool.map(partial(_write, client, control, {"sheet": sheet_id, **({"by": by} if by else {})}), wanted),
-            strict=True,
-        ):
-            if isinstance(result, LabelStudioError):
-                left_out[task] = str(result)
-            else:
-                written[task] = result
-    with runtime.database.session() as session:
-        values = [annotation_values(task, annotation) for task, annotation in sorted(written.items())]
-        record_annotations(session, runtime.database, project_id, values)
-        for task, annotation in sorted(written.items()):
-            session.execute(
-                update(SheetPhoto)
-                .where(SheetPhoto.project_id == project_id, SheetPhoto.task_id == task)
-                .values(
-                    answered=answers[task], annotation_id=int(annotation["id"]), answered_at=now(), held_until=now()
+    with answering(runtime, project_id, sheet_id, holder) as (kind, reserved):
+        strange = sorted(set(answers) - set(reserved))
+        if strange:
+            raise NotFoundError(f"Task {strange[0]} is not on sheet {sheet_id}.", reason="not_on_sheet")
+        free = _free_in_label_studio(runtime, project_id, list(answers), answered=kind in SECOND_ANSWERS)
+        left_out = {task: "somebody else answered it or has it open" for task in answers if task not in free}
+        written: dict[int, dict[str, Any]] = {}
+        wanted = [(task, by_name[name]) for task, name in answers.items() if task in free]
+        with ThreadPoolExecutor(WRITERS, thread_name_prefix="sheet") as pool:
+            for (task, _), result in zip(
+                wanted,
+                pool.map(partial(_write, client, control, {"sheet": sheet_id, **({"by": by} if by else {})}), wanted),
+                strict=True,
+            ):
+                if isinstance(result, LabelStudioError):
+                    left_out[task] = str(result)
+                else:
+                    written[task] = result
+        with runtime.database.session() as session:
+            values = [annotation_values(task, annotation) for task, annotation in sorted(written.items())]
+            record_annotations(session, runtime.database, project_id, values)
+            for task, annotation in sorted(written.items()):
+                session.execute(
+                    update(SheetPhoto)
+                    .where(SheetPhoto.project_id == project_id, SheetPhoto.task_id == task)
+                    .values(
+                        answered=answers[task], annotation_id=int(annotation["id"]), answered_at=now(), held_until=now()
+                    )
                 )
-            )
     release(runtime, project_id, holder)
     if written:
         runtime.jobs.enqueue(JobKind.REFRESH, project_id)

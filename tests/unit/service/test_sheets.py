@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 import pytest
 from sqlalchemy import select
 
-from backend.errors import NotFoundError
+from backend.errors import LabelStudioError, NotFoundError
 from backend.priority.sheets.selection import Sheet
 from backend.service.context.context import Runtime
 from backend.service.pool.snapshot import Believed
@@ -18,11 +20,12 @@ from backend.service.projects.labels import labels_of
 from backend.service.projects.project import find_project, set_up_project
 from backend.service.sheets.candidates import Candidates
 from backend.service.sheets.kinds import Proposal
-from backend.service.sheets.reservations import ReservedSheet, release, reserve, reserved_tasks
+from backend.service.sheets.reservations import ReservedSheet, answering, release, reserve
 from backend.service.sheets.sheets import answer_sheet, undo_sheet
 from backend.settings import Settings
 from backend.storage.database import Database
 from backend.storage.schema import Annotation, SheetPhoto, Task
+from tests.local_server import Handler, LocalServer
 from tests.unit.service.samples import CONFIG, annotation
 from tests.unit.sync.scripted_server import Answer, ScriptedServer
 
@@ -68,10 +71,14 @@ def test_people_at_the_same_time_never_get_the_same_photo(runtime: Runtime, proj
     assert held == list(TASKS)
     owner = next(number for number, sheet in enumerate(sheets) if sheet.tasks)
     mine = sorted(task for task, _ in sheets[owner].tasks)
-    kind, tasks = reserved_tasks(runtime, project, sheets[owner].id, f"p{owner}")
-    assert (kind, sorted(tasks)) == ("confirm", mine)
-    with pytest.raises(NotFoundError, match="no longer yours"):
-        reserved_tasks(runtime, project, sheets[owner].id, "somebody")
+    with answering(runtime, project, sheets[owner].id, f"p{owner}") as (kind, tasks):
+        assert (kind, sorted(tasks)) == ("confirm", mine)
+    for holder in ("somebody", f"p{owner + 1}"):
+        with (
+            pytest.raises(NotFoundError, match="no longer yours"),
+            answering(runtime, project, sheets[owner].id, holder),
+        ):
+            pass
     release(runtime, project, f"p{owner}")
     assert sorted(task for task, _ in take(runtime, project, "next").tasks) == mine
 
@@ -122,3 +129,46 @@ def test_an_answer_that_is_gone_from_label_studio_counts_as_taken_back(
         assert (list(outcome.saved), dict(outcome.left_out)) == ([1], {})
         with pytest.raises(NotFoundError, match="no answered sheet"):  # an earlier one would be next
             undo_sheet(pushing, project, "me")
+
+
+def test_a_click_that_is_sent_twice_is_answered_once(
+    runtime: Runtime, database: Database, settings: Settings, project: int
+) -> None:
+    together = threading.Barrier(2)
+    written: list[str] = []
+
+    class Slow(Handler):
+        def answer(self, body: bytes) -> Answer:
+            if self.command == "GET":  # both ask whether the photos are free before one has answered them
+                with suppress(threading.BrokenBarrierError):
+                    together.wait(1)
+                return Answer(200, {"tasks": [{"id": task, "total_annotations": 0} for task in TASKS], "total": 4})
+            written.append(self.path)
+            return Answer(201, annotation(10 + len(written)))
+
+    with LocalServer(Slow) as server:
+        access = {"label_studio_url": server.url, "label_studio_api_key": "0" * 40}
+        pushing = Runtime(settings.model_copy(update=access), database, runtime.jobs)
+        sheet = take(pushing, project, "me", (1, 2))
+
+        def click(_: int) -> list[int]:
+            try:
+                return list(answer_sheet(pushing, project, sheet.id, "me", {1: "Tennis", 2: "Golf"}).saved)
+            except NotFoundError:
+                return []
+
+        with ThreadPoolExecutor(2) as pool:
+            assert sorted(pool.map(click, range(2))) == [[], [1, 2]]
+    assert sorted(written) == ["/api/tasks/1/annotations/", "/api/tasks/2/annotations/"]
+
+
+def test_a_sheet_that_could_not_be_answered_stays_its_person_s(
+    runtime: Runtime, database: Database, settings: Settings, project: int
+) -> None:
+    with ScriptedServer(Answer(500, {"detail": "broken"})) as server:
+        access = {"label_studio_url": server.url, "label_studio_api_key": "0" * 40}
+        pushing = Runtime(settings.model_copy(update=access), database, runtime.jobs)
+        sheet = take(pushing, project, "me", (1, 2))
+        for _ in range(2):
+            with pytest.raises(LabelStudioError):
+                answer_sheet(pushing, project, sheet.id, "me", {1: "Tennis"})
