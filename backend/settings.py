@@ -146,7 +146,7 @@ class Settings(BaseSettings):
         50,
         ge=1,
         le=10_000,
-        description="Queue window: how many tasks carry the current model version; more where over a quarter as many people annotate.",
+        description="Queue window: how many tasks carry the current model version; the least: more for a team, see queue.md.",
     )
     superseded_hours: float = Field(
         24.0,

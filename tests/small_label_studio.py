@@ -25,6 +25,8 @@ class SmallLabelStudio(LocalServer):
     Attributes:
         project: as GET gives it.
         tasks: by id, each with its annotations and predictions.
+        users: when each user last did something, as an ISO stamp.
+        held: the task that each person holds: nobody else gets it.
     """
 
     def __init__(self, project_id: int, label_config: str, data: Mapping[int, Mapping[str, Any]]) -> None:
@@ -48,7 +50,20 @@ class SmallLabelStudio(LocalServer):
             }
             for number, values in data.items()
         }
+        self.users: list[str] = []
+        self.held: dict[int, int] = {}
         super().__init__(self._handler())
+
+    def hand_out(self, person: int) -> int | None:
+        """The next task of a person, who holds it until it is answered; None: "There are no tasks"."""
+        with self._lock:
+            queue = self.queue()
+            if self.held.get(person) not in queue:
+                self.held.pop(person, None)
+                free = [task for task in queue if task not in self.held.values()]
+                if free:
+                    self.held[person] = free[0]
+            return self.held.get(person)
 
     def annotate(self, task: int, result: list[dict[str, Any]]) -> dict[str, Any]:
         """A person answers a task, or changes the answer; the annotation as the webhook brings it."""
@@ -96,6 +111,8 @@ class SmallLabelStudio(LocalServer):
                 if method == "PATCH":
                     self.project |= body
                 return 200, self.project
+            if path == "/api/users/":
+                return 200, [{"id": place, "last_activity": stamp} for place, stamp in enumerate(self.users)]
             if path == "/api/tasks":
                 return 200, self._listed(json.loads(query["query"][0]), int(query["page_size"][0]), query)
             if path == f"/api/projects/{number}/import/predictions":

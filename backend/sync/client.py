@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from backend.errors import LabelStudioError
 from backend.sync.calls import JsonDict, as_object
 from backend.sync.prediction_calls import PredictionCalls
 from backend.sync.transport import Transport
+
+USERS_SECONDS = 10.0  # nobody waits longer to know how many there are
 
 
 class LabelStudioClient(PredictionCalls):
@@ -38,6 +42,16 @@ class LabelStudioClient(PredictionCalls):
     def whoami(self) -> JsonDict:
         """The user whose token this is."""
         return as_object(self.transport.call("GET", "/api/current-user/whoami"))
+
+    def active_users(self, since: datetime) -> int:
+        """How many users of the token's organisation changed something since then, or are new since then."""
+        answer = self.transport.call("GET", "/api/users/", timeout=USERS_SECONDS)
+        try:
+            return sum(datetime.fromisoformat(user["last_activity"]) >= since for user in answer)
+        except (TypeError, ValueError) as error:
+            raise LabelStudioError(
+                f"Label Studio's list of users cannot be read: {error}", reason="label_studio_answer"
+            ) from None
 
     def create_personal_access_token(self) -> str:
         """A new personal access token of this user; Label Studio allows one at a time."""

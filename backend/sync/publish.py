@@ -89,8 +89,8 @@ class Publication:
         self._rest: list[Step] = []
         self._complete = True
 
-    def begin(self) -> PublishReport:
-        """Make the first places right and move the project to the version.
+    def begin(self, keep_on: Callable[[], bool] = lambda: True) -> PublishReport:
+        """Add what is missing, move the project to the version, and make the first places right as long as `keep_on` says so.
 
         Raises:
             LabelStudioError: a call failed, or Label Studio kept none of the items (reason window_refused).
@@ -111,7 +111,7 @@ class Publication:
         moved = bool(scores) and self._client.project(self._project_id)["model_version"] != self._version
         if moved:
             self._client.update_project(self._project_id, model_version=self._version)
-        self._change(urgent, lambda: True)
+        self._change(urgent, keep_on)
         return PublishReport(self._version, scores, dropped, moved)
 
     def settle(self, keep_on: Callable[[], bool]) -> bool:
@@ -129,10 +129,14 @@ class Publication:
         return self._complete
 
     def _plan(self) -> Plan:
-        wanted = self._earlier | {item.task_id for item in self._items}
-        found = list(self._client.tasks_by_id(self._project_id, wanted, fields="predictions"))
-        if self._sweep:
+        wanted = {item.task_id for item in self._items}
+        found: list[dict[str, Any]] = []
+        if self._sweep:  # finds all that has a place, also of the window before
             found += self._client.unannotated_tasks_of_version(self._project_id, self._version)
+            wanted -= {task["id"] for task in found}
+        else:
+            wanted |= self._earlier
+        found += self._client.tasks_by_id(self._project_id, wanted, fields="predictions")
         stored = {
             task["id"]: StoredTask(task["id"], bool(task["total_annotations"]), tuple(task["predictions"]))
             for task in found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,11 @@ def personal_access_token(client: LabelStudioClient) -> Iterator[str]:
     token = client.create_personal_access_token()
     yield token
     client.transport.call("POST", "/api/token/blacklist/", json={"refresh": token})
+
+
+def test_users_who_did_something_lately_are_counted(client: LabelStudioClient) -> None:
+    assert client.active_users(datetime.now(UTC) - timedelta(days=7)) >= 1
+    assert client.active_users(datetime.now(UTC) + timedelta(hours=1)) == 0
 
 
 def test_legacy_token_is_known_as_such(client: LabelStudioClient) -> None:

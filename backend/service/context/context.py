@@ -13,6 +13,7 @@ from backend.jobs.queue import JobQueue
 from backend.labels import WordNet, ensure_wordnet
 from backend.service.context.backbones import Backbones
 from backend.service.context.label_cache import LabelsCache
+from backend.service.context.members import Members
 from backend.service.context.opened_files import OpenedFiles
 from backend.settings import Settings
 from backend.storage.database import Database
@@ -30,6 +31,7 @@ class Runtime:
         self.features = FeatureStore(database.engine)
         self.labels = LabelsCache()
         self.opened = OpenedFiles()
+        self.members = Members(lambda: self.label_studio)
         self.decoder = Decoder(max_pixels=settings.max_image_pixels, memory_mb=settings.image_memory_mb)
         self._backbones = Backbones(settings, low_latency=low_latency)
         self._wordnet: WordNet | None = None

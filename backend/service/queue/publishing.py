@@ -18,6 +18,7 @@ from backend.sync.version_names import SupersededName, WindowName
 
 log = logging.getLogger(__name__)
 
+URGENT_SECONDS = 5.0  # a Label Studio that is slower than that for the first places gets a newer order sooner
 SETTLE_SECONDS = 10.0  # then other projects have their turn
 SWEEP_EVERY = 10  # windows; what left them, or was asked for by Label Studio itself, is out of the queue by then
 
@@ -51,6 +52,7 @@ class Publishing:
         self._items = items
         self._handed_out = handed_out
         self._publication: Publication | None = None
+        self._sees_all = True  # the publication knows everything that has a place in Label Studio
 
     def begin(self) -> str:
         """Make the first places right; the items get the scores that Label Studio sorts by. Returns the published version."""
@@ -59,6 +61,10 @@ class Publishing:
             # Label Studio asks only for what has no prediction of the current version: each window is a new one.
             return str(window)
         moves = project.published_version != window.model
+        regular = moves or window.serial % SWEEP_EVERY == 0
+        # While newer orders keep coming, what an interrupted one left in the queue waits for the regular sweep.
+        sweep = regular or not (project.window_settled or self._is_outdated())
+        self._sees_all = sweep or project.window_settled
         self._publication = Publication(
             runtime.label_studio,
             project.id,
@@ -66,9 +72,10 @@ class Publishing:
             [*(WindowItem(item.task_id, item.result) for item in self._items), *self._handed_out],
             SupersededName(window.model, now()),
             earlier=[item.task_id for item in current_window(runtime, project)],
-            sweep=moves or not project.window_settled or window.serial % SWEEP_EVERY == 0,
+            sweep=sweep,
         )
-        report = self._publication.begin()
+        deadline = time.monotonic() + URGENT_SECONDS
+        report = self._publication.begin(lambda: time.monotonic() < deadline)
         for item in self._items:
             item.score = report.scores.get(item.task_id, item.score)
         metrics.WINDOW_PUBLISHED.inc()
@@ -79,10 +86,10 @@ class Publishing:
         """Make the other places right, until a newer order waits; what is left then, the next refresh does."""
         deadline = time.monotonic() + SETTLE_SECONDS
         publication = self._publication
-        settled = publication is None or publication.settle(
+        complete = publication is None or publication.settle(
             lambda: time.monotonic() < deadline and not self._is_outdated()
         )
-        if settled:
+        if complete and self._sees_all:
             query = update(Project).where(Project.id == self._project.id, Project.window_serial == self._window.serial)
             with self._runtime.database.session() as session:
                 session.execute(query.values(window_settled=True))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from backend.priority import Order
@@ -14,11 +13,9 @@ from backend.service.context.context import Runtime
 from backend.service.pool.cache import ProjectPool
 from backend.service.pool.predictions import ControlPrediction
 from backend.service.queue.suggestion import pre_annotation, suggestion_text
-from backend.storage.schema import Annotation, Project, QueueItem, now
+from backend.storage.schema import Project, QueueItem
 
 FEW = 500  # tasks that are named to the database; of more it gives the whole window
-PLACES_EACH = 4  # one photo that a person holds, the others for what is labelled until the next order is published
-TEAM_DAYS = 7.0  # who annotated within these days is expected to come again
 
 
 def window_score(position: int, size: int) -> float:
@@ -32,18 +29,6 @@ def window_score(position: int, size: int) -> float:
 def beyond_score(priority: float) -> float:
     """Score of a task outside the window: (0.5, 1), lower = label sooner, after every place of the window."""
     return round(0.5001 + 0.4998 * (1.0 - min(max(priority, 0.0), 1.0)), 8)
-
-
-def window_size(runtime: Runtime, project_id: int, wanted: int) -> int:
-    """Places of the window: as many as wanted, and more for a team that would hold them all.
-
-    Once others hold every photo of the window, Label Studio tells the next person that there is no task left.
-    """
-    people = select(func.count(Annotation.completed_by.distinct())).where(
-        Annotation.project_id == project_id, Annotation.received_at >= now() - timedelta(days=TEAM_DAYS)
-    )
-    with runtime.database.session() as session:
-        return max(wanted, PLACES_EACH * session.scalars(people).one())
 
 
 def queue_items(

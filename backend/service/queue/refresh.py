@@ -34,10 +34,12 @@ from backend.service.projects.options import ProjectOptions, project_options
 from backend.service.projects.project import find_project
 from backend.service.queue.ordering import order_project
 from backend.service.queue.publishing import Publishing, open_window
-from backend.service.queue.queue_window import current_window, queue_items, replace_window, same_window, window_size
+from backend.service.queue.queue_window import current_window, queue_items, replace_window, same_window
+from backend.service.queue.refill import refill_window
 from backend.service.queue.suggestion import pre_annotation
 from backend.service.queue.task_texts import update_task_texts
 from backend.service.queue.training_due import ask_for_training
+from backend.service.queue.window_size import window_size
 from backend.service.versions.artifacts import snapshots_folder
 from backend.service.versions.comparisons import settle_comparison
 from backend.service.versions.curve import record_point
@@ -99,6 +101,9 @@ def refresh_project(
     """
     project = find_project(runtime, project_id)
     options = project_options(runtime.settings, project.extra_params)
+    options = options.model_copy(update={"window_size": window_size(runtime, project_id, options.window_size)})
+    if refill_window(runtime, project, options.window_size):
+        project = find_project(runtime, project_id)
     earlier = current_window(runtime, project)
     with pools.lock(project_id):
         ranking = _rank(runtime, pools, project, options, progress, republish=republish)
@@ -145,8 +150,7 @@ def _rank(
     compared = settle_comparison(runtime, project, served, answers_of(pool, annotated))
     order = order_project(runtime, project.id, pool, annotated, predictions, options, compared)
     progress(0.7, "ordered")
-    size = window_size(runtime, project.id, options.window_size)
-    items = queue_items(project.id, project.snapshot, pool, order, predictions, size)
+    items = queue_items(project.id, project.snapshot, pool, order, predictions, options.window_size)
     window = WindowName.parse(project.snapshot)
     earlier = current_window(runtime, project)
     same = window is not None and window.model == served and same_window(earlier, items)

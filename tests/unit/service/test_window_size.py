@@ -10,7 +10,7 @@ from sqlalchemy import update
 from backend.service.context.context import Runtime
 from backend.service.ingest.webhooks import handle_event
 from backend.service.projects.project import set_up_project
-from backend.service.queue.queue_window import window_size
+from backend.service.queue.window_size import window_size
 from backend.storage.schema import Annotation, now
 from tests.unit.service.samples import CONFIG, annotated, annotation
 

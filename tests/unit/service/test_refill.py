@@ -1,0 +1,157 @@
+"""A team that starts to label hears of no task left while tasks are left: the window is as large as the team may need, and is
+refilled by the order that is known before a new one is made."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backend.jobs.queue import JobQueue
+from backend.service.context.context import Runtime
+from backend.service.ingest.webhooks import handle_event
+from backend.service.pool.cache import PoolCache
+from backend.service.projects.project import find_project, set_up_project
+from backend.service.queue.queue_window import current_window
+from backend.service.queue.refill import refill_window
+from backend.service.queue.refresh import refresh_project
+from backend.service.queue.window_size import places_for_members
+from backend.settings import Settings
+from backend.storage.database import Database
+from backend.storage.schema import Annotation, Task, now
+from tests.application import AppFactory, Application
+from tests.small_label_studio import TOKEN, SmallLabelStudio
+from tests.unit.service.samples import CONFIG, annotated, annotation, choice
+
+pytestmark = [pytest.mark.unit, pytest.mark.both_databases]
+
+PROJECT = 7
+TASKS = 300
+
+
+class Team:
+    """Project 7 with `TASKS` embedded photos, its Label Studio, and people who label there."""
+
+    def __init__(self, runtime: Runtime, label_studio: SmallLabelStudio) -> None:
+        self.runtime, self.label_studio = runtime, label_studio
+        self.pools = PoolCache(runtime)
+        self.answers = 0
+        backbone = runtime.backbone
+        digests = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(TASKS)]
+        vectors = np.random.default_rng(0).normal(size=(TASKS, backbone.spec.embedding_dim))
+        runtime.features.put(backbone.id, list(zip(digests, vectors, strict=True)))
+        set_up_project(runtime, PROJECT, label_config=CONFIG)
+        with runtime.database.session() as session:
+            for number, digest in enumerate(digests):
+                session.add(Task(project_id=PROJECT, task_id=number + 1, data={}, image=str(number), digest=digest))
+
+    def refresh(self) -> None:
+        refresh_project(self.runtime, self.pools, PROJECT, lambda fraction, message: None)
+
+    def refill(self, size: int) -> int:
+        return refill_window(self.runtime, find_project(self.runtime, PROJECT), size)
+
+    def window(self) -> list[int]:
+        return [item.task_id for item in current_window(self.runtime, find_project(self.runtime, PROJECT))]
+
+    def answer(self, person: int) -> bool:
+        """A person answers the task that they hold, and asks for the next one; whether there is one."""
+        task = self.label_studio.held[person]
+        made = self.label_studio.annotate(task, choice("Golf"))
+        event = annotated("ANNOTATION_CREATED", annotation(made["id"], "Golf", task=task, completed_by=person))
+        handle_event(self.runtime, event["action"], event)
+        self.answers += 1
+        return self.label_studio.hand_out(person) is not None
+
+
+@pytest.fixture
+def application(app_factory: AppFactory) -> Application:
+    return app_factory(backbone="efficientnet_lite2", retrain_every=1000)
+
+
+@pytest.fixture
+def team(runtime: Runtime, database: Database, settings: Settings, jobs: JobQueue) -> Iterator[Team]:
+    data: dict[int, dict[str, Any]] = {number: {"image": str(number)} for number in range(1, TASKS + 1)}
+    with SmallLabelStudio(PROJECT, CONFIG, data) as label_studio:
+        access = {"label_studio_url": label_studio.url, "label_studio_api_key": TOKEN}
+        yield Team(Runtime(settings.model_copy(update=access), database, jobs), label_studio)
+
+
+def test_fifty_people_who_never_labelled_here_find_a_task_each(team: Team) -> None:
+    team.label_studio.users = [now().isoformat() for _ in range(50)] + ["2020-01-01T00:00:00Z"] * 30
+    team.refresh()
+    assert len(team.label_studio.queue()) == places_for_members(50) == 200
+    assert all(team.label_studio.hand_out(person) for person in range(50))
+    # Two rounds before the next order: Label Studio is slow while so many work.
+    assert all(team.answer(person) for _ in range(2) for person in range(50))
+    team.refresh()
+    assert len(team.label_studio.queue()) == 200
+    assert all(team.answer(person) for person in range(50))
+
+
+def test_a_window_that_runs_low_is_refilled_in_the_known_order(team: Team) -> None:
+    team.refresh()
+    before = team.window()
+    assert len(before) == 50
+    team.label_studio.hand_out(1)
+    for _ in range(25):
+        assert team.answer(1)
+    assert team.refill(50) == 0  # half of it is left
+    assert team.answer(1)
+
+    assert team.refill(50) == 26
+
+    following = team.window()[50:]
+    assert team.label_studio.queue() == [*before[26:], *following]
+    assert len({*before, *following}) == 76
+    shown = [team.label_studio.tasks[task]["predictions"] for task in following]
+    known = current_window(team.runtime, find_project(team.runtime, PROJECT))[50:]
+    assert [[(row["result"], row["score"]) for row in rows] for rows in shown] == [
+        [(item.result, item.score)] for item in known
+    ]
+    assert team.refill(50) == 0
+    team.refresh()  # knows of them: those that are not among the first 50 leave the queue
+    assert team.label_studio.queue()[:50] == team.window()
+    assert find_project(team.runtime, PROJECT).window_settled
+
+
+def test_a_refill_that_did_not_arrive_is_made_up_for(team: Team) -> None:
+    team.refresh()
+    team.label_studio.hand_out(1)
+    for _ in range(30):
+        team.answer(1)
+    answer = team.label_studio.answer
+
+    def no_imports(method: str, target: str, body: Any) -> tuple[int, Any]:
+        return (500, {"detail": "down"}) if "import" in target else answer(method, target, body)
+
+    team.label_studio.answer = no_imports  # type: ignore[method-assign]
+    with pytest.raises(Exception, match="500"):
+        team.refill(50)
+    team.label_studio.answer = answer  # type: ignore[method-assign]
+    assert len(team.label_studio.queue()) == 20
+    team.refresh()
+    assert team.label_studio.queue()[:50] == team.window()
+    assert len(team.window()) == 50
+
+
+def test_the_last_photos_are_added_once(team: Team) -> None:
+    team.refresh()
+    last = {task for task in range(1, TASKS + 1) if task not in team.window()} - set(range(1, TASKS - 20))
+    with team.runtime.database.session() as session:
+        for task in set(range(1, TASKS + 1)) - last:
+            session.add(Annotation(project_id=PROJECT, annotation_id=task, task_id=task, result=choice("Golf")))
+            team.label_studio.annotate(task, choice("Golf"))
+    assert team.refill(50) == len(last) > 0
+    assert team.refill(50) == 0
+    assert set(team.label_studio.queue()) == last
+
+
+def test_a_label_studio_that_does_not_tell_its_users_costs_nothing_else(team: Team) -> None:
+    team.label_studio.users = ["nonsense"]
+    team.refresh()
+    assert len(team.label_studio.queue()) == 50
+    assert team.runtime.members.active() == 0
