@@ -67,6 +67,7 @@ class Ranking:
         tasks: embedded tasks that the order knows.
         unlabelled: tasks in the queue, inside the window and beyond.
         annotated: tasks with an answer.
+        teaches: whether anything can be learned from the answers: not from skips, nor from labels that are gone.
         versions: what was measured of the versions that need no training, by name.
         accuracy: the headline of what serves; None: not known yet.
     """
@@ -79,6 +80,7 @@ class Ranking:
     tasks: int
     unlabelled: int
     annotated: int
+    teaches: bool
     versions: Mapping[str, Mapping[str, Any]]
     accuracy: AccuracyEstimate | None
 
@@ -114,7 +116,8 @@ def refresh_project(
     )
     version = publication.begin() if publication else project.published_version
     _conclude(runtime, project_id, ranking, version)
-    ask_for_training(runtime, project_id, options, ranking.annotated)
+    if ranking.teaches:
+        ask_for_training(runtime, project_id, options, ranking.annotated)
     if publication:
         remove_old_snapshots(snapshots_folder(runtime, project_id), keep=(str(ranking.window), project.snapshot))
         publication.settle()
@@ -175,6 +178,7 @@ def _rank(
         tasks=len(pool.row_of),
         unlabelled=int(order.rows.size),
         annotated=annotated.count,
+        teaches=any(len(targets.train[0]) for targets in annotated.targets),
         versions=_measured(runtime, project, served, predictions, annotated.count),
         accuracy=Figures.from_json(predictions[0].evaluation.get(served, {})).accuracy,
     )

@@ -21,8 +21,11 @@ AT_ONCE = 50  # of those who never annotated here, no more are expected to label
 
 def window_size(runtime: Runtime, project_id: int, wanted: int) -> int:
     """Places of the window: as many as wanted, and more for a team that would hold them all."""
+    since = now() - timedelta(days=TEAM_DAYS)
     people = select(func.count(Annotation.completed_by.distinct())).where(
-        Annotation.project_id == project_id, Annotation.received_at >= now() - timedelta(days=TEAM_DAYS)
+        Annotation.project_id == project_id,
+        Annotation.received_at >= since,
+        Annotation.updated_at >= since,  # a project that is connected late brings the answers of years at once
     )
     with runtime.database.session() as session:
         annotators = session.scalars(people).one()

@@ -46,6 +46,12 @@ def test_several_labels_a_photo() -> None:
     assert photo_scores(probabilities, targets, multiple=True).tolist() == [1.0, 0.5, 1.0]
 
 
+def test_several_labels_a_photo_of_which_one_alone_was_given() -> None:
+    probabilities, targets = np.array([[0.9, 0.1], [0.1, 0.1]]), np.array([[1.0, 0.0], [0.0, 0.0]])
+    (score,) = evaluate(probabilities, targets, multiple=True).labels
+    assert (score.label, score.precision, score.recall, score.f1, score.support) == (0, 1.0, 1.0, 1.0, 1)
+
+
 def test_goes_through_json_unchanged() -> None:
     found = evaluate(PROBABILITIES, TARGETS)
     assert Evaluation.from_json(json.loads(json.dumps(found.to_json()))) == found

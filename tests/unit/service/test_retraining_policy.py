@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any
-
-import numpy as np
 import pytest
 from sqlalchemy import update
 
 from backend.jobs.queue import JobQueue
 from backend.jobs.worker_name import WorkerName
 from backend.service.context.context import Runtime
-from backend.service.pool.cache import PoolCache
-from backend.service.projects.project import set_up_project
-from backend.service.queue.refresh import refresh_project
 from backend.storage.database import Database
-from backend.storage.schema import Annotation, Project, Task
+from backend.storage.schema import Project
 from tests.application import AppFactory, Application
 
-from .samples import CONFIG, choice
+from .embedded_project import Embedded
+from .samples import choice
 
 pytestmark = [pytest.mark.unit, pytest.mark.both_databases]
 
@@ -29,33 +23,6 @@ ME = WorkerName("here", 1, "aaaa")
 @pytest.fixture
 def application(app_factory: AppFactory) -> Application:
     return app_factory(backbone="efficientnet_lite2", retrain_every=5)
-
-
-class Embedded:
-    """Project 7 with 60 tasks, all embedded."""
-
-    def __init__(self, runtime: Runtime, database: Database, jobs: JobQueue) -> None:
-        self.runtime, self.database, self.jobs = runtime, database, jobs
-        self.pools = PoolCache(runtime)
-        backbone = runtime.backbone
-        digests = [hashlib.sha256(bytes([number])).hexdigest() for number in range(60)]
-        vectors = np.random.default_rng(0).normal(size=(len(digests), backbone.spec.embedding_dim))
-        runtime.features.put(backbone.id, list(zip(digests, vectors, strict=True)))
-        set_up_project(runtime, 7, label_config=CONFIG)
-        with database.session() as session:
-            for number, digest in enumerate(digests):
-                session.add(Task(project_id=7, task_id=number, data={}, image=str(number), digest=digest))
-
-    def annotate(self, tasks: range) -> None:
-        with self.database.session() as session:
-            for number in tasks:
-                values: dict[str, Any] = {"annotation_id": number, "task_id": number, "result": choice("Golf")}
-                session.add(Annotation(project_id=7, **values))
-
-    def refresh(self) -> list[str]:
-        """Order anew; the trainings that wait then."""
-        refresh_project(self.runtime, self.pools, 7, lambda fraction, message: None)
-        return [job for job in self.jobs.ledger.waiting(7) if self.jobs.ledger.get(job).kind == "train"]
 
 
 def test_a_training_is_asked_for_once_for_the_same_annotations(
@@ -79,3 +46,14 @@ def test_a_training_is_asked_for_once_for_the_same_annotations(
     project.annotate(range(6, 10))
     (again,) = project.refresh()
     assert again != training
+
+
+def test_where_nothing_can_be_learned_no_training_is_asked_for(
+    runtime: Runtime, database: Database, jobs: JobQueue
+) -> None:
+    project = Embedded(runtime, database, jobs)
+    project.annotate(range(6), was_cancelled=True)
+    project.annotate(range(6, 12), result=choice("A label that the config lost"))
+    assert project.refresh() == [], "it would fail, once for each annotation"
+    project.annotate(range(12, 13))
+    assert len(project.refresh()) == 1
