@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -178,10 +179,10 @@ def with_zero_shot(photos: Photos, backbone: Backbone, space: LabelSpace, releva
     )
 
 
-def split_by_class(photos: Photos, seed: int) -> tuple[Photos, Photos]:
-    """A random half of each class as the pool, the rest as the test set; distractors all go to the pool.
+def split_by_class(photos: Photos, seed: int, *, share: float = 0.5) -> tuple[Photos, Photos]:
+    """A random share (half) of each class as the pool, the rest as the test set; distractors all go to the pool.
 
-    The halves are the same with distractors and without, so that both can be compared.
+    The parts are the same with distractors and without, so that both can be compared.
     """
     rng = np.random.default_rng(seed)
     pool: list[IntArray] = []
@@ -190,9 +191,9 @@ def split_by_class(photos: Photos, seed: int) -> tuple[Photos, Photos]:
         rows = np.flatnonzero(photos.labels == label)
         if label != DISTRACTOR:
             rows = rng.permutation(rows)
-        half = rows.size if label == DISTRACTOR else (rows.size + 1) // 2
-        pool.append(rows[:half])
-        test.append(rows[half:])
+        taken = rows.size if label == DISTRACTOR else math.ceil(share * rows.size)
+        pool.append(rows[:taken])
+        test.append(rows[taken:])
     return photos.take(np.sort(np.concatenate(pool))), photos.take(np.sort(np.concatenate(test)))
 
 

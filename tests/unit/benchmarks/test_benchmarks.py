@@ -96,7 +96,7 @@ def test_a_folder_without_classes_is_named(tmp_path: Path) -> None:
 def test_every_entrant_spends_the_budget_and_learns(name: str) -> None:
     pool, test = split_by_class(photos(), 0)
     run = play(Setting(pool, test, tuple("abcd"), budget=25), entrants(name)[0], 0, strategies=KNOWN)
-    assert [point.labels for point in run.points] == [10, 20, 25]
+    assert [point.labels for point in run.points] == [0, 1, 2, 3, 5, 10, 20, 25]
     assert run.points[-1].accuracy > 0.8
 
 
@@ -113,17 +113,28 @@ def test_the_table_puts_the_best_first() -> None:
     assert list(table(runs).columns[0].cells) == ["better", "worse"]
 
 
+def test_the_table_says_where_the_default_is_furthest_behind() -> None:
+    heights = {"default": (0.2, 0.5, 0.8, 0.9), "theirs": (0.4, 0.6, 0.83, 0.7)}
+    runs = [
+        Run(name, seed, [CurvePoint(name, seed, *at) for at in zip((5, 10, 20, 30), curve, curve, strict=True)])
+        for name, curve in heights.items()
+        for seed in range(2)
+    ]
+    ahead = {name: [column._cells[row] for column in table(runs).columns[-2:]] for row, name in enumerate(heights)}
+    assert ahead == {"default": ["–", "–"], "theirs": ["+10.0", "10"]}
+
+
 def test_unknown_strategies_are_named() -> None:
     with pytest.raises(SystemExit, match="unknown nonsense"):
         entrants("margin,nonsense")
 
 
 def test_main_writes_table_and_curves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--embeddings", str(written(tmp_path)), "--strategies", "margin,random", "--budget", "20"]
+    arguments = ["--embeddings", str(written(tmp_path)), "--strategies", "margin,random,random+head", "--budget", "20"]
     assert main([*arguments, "--batch", "10", "--seeds", "1", "--output", str(tmp_path / "out")]) == 0
     assert "margin" in capsys.readouterr().out
     points = json.loads((tmp_path / "out" / "curve.json").read_text(encoding="utf-8"))
-    assert {point["strategy"] for point in points} == {"margin", "random"}
+    assert {point["strategy"] for point in points} == {"margin", "random", "random+head"}
 
 
 PLAN = scaling.Plan(

@@ -148,6 +148,12 @@ def test_halves_share_no_photo_and_hold_every_class() -> None:
     assert split_by_class(both, 4)[0].digests != pool.digests
 
 
+def test_the_share_of_the_pool_can_be_told() -> None:
+    pool, test = split_by_class(photos(each=10, distractors=5), 3, share=0.9)
+    assert np.bincount(pool.labels[pool.labels >= 0]).tolist() == [9] * 8
+    assert np.bincount(test.labels).tolist() == [1] * 8
+
+
 def test_the_halves_are_the_same_with_distractors_and_without() -> None:
     both = photos(each=7, distractors=5)
     without = split_by_class(both.take(np.flatnonzero(both.labels != DISTRACTOR)), 3)
