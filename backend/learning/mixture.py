@@ -55,9 +55,12 @@ class Mixture:
             known: float32 [m, L], what is believed without the mixture.
             around: float32 [m, L], the neighbours' beliefs, summed by their cosines.
         """
+        return self._weighed(space, np.log(known + _FLOOR), around)
+
+    def _weighed(self, space: FloatArray, logarithms: FloatArray, around: FloatArray) -> FloatArray:
         scores: FloatArray = space @ self.weights
         scores += self.bias
-        scores += np.log(known + _FLOOR)
+        scores += logarithms
         scores += around
         return softmax_in_place(scores)
 
@@ -96,13 +99,14 @@ def fit_mixture(
         rows: int [m], annotated photos.
     """
     own = known[rows]
+    logarithms = np.log(known + _FLOOR)
     beliefs = known
     trust: FloatArray = np.ones((known.shape[0], 1), dtype=np.float32)
     trust[rows] = ANNOTATION_TRUST
     for _ in range(ROUNDS):
         mixture = _means(space, beliefs * trust)
         around: FloatArray = np.asarray(links @ beliefs, dtype=np.float32)
-        beliefs = mixture.beliefs(space, known, around)
+        beliefs = mixture._weighed(space, logarithms, around)
         beliefs[rows] = own
     return mixture, beliefs
 
