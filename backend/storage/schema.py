@@ -88,7 +88,12 @@ class Project(Base):
     missing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)  # Label Studio no longer has the project
     ordered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when the last order read the annotations
     ordered_tasks: Mapped[int] = mapped_column(Integer, default=0)  # embedded tasks that the last order knew
-    synced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    synced_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime
+    )  # the latest change that was read, by Label Studio's clock
+    synced_news_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime
+    )  # when it was read, by ours, while changes of its time may still be committed; empty: none can be
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 

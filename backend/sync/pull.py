@@ -37,14 +37,21 @@ class PulledPage:
 
 
 def pull_pages(
-    client: LabelStudioClient, project_id: int, *, since: datetime | None = None, page_size: int = 500
+    client: LabelStudioClient,
+    project_id: int,
+    *,
+    since: datetime | None = None,
+    overlap: timedelta = OVERLAP,
+    page_size: int = 500,
 ) -> Iterator[PulledPage]:
     """Read a project's tasks by rising id, each page with all annotations of its tasks.
 
     Args:
         since: None reads everything (a full pass). Else only tasks that were created, annotated, skipped or edited,
-            or lost an annotation, at or after this moment of Label Studio's clock; pass `newest` of the last pull.
+            or lost an annotation, after this moment of Label Studio's clock; pass `newest` of the last pull.
             Deleted tasks never show here: see `tasks_gone`.
+        overlap: how far before `since` to look. Zero is safe once an `OVERLAP` has passed since `newest` was read and a
+            pull after that found nothing newer.
         page_size: tasks in a page.
 
     Raises:
@@ -52,7 +59,7 @@ def pull_pages(
     """
     filters: tuple[TaskFilter, ...] = ()
     if since is not None and since <= _latest_believable():
-        filters = (TaskFilter("updated_at", "greater", "Datetime", _stamp(since - OVERLAP)),)
+        filters = (TaskFilter("updated_at", "greater", "Datetime", _stamp(since - overlap)),)
     for tasks in client.iter_task_pages(project_id, page_size=page_size, filters=filters):
         annotated = [task["id"] for task in tasks if task["total_annotations"] or task["cancelled_annotations"]]
         annotations = tuple(

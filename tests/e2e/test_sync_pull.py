@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from published import publish, window_of
 
-from backend.sync import pull
 from backend.sync.client import LabelStudioClient
 from backend.sync.pull import PulledPage, pull_pages, tasks_gone
 
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture(autouse=True)
-def no_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests change things within the overlap that a pull looks back for; without it "since" is exact."""
-    monkeypatch.setattr(pull, "OVERLAP", timedelta(0))
+# Tests change things within the overlap that a pull looks back for; without it "since" is exact.
+pull_changes = partial(pull_pages, overlap=timedelta(0))
 
 
 def test_full_pass_brings_every_task_and_annotation(client: LabelStudioClient, make_project, choice) -> None:
@@ -114,7 +112,7 @@ def test_annotations_deleted_in_bulk_are_found(client: LabelStudioClient, make_p
         params={"id": "delete_tasks_annotations", "project": project},
         json={"selectedItems": {"all": False, "included": ids[:2]}},
     )
-    pages = list(pull_pages(client, project, since=since))
+    pages = list(pull_changes(client, project, since=since))
     assert frozenset().union(*(page.task_ids for page in pages)) == frozenset(ids[:2])
     assert [annotation for page in pages for annotation in page.annotations] == []
 
@@ -123,7 +121,7 @@ def _merged(
     client: LabelStudioClient, project: int, since: datetime
 ) -> tuple[dict[int, dict[str, str]], dict[int, list[tuple[int, str | None]]]]:
     """Data of the pulled tasks, and for each annotated one its annotations as (id, chosen label)."""
-    pages: list[PulledPage] = list(pull_pages(client, project, since=since))
+    pages: list[PulledPage] = list(pull_changes(client, project, since=since))
     tasks = {task["id"]: task["data"] for page in pages for task in page.tasks}
     annotations: dict[int, list[tuple[int, str | None]]] = {}
     for page in pages:
@@ -141,8 +139,8 @@ def test_publishing_is_a_change_only_of_the_tasks_whose_prediction_was_changed(
     ids = [task["id"] for task in client.iter_tasks(project)]
     since = max(page.newest for page in pull_pages(client, project))
     publish(client, project, "window", window_of(ids, choice))
-    assert list(pull_pages(client, project, since=since)) == []
+    assert list(pull_changes(client, project, since=since)) == []
     publish(client, project, "window", window_of([*ids[1:], ids[0]], choice), earlier=ids)
-    (page,) = pull_pages(client, project, since=since)
+    (page,) = pull_changes(client, project, since=since)
     assert page.task_ids == {ids[0]}
     assert page.annotations == ()

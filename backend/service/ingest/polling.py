@@ -29,7 +29,7 @@ from backend.service.projects.tasks import (
 from backend.service.versions.artifacts import snapshots_folder
 from backend.storage.schema import Annotation, Job, Project, Task, now
 from backend.sync.client import LabelStudioClient
-from backend.sync.pull import PulledPage, has_all_tasks, pull_pages, tasks_gone
+from backend.sync.pull import OVERLAP, PulledPage, has_all_tasks, pull_pages, tasks_gone
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +83,10 @@ def _sync_with(
     config = runtime.labels.parse(project.label_config)
     tasks = annotations = seen = 0
     newest: datetime | None = project.synced_at
-    asked_at = now()
-    for page in pull_pages(client, project_id, since=project.synced_at):
+    begun = asked_at = now()
+    # A quiet project is asked for news alone: its last change may have been one of many thousands.
+    overlap = OVERLAP if project.synced_news_at or project.synced_at is None else timedelta(0)
+    for page in pull_pages(client, project_id, since=project.synced_at, overlap=overlap):
         changed_tasks, changed_annotations = _take_in(runtime, project_id, config, page, asked_at)
         asked_at = now()  # the next page is read from here on
         tasks, annotations = tasks + changed_tasks, annotations + changed_annotations
@@ -94,7 +96,9 @@ def _sync_with(
     gone = _forget_gone(runtime, project_id)
     cancelled = runtime.jobs.cancelled_at(JobKind.EMBED, project_id)
     with runtime.database.session() as session:
-        session.execute(update(Project).where(Project.id == project_id).values(synced_at=newest))
+        news_at = _news_at(project, newest, begun)
+        query = update(Project).where(Project.id == project_id)
+        session.execute(query.values(synced_at=newest, synced_news_at=news_at))
         waiting = session.scalar(_pending(project_id, cancelled)) is not None
         again = cancelled is None and _to_be_read_again(session, project_id)
     if waiting or again:
@@ -119,6 +123,15 @@ def lost_its_window(client: LabelStudioClient, runtime: Runtime, project_id: int
     if runtime.jobs.pending(JobKind.REFRESH, project_id):
         return False
     return find_project(runtime, project_id).published_version == published  # else one was published meanwhile
+
+
+def _news_at(project: Project, newest: datetime | None, begun: datetime) -> datetime | None:
+    """What `synced_news_at` becomes after a pull that began then; None once no change of that time can still come."""
+    if newest != project.synced_at:
+        return now()
+    if project.synced_news_at is None or begun - project.synced_news_at >= OVERLAP:
+        return None
+    return project.synced_news_at
 
 
 def _mark_missing(runtime: Runtime, project_id: int) -> None:
