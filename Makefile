@@ -44,7 +44,7 @@ export PYTHONDONTWRITEBYTECODE :=
 ##@ Use
 .PHONY: demo
 demo: ## Label Studio with an ordered, pre-annotated queue: make demo [IMAGES=DIR]
-	@$(MAKE) --no-print-directory -j2 $(VENV_STAMP) $(LABEL_STUDIO_STAMP)
+	@$(MAKE) --silent --no-print-directory -j2 $(VENV_STAMP) $(LABEL_STUDIO_STAMP)
 	@exec $(RUN) -m backend demo $(if $(IMAGES),--images "$(IMAGES)") $(DEMO_FLAGS)
 
 .PHONY: setup

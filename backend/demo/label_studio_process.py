@@ -128,7 +128,9 @@ class LabelStudioProcess(ChildServer):
             email = ""
         if email != self.email:
             raise LabelStudioError(
-                f"{self.data_dir} was made with another user or token: delete the folder, or give its credentials.",
+                f"The Label Studio at {self.url} has another user or token. Did another one take this port while ours "
+                f"started? Then choose another {self.port_option}. Else {self.data_dir} was made with other credentials: "
+                "give those, or delete the folder.",
                 reason="label_studio_credentials",
             )
 

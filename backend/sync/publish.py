@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 # Changed at once, before the new order counts as published: the places that annotators reach before the next order.
 URGENT_CHANGES = 20
 
+NAMED = 5  # tasks left out of a publication that a line of the log names
+
 
 @dataclass(frozen=True)
 class PublishReport:
@@ -45,6 +47,12 @@ class PublishReport:
     def published(self) -> tuple[int, ...]:
         """Tasks of the window, first served first."""
         return tuple(self.scores)
+
+    def __str__(self) -> str:
+        """A line for the log: a window may have thousands of places."""
+        left_out = "".join(f"; task {task} is left out: {why}" for task, why in list(self.dropped.items())[:NAMED])
+        more = f"; {len(self.dropped)} are left out in all" if len(self.dropped) > NAMED else ""
+        return f"{len(self.scores)} places{', the project moved to them' if self.moved else ''}{left_out}{more}"
 
 
 class Publication:

@@ -12,6 +12,7 @@ import numpy as np
 from sqlalchemy import update
 
 from backend.learning.accuracy import AccuracyEstimate
+from backend.learning.evaluation import THRESHOLD
 from backend.learning.figures import Figures
 from backend.priority import Order, evaluation_mask
 from backend.service.context.context import Runtime
@@ -67,7 +68,7 @@ class Ranking:
         tasks: embedded tasks that the order knows.
         unlabelled: tasks in the queue, inside the window and beyond.
         annotated: tasks with an answer.
-        teaches: whether anything can be learned from the answers: not from skips, nor from labels that are gone.
+        teaches: whether anything can be learned from the answers: not from skips, from *none of these*, nor from labels that are gone.
         versions: what was measured of the versions that need no training, by name.
         accuracy: the headline of what serves; None: not known yet.
     """
@@ -178,7 +179,7 @@ def _rank(
         tasks=len(pool.row_of),
         unlabelled=int(order.rows.size),
         annotated=annotated.count,
-        teaches=any(len(targets.train[0]) for targets in annotated.targets),
+        teaches=any(bool((targets.train[1] >= THRESHOLD).any()) for targets in annotated.targets),
         versions=_measured(runtime, project, served, predictions, annotated.count),
         accuracy=Figures.from_json(predictions[0].evaluation.get(served, {})).accuracy,
     )

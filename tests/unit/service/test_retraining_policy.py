@@ -8,12 +8,13 @@ from sqlalchemy import update
 from backend.jobs.queue import JobQueue
 from backend.jobs.worker_name import WorkerName
 from backend.service.context.context import Runtime
+from backend.service.projects.project import set_up_project
 from backend.storage.database import Database
 from backend.storage.schema import Project
 from tests.application import AppFactory, Application
 
 from .embedded_project import Embedded
-from .samples import choice
+from .samples import CONFIG, choice
 
 pytestmark = [pytest.mark.unit, pytest.mark.both_databases]
 
@@ -56,4 +57,17 @@ def test_where_nothing_can_be_learned_no_training_is_asked_for(
     project.annotate(range(6, 12), result=choice("A label that the config lost"))
     assert project.refresh() == [], "it would fail, once for each annotation"
     project.annotate(range(12, 13))
+    assert len(project.refresh()) == 1
+
+
+def test_where_several_labels_may_hold_and_none_ever_did_no_training_is_asked_for(
+    runtime: Runtime, database: Database, jobs: JobQueue
+) -> None:
+    project = Embedded(runtime, database, jobs)
+    set_up_project(runtime, 7, label_config=CONFIG.replace("<Choices", '<Choices choice="multiple"'))
+    none = choice("")
+    none[0]["value"]["choices"] = []
+    project.annotate(range(6), result=none)
+    assert project.refresh() == [], "it would fail, once for each annotation"
+    project.annotate(range(6, 7))
     assert len(project.refresh()) == 1

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from backend.sync.client import LabelStudioClient
 from backend.sync.connect import tab_data, webhook_url
 from backend.sync.placing import LAST, keep_most, place_scores
-from backend.sync.publish import Publication
+from backend.sync.publish import Publication, PublishReport
 from backend.sync.task_calls import TaskFilter
 from backend.sync.version_names import SupersededName, WindowName, model_of
 from backend.sync.window_plan import BEHIND, StoredTask, WindowItem, plan_window
@@ -177,3 +177,13 @@ def test_tab_is_ordered_by_the_score_which_it_does_not_show_as_a_confidence() ->
 @pytest.mark.parametrize("url", ["http://backend:9090", "http://backend:9090/"])
 def test_webhook_address_is_the_one_that_label_studio_makes_up(url: str) -> None:
     assert webhook_url(url) == "http://backend:9090/webhook"
+
+
+def test_a_publication_takes_one_short_line_of_the_log_however_large_its_window_is() -> None:
+    scores = {task: task / 10_000 for task in range(5_000)}
+    assert str(PublishReport("head-1", scores)) == "5000 places"
+    dropped = dict.fromkeys(range(5000, 8000), "it is gone from Label Studio")
+    line = str(PublishReport("head-1", scores, dropped, moved=True))
+    assert line.startswith("5000 places, the project moved to them; task 5000 is left out: it is gone")
+    assert line.endswith("3000 are left out in all")
+    assert len(line) < 400
