@@ -3,7 +3,7 @@
 Integrated gradients and Grad-CAM are a dozen lines each on a Keras 3 model, so that the completeness error is ours to check.
 """
 
-from backend.attribution.explained import Explained, Explanation, explain, explained_classifier
+from backend.attribution.explained import Explained, Explanation, explain, explained_classifier, explained_head
 from backend.attribution.gradients import AttributedModel, IntegratedGradients, grad_cam, integrated_gradients
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "IntegratedGradients",
     "explain",
     "explained_classifier",
+    "explained_head",
     "grad_cam",
     "integrated_gradients",
 ]

@@ -9,9 +9,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.attribution.gradients import STEPS, AttributedModel, IntegratedGradients, grad_cam, integrated_gradients
+from backend.attribution.gradients import STEPS, AttributedModel, IntegratedGradients, integrated_gradients
 from backend.decoding import Fit
 from backend.errors import BackendError
+from backend.learning.export.classifier import ExportBackbone, feature_layers, head_layers
+from backend.learning.head_inference import Head
 
 Baseline = Literal["black", "grey", "white"]
 LEVELS = {"black": 0.0, "grey": 127.5, "white": 255.0}
@@ -59,12 +61,10 @@ def explain(
 ) -> Explanation:
     """Explain a label of a photo, uint8 [size, size, 3]; None: its likeliest one."""
     pixels = (rgb.astype(np.float32) - np.float32(explained.mean)) / np.float32(explained.std)
-    probabilities = np.asarray(explained.model.probabilities(pixels[None]))[0]
-    chosen = int(probabilities.argmax()) if label is None else label
+    seen = explained.model.look(pixels[None], label)
     empty = np.full_like(pixels, (LEVELS[baseline] - explained.mean) / explained.std)
-    gradients = integrated_gradients(explained.model, pixels, chosen, empty, steps=steps)
-    cam = grad_cam(explained.model, pixels, chosen)
-    return Explanation(chosen, float(probabilities[chosen]), gradients, cam)
+    gradients = integrated_gradients(explained.model, pixels, seen.label, empty, steps=steps)
+    return Explanation(seen.label, float(seen.probabilities[0, seen.label]), gradients, seen.cam)
 
 
 def explained_classifier(
@@ -96,6 +96,33 @@ def explained_classifier(
         std,
         AttributedModel(lambda pixels: rest(pixels, training=False), split),
         backbone,
+    )
+
+
+def explained_head(
+    network: ExportBackbone, head: Head, name: str, labels: Sequence[str], *, crop: float, fit: Fit
+) -> Explained:
+    """A head on its backbone, put together for attribution alone: no copy of the network is made, as for an export."""
+    import keras
+
+    embeddings = keras.Input((network.body.output_shape[-1],))
+    layers = keras.Model(embeddings, head_layers(head, feature_layers(network.widths, embeddings)))
+
+    def after(found: Any) -> Any:
+        return layers(found, training=False)
+
+    return Explained(
+        name,
+        tuple(labels),
+        network.input_size,
+        fit,
+        crop,
+        network.mean,
+        network.scale,
+        AttributedModel(
+            lambda pixels: after(network.body(pixels, training=False)), split_at_pools(network.body, after)
+        ),
+        network.id,
     )
 
 

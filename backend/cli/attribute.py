@@ -35,8 +35,8 @@ def attribute(
         str | None, typer.Option(help="Label to explain. Default: the likeliest.", show_default=False)
     ] = None,
     steps: Annotated[
-        int, typer.Option(min=1, max=1024, help="Integrated gradients: steps to begin with; doubled until complete.")
-    ] = 32,
+        int, typer.Option(min=1, max=256, help="Integrated gradients: steps to begin with; more where they are needed.")
+    ] = 8,
     baseline: Annotated[Baseline, typer.Option(help="Integrated gradients: the picture that shows nothing.")] = "black",
     photos: Annotated[
         Path | None,

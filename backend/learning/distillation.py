@@ -9,6 +9,9 @@ head distilled from calibrated beliefs is calibrated.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +28,7 @@ PENALTIES = (1e-3, 1e-4, 1e-5)
 answers otherwise than what it learns from on more than 1 - `ENOUGH_AGREEMENT` of the photos."""
 
 STEPS = 100  # of the optimiser, for each penalty
+TOLD = 10  # steps between two reports of progress
 ANNOTATION_WEIGHT = 5.0  # of an annotated photo against one that is only believed
 
 
@@ -59,15 +63,25 @@ def distil(
     if annotated is not None:
         weights[annotated] = ANNOTATION_WEIGHT
     weights /= weights.sum()
+    # The kernel lies in the space that the photos span: where they are few, it is looked for there.
+    basis = np.linalg.qr(features.T).Q if 2 * len(features) < features.shape[1] else None
+    if basis is not None:
+        features = features @ basis
     layers = HeadLayers.zeros(features.shape[1], beliefs.shape[1])
     agreement = 0.0
+
+    def report(attempt: int, step: int) -> None:
+        if progress is not None and step % TOLD == 0:
+            share = (attempt + min(step / STEPS, 1)) / len(PENALTIES)
+            progress(share, f"learning from what is believed of {len(features):,} photos")
+
     for attempt, penalty in enumerate(PENALTIES):
-        if progress is not None:
-            progress(attempt / len(PENALTIES), f"learning from what is believed of {len(features):,} photos")
-        layers = _fit(features, beliefs, weights, penalty / len(features), layers)
+        layers = _fit(features, beliefs, weights, penalty / len(features), layers, partial(report, attempt))
         agreement = float((layers.logits(features).argmax(axis=1) == beliefs.argmax(axis=1)).mean())
         if agreement >= ENOUGH_AGREEMENT:
             break
+    if basis is not None:
+        layers = HeadLayers(basis @ layers.kernel, layers.bias)
     return Head(
         kind="linear",
         transform=transform,
@@ -85,8 +99,13 @@ def distil(
     )
 
 
-def _fit(features: Floats, targets: Floats, weights: Floats, decay: float, start: HeadLayers) -> HeadLayers:
-    """Softmax regression: kernel and bias that minimise weighted cross-entropy plus `decay` / 2 times |kernel|^2."""
+def _fit(
+    features: Floats, targets: Floats, weights: Floats, decay: float, start: HeadLayers, told: Callable[[int], None]
+) -> HeadLayers:
+    """Softmax regression: kernel and bias that minimise weighted cross-entropy plus `decay` / 2 times |kernel|^2.
+
+    `told` is called with the number of each step, 0 before the first.
+    """
     from scipy.optimize import minimize  # loads for seconds: only where it is used
 
     width, labels = start.kernel.shape
@@ -105,5 +124,10 @@ def _fit(features: Floats, targets: Floats, weights: Floats, decay: float, start
         return entropy + 0.5 * decay * float((kernel**2).sum()), gradient.astype(np.float64)
 
     first = np.concatenate([start.kernel.ravel(), start.bias]).astype(np.float64)
-    found = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": STEPS}).x.astype(np.float32)
+    step = count()
+    told(next(step))
+    options = {"maxiter": STEPS}
+    # Told at each step: a job shows that it moves, and can be cancelled.
+    done = minimize(loss, first, jac=True, method="L-BFGS-B", options=options, callback=lambda _: told(next(step)))
+    found = done.x.astype(np.float32)
     return HeadLayers(found[: width * labels].reshape(width, labels), found[width * labels :])

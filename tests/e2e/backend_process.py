@@ -14,6 +14,7 @@ from typing import Any, Self
 import requests
 
 from backend.demo.child_server import free_port
+from backend.jobs.kinds import JobStatus
 from backend.sync.client import LabelStudioClient
 from backend.sync.connect import connect_project
 
@@ -157,7 +158,7 @@ class BackendProcess:
 
     def _pending(self, project_id: int) -> list[dict[str, Any]]:
         jobs = self.get(f"/projects/{project_id}/jobs")["jobs"]
-        return [job for job in jobs if job["job_status"] not in ("done", "failed")]
+        return [job for job in jobs if job["job_status"] in (JobStatus.QUEUED, JobStatus.RUNNING)]
 
     def _healthy(self) -> bool:
         try:

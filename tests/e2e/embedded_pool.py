@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import select
 
+from backend.jobs.kinds import JobStatus
 from backend.jobs.queue import JobQueue
 from backend.service.context.context import Runtime
 from backend.service.ingest.webhooks import handle_event
@@ -109,7 +110,7 @@ class EmbeddedPool:
 
     def at_rest(self) -> bool:
         """Whether no job waits or runs."""
-        return all(job.status in ("done", "failed") for job in self.all_jobs())
+        return not any(job.status in (JobStatus.QUEUED, JobStatus.RUNNING) for job in self.all_jobs())
 
     def close(self) -> None:
         """Give back the database."""

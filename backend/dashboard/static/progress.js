@@ -55,8 +55,10 @@ async function fetchAnew() {
   }
 }
 
+let events = null;
 function listen() {
-  const events = new EventSource(`/projects/${jobs.dataset.project}/events`);
+  events?.close(); // one that waits until it asks again would not see at once what has just begun
+  const opened = events = new EventSource(`/projects/${jobs.dataset.project}/events`);
   events.addEventListener("jobs", (event) => {
     const found = JSON.parse(event.data);
     const running = found.filter((job) => job.kind !== "sync");
@@ -69,7 +71,7 @@ function listen() {
     jobs.replaceChildren(quiet);
   });
   events.addEventListener("error", () => {
-    if (events.readyState === EventSource.CLOSED) setTimeout(listen, 5000); // too many pages listen
+    if (opened === events && events.readyState === EventSource.CLOSED) setTimeout(listen, 5000); // too many pages listen
   });
 }
 
@@ -79,7 +81,9 @@ document.addEventListener("click", async ({ target }) => {
   (target.closest("[data-row]") ?? jobs).focus(); // a button that is switched off cannot keep the keyboard's place
   target.disabled = true;
   try {
+    const wanted = target.dataset.do;
     await change(jobs.dataset.project, target.dataset, say);
+    if (wanted === "again") listen();
     await fetchAnew();
   } catch (error) { say(error.message); target.disabled = false; target.focus(); }
 });

@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import select
 
-from backend.attribution import Explained, Explanation, explain, explained_classifier
+from backend.attribution import Explained, Explanation, explain, explained_head
 from backend.attribution.explained import Baseline
 from backend.attribution.gradients import STEPS
 from backend.attribution.picture import Neighbour, picture_png
 from backend.decoding import RgbImage
 from backend.errors import BackendError, ImageError, NotFoundError
-from backend.learning.export.classifier import build_classifier
 from backend.learning.projection import unit_rows
 from backend.progress import Progress, silent
 from backend.service.context.backbones import backbone_files
@@ -139,15 +138,13 @@ class Attributions:
                 )
                 control = self._pool(project).controls[0].space.control
             files = backbone_files(self._runtime.settings, portable.version.backbone)
-            network = files.in_keras()
-            explained = explained_classifier(
-                build_classifier(network, portable.heads[0]),
+            explained = explained_head(
+                files.in_keras(),
+                portable.heads[0],
                 portable.version.version,
                 [item.value for item in control.labels],
-                size=network.input_size,
                 fit=files.spec.fit,
                 crop=files.spec.crop,
-                backbone=portable.version.backbone,
             )
             self._last = key, portable, explained
         return self._last[1], self._last[2]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from backend.errors import JobCancelledError
 from backend.learning.calibration import reliability
 from backend.learning.distillation import distil
 from backend.learning.head import Head
@@ -63,3 +64,36 @@ def test_it_is_kept_and_read_like_any_head(pool: tuple[Floats, Floats, NDArray[n
 def test_lengths_must_fit() -> None:
     with pytest.raises(ValueError, match="3 embeddings and 2 beliefs"):
         distil(np.zeros((3, 2)), np.zeros((2, 2), np.float32))
+
+
+def test_few_photos_in_many_dimensions_are_learnt_as_well(pool: tuple[Floats, Floats, NDArray[np.int64]]) -> None:
+    """Dimensions that are 0 for every photo change nothing: they only let the kernel be looked for where photos lie."""
+    embeddings, beliefs, _ = pool
+    few = slice(0, 60)
+    wide = np.pad(embeddings[few], ((0, 0), (0, 200)))
+    plain, short = distil(embeddings[few], beliefs[few]), distil(wide, beliefs[few])
+    assert short.layers.kernel.shape == (264, 5)
+    assert np.abs(short.layers.kernel[64:]).max() < 1e-3
+    assert short.report["agreement"] >= plain.report["agreement"] - 0.02
+
+    def lost(probabilities: Floats) -> float:
+        return float(-(beliefs[few] * np.log(probabilities + 1e-9)).sum(axis=1).mean())
+
+    assert lost(short.predict(wide)) == pytest.approx(lost(plain.predict(embeddings[few])), abs=0.02)
+
+
+def test_it_tells_how_far_it_is_and_stops_where_it_is_told_to(pool: tuple[Floats, Floats, NDArray[np.int64]]) -> None:
+    embeddings, beliefs, _ = pool
+    shares: list[float] = []
+    distil(embeddings, beliefs, progress=lambda share, said: shares.append(share))
+    assert len(shares) > 4
+    assert shares == sorted(shares)
+    assert shares[0] == 0
+    assert shares[-1] < 1
+
+    def unwanted(share: float, said: str) -> None:
+        if share > 0:
+            raise JobCancelledError("1")
+
+    with pytest.raises(JobCancelledError):
+        distil(embeddings, beliefs, progress=unwanted)
