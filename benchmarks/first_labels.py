@@ -25,7 +25,7 @@ from backend.backbones import open_settings_backbone
 from backend.features import Backbone
 from backend.labels import LabelSpace, WordNet, ensure_wordnet, parse_label_config
 from backend.settings import load_settings
-from backend.simulation.engine import CurvePoint, Setting, play
+from backend.simulation.engine import Setting, play
 from backend.simulation.photos import (
     NOT_RELEVANT,
     Hierarchy,
@@ -36,6 +36,7 @@ from backend.simulation.photos import (
     readable,
     with_zero_shot,
 )
+from backend.simulation.points import CurvePoint
 from backend.storage.database import Database
 from backend.storage.feature_store import FeatureStore
 
@@ -196,6 +197,7 @@ def main(arguments: list[str] | None = None) -> int:
     console = terminal if terminal.is_terminal else Console(width=160)
     embedded = embed(options.image_dir, options.strangers, console)
     table = Table("project", "subsets", *(str(mark) for mark in SHOWN), "lost early", title="right on the unlabelled")
+    shown = Table("project", "subsets", *(str(mark) for mark in SHOWN), title="shown, and its calibration error")
     known = Table("project", "subsets", f"strangers known at {KNOWN_AT}", "false alarms")
     for variant in VARIANTS:
         if variant.strangers and embedded.strangers is None:
@@ -209,10 +211,13 @@ def main(arguments: list[str] | None = None) -> int:
                 continue
             right = mean_curve(part, "unlabelled_accuracy")
             table.add_row(str(variant), name, *(f"{right[mark]:.3f}" for mark in SHOWN), f"{early_loss(right):.3f}")
+            sure, error = mean_curve(part, "unlabelled_shown"), mean_curve(part, "calibration_error")
+            shown.add_row(str(variant), name, *(f"{sure[mark]:.2f}, {error[mark]:.2f}" for mark in SHOWN))
             if variant.strangers:
                 found, alarms = mean_curve(part, "distractors_known"), mean_curve(part, "false_alarms")
                 known.add_row(str(variant), name, f"{found[KNOWN_AT]:.2f}", f"{alarms[KNOWN_AT]:.3f}")
     console.print(table)
+    console.print(shown)
     if known.row_count:
         console.print(known)
     return 0

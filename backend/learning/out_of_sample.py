@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.learning.confidence import as_sure_as_the_photo
 from backend.learning.linear import LinearModel
 from backend.learning.mixture import Mixture, mixture_weight
 from backend.learning.probabilities import geometric_mean, linear_weight, normalise_rows
@@ -38,7 +39,13 @@ def extend_from(arrays: Mapping[str, NDArray[Any]], embeddings: NDArray[np.float
         return beliefs
     mixture = Mixture(arrays["mixture_weights"], arrays["mixture_bias"])
     mixed = mixture.beliefs(space, nearby, around(neighbours, similarities, arrays["mixture_beliefs"]))
-    return geometric_mean(beliefs, mixed, weight=mixture_weight(prior, annotations))
+    return with_mixture(beliefs, mixed, prior, annotations)
+
+
+def with_mixture(beliefs: FloatArray, mixed: FloatArray, prior: FloatArray, annotations: int) -> FloatArray:
+    """Beliefs [m, L] averaged with the mixture's `mixed` [m, L], and shown as sure as `prior` [m, L] lets them be."""
+    averaged = geometric_mean(beliefs, mixed, weight=mixture_weight(prior, annotations))
+    return as_sure_as_the_photo(averaged, prior, annotations)
 
 
 def from_neighbours(

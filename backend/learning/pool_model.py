@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.learning.confidence import as_sure_as_the_photo
 from backend.learning.evidence import mix_with_prior
 from backend.learning.graph_options import GraphOptions
 from backend.learning.linear import LinearModel, fit_ridge
 from backend.learning.mixture import Mixture, fit_mixture, is_worthwhile, mixture_weight
-from backend.learning.out_of_sample import around, from_neighbours, linear_arrays, mixture_arrays
+from backend.learning.out_of_sample import around, from_neighbours, linear_arrays, mixture_arrays, with_mixture
 from backend.learning.pool_graph import PoolGraph
 from backend.learning.probabilities import geometric_mean, hard_labels, linear_weight, normalise_rows
 from backend.learning.projection import Projection
@@ -182,7 +183,8 @@ class PoolModel(PoolGraph):
             return beliefs
         self._mixture = fit_mixture(self.space, self.links, self._spread_labels, self._annotated)
         weight = mixture_weight(self.prior, annotations)
-        return self._with_relevance(geometric_mean(beliefs, self._mixture[1], weight=weight))
+        mixed = self._with_relevance(geometric_mean(beliefs, self._mixture[1], weight=weight))
+        return as_sure_as_the_photo(mixed, self.prior, annotations)
 
     def _learnt_relevance(self, rows: NDArray[np.intp], targets: FloatArray) -> FloatArray | None:
         if self.hints is None or self.n == 0:
@@ -219,7 +221,7 @@ class PoolModel(PoolGraph):
             return beliefs
         mixture, of_pool = self._mixture
         mixed = mixture.beliefs(space, nearby, around(neighbours, similarities, of_pool))
-        return geometric_mean(beliefs, mixed, weight=mixture_weight(prior, self._annotated.size))
+        return with_mixture(beliefs, mixed, prior, self._annotated.size)
 
     def export_extension(self) -> dict[str, NDArray[Any]]:
         """All that `extend_from` needs without the pool: up to `EXTENSION_ROWS` of its images, annotated ones first."""

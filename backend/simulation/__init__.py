@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from backend.simulation.engine import CHECKPOINTS, RANDOM_HEAD, CurvePoint, Run
+from backend.simulation.engine import CHECKPOINTS, RANDOM_HEAD, Run
+from backend.simulation.points import CurvePoint
 from backend.simulation.report import Summary, summarise, table_rows
 from backend.simulation.run import Simulation, play_all, run
 

@@ -14,6 +14,7 @@ from backend.learning.pool_model import PoolModel
 from backend.learning.relevance import RelevanceHints
 from backend.priority import STRATEGIES, OrderOptions, PoolView, Strategy, evaluation_mask, order_pool
 from backend.simulation.photos import DISTRACTOR, NOT_RELEVANT, Hierarchy, Photos
+from backend.simulation.points import CurvePoint, measured, suggestions
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.intp]
@@ -26,29 +27,6 @@ CHECKPOINTS = (100, 300, 600, 1000)
 
 FIRST_LABELS = (0, 1, 2, 3, 5)
 """Marks before the tens: what the first labels do to the suggestions."""
-
-
-@dataclass(frozen=True)
-class CurvePoint:
-    """How good the predictions are after so many labels; shares in [0, 1].
-
-    Attributes:
-        accuracy: on the test photos.
-        macro_f1: on the test photos.
-        unlabelled_accuracy: on the photos of the pool that nobody labelled yet, what a team sees as suggestions; None:
-            none is left, or the learner says nothing of the pool.
-        distractors_known: share of the distractors among those that are called `Not relevant`; None: there are none.
-        false_alarms: share of the others that are called so; None where the pool has no distractors.
-    """
-
-    strategy: str
-    seed: int
-    labels: int
-    accuracy: float
-    macro_f1: float
-    unlabelled_accuracy: float | None = None
-    distractors_known: float | None = None
-    false_alarms: float | None = None
 
 
 @dataclass
@@ -152,8 +130,9 @@ def play(
         spreading = time.perf_counter() - begun
         if len(asked) in marks:
             predicted = model.extend_projected(test_features, test_prior).argmax(axis=1)
-            on_pool = suggestions(probabilities.argmax(axis=1), answers.argmax(axis=1), ~labelled, setting)
-            run.points.append(measured(run, len(asked), predicted, setting.test.labels, **on_pool))
+            on_pool = suggestions(probabilities, answers.argmax(axis=1), ~labelled, setting.n_classes)
+            point = measured(strategy, seed, len(asked), predicted, setting.test.labels, **on_pool)
+            run.points.append(point)
         if len(asked) >= marks[-1]:
             break
         begun = time.perf_counter() - spreading
@@ -231,7 +210,7 @@ def play_random_head(setting: Setting, seed: int, progress: Callable[[float], No
                 warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
                 head = LogisticRegression(C=20.0, tol=1e-3, max_iter=200).fit(features[rows], answers[rows])
             predicted = head.predict(test)
-        run.points.append(measured(run, mark, predicted, setting.test.labels))
+        run.points.append(measured(RANDOM_HEAD, seed, mark, predicted, setting.test.labels))
         progress(mark / marks[-1])
     is_distractor = setting.pool.labels[asked] == DISTRACTOR
     run.distractors_asked = {mark: int(is_distractor[:mark].sum()) for mark in marks}
@@ -258,30 +237,3 @@ def relevance_hints(setting: Setting) -> RelevanceHints:
     """What is known of the pool's relevance without annotations: by `Not relevant`, by roots, by the backbone."""
     irrelevant = np.arange(setting.n_labels) >= setting.n_classes
     return RelevanceHints(irrelevant, setting.pool.relevance, setting.pool.unknown)
-
-
-def suggestions(
-    predicted: IntArray, answers: IntArray, unlabelled: NDArray[np.bool_], setting: Setting
-) -> dict[str, float | None]:
-    """How good suggestions [n] are against answers [n] where nobody answered: the figures of a `CurvePoint`."""
-    stranger = answers >= setting.n_classes
-    alarm = predicted >= setting.n_classes
-
-    def share(values: NDArray[np.bool_], rows: NDArray[np.bool_]) -> float | None:
-        return float(values[rows].mean()) if rows.any() else None
-
-    mixed = bool(stranger.any())
-    return {
-        "unlabelled_accuracy": share(predicted == answers, unlabelled),
-        "distractors_known": share(alarm, unlabelled & stranger),
-        "false_alarms": share(alarm, unlabelled & ~stranger) if mixed else None,
-    }
-
-
-def measured(run: Run, labels: int, predicted: IntArray, truth: IntArray, **on_pool: float | None) -> CurvePoint:
-    """A point of the curve; `on_pool`: the figures of `suggestions`."""
-    from sklearn.metrics import f1_score
-
-    accuracy = float((predicted == truth).mean())
-    macro = float(f1_score(truth, predicted, average="macro", labels=np.unique(truth), zero_division=0.0))
-    return CurvePoint(run.strategy, run.seed, labels, accuracy, macro, **on_pool)

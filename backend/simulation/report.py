@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.simulation.engine import CHECKPOINTS, CurvePoint, Run
+from backend.simulation.engine import CHECKPOINTS, Run
+from backend.simulation.points import CurvePoint
 
 TARGETS = (0.80, 0.85, 0.88, 0.90, 0.92)
 

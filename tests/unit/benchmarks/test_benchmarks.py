@@ -16,8 +16,9 @@ from backend.learning.knn_graph import NeighbourIndex
 from backend.learning.projection import unit_rows
 from backend.priority.pool_view import PoolView
 from backend.priority.strategies import STRATEGIES
-from backend.simulation.engine import CurvePoint, Run, Setting, play
+from backend.simulation.engine import Run, Setting, play
 from backend.simulation.photos import Photos, split_by_class
+from backend.simulation.points import CurvePoint
 from benchmarks import scaling
 from benchmarks.photos import from_folder, from_npz
 from benchmarks.scikit_activeml import ADAPTERS

@@ -9,8 +9,9 @@ import pytest
 
 from backend.features import Backbone, open_backbone
 from backend.labels import WordNet, ensure_wordnet
-from backend.simulation.engine import CurvePoint, play
+from backend.simulation.engine import play
 from backend.simulation.photos import DISTRACTOR, Photos
+from backend.simulation.points import CurvePoint
 from benchmarks.first_labels import Embedded, Variant, early_loss, groups_of, mean_curve, project
 
 pytestmark = pytest.mark.unit
