@@ -18,8 +18,8 @@ PRIOR_SAY = 0.8
 PRIOR_ODDS = 5.0
 """Times by which the prior's odds are too small: it spreads over all labels what ImageNet leaves unexplained."""
 
-FADING = 2.0
-"""How fast the prior loses its say: half of it is left after L / 2 annotations of L labels."""
+FADING = 4.0
+"""How fast the prior loses its say: half of it is left after L / 4 annotations of L labels."""
 
 _MOST = np.float32(0.997)  # no opinion is surer than that, or less sure than its opposite: odds stay finite
 _CRUMB = np.float32(1e-6)  # what a label without any belief gets of the rest, so that there is something to scale
@@ -29,7 +29,7 @@ def as_sure_as_the_photo(beliefs: FloatArray, prior: FloatArray, annotations: in
     """Beliefs float32 [n, L] of L > 1 labels with the largest of each row made as sure as photo and crowd together say.
 
     Formula: odds = o^(1 - s) (5 q)^s, o the odds of the named label by the beliefs, q those by its prior, s = 0.8 L /
-        (L + 2 m) after m annotations. The other labels share the rest as before. Chosen on the even half of sports50
+        (L + 4 m) after m annotations. The other labels share the rest as before. Chosen on the even half of sports50
         (docs/measurements.md). No ranking of labels within a photo changes.
 
     Args:

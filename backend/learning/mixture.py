@@ -2,7 +2,8 @@
 
 One Gaussian of equal spread for each label, the graph as a Laplacian term, what is known of each photo as a prior:
 after Zanella et al., "Boosting vision-language models with transduction" (TransCLIP, NeurIPS 2024). A label that the
-prior sees in the right crowd now and then gets the whole crowd, and two labels that share a crowd are told apart.
+prior sees in the right crowd now and then gets the whole crowd, and two labels that share a crowd are told apart. What
+does not belong has no crowd: it is a background, equally likely everywhere.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ FEW = 10.0
 MAX_PRODUCTS = 3e9
 """Photos x labels x axes beyond which it is left out: a round would take more than about a second."""
 
+BACKGROUND_LEVEL = 0.75
+"""Share of the photos whose best label is less likely, by its Gaussian, than a label without a crowd of its own: what does
+not belong may lie anywhere, and most of it where no label has its crowd."""
+
 _FLOOR = np.float32(1e-2)  # of what is known: no label is ruled out
 
 
@@ -42,10 +47,14 @@ class Mixture:
     Attributes:
         weights: float32 [k, L].
         bias: float32 [L].
+        background: bool [L], labels for what does not belong, such as `Not relevant`. They have no Gaussian: what does
+            not belong lies in no crowd of its own, but in those of others. Equally likely everywhere, by their bias,
+            and neighbours do not pass them on.
     """
 
     weights: FloatArray
     bias: FloatArray
+    background: NDArray[np.bool_]
 
     def beliefs(self, space: FloatArray, known: FloatArray, around: FloatArray) -> FloatArray:
         """Probabilities float32 [m, L] of photos, rows sum to 1.
@@ -53,16 +62,35 @@ class Mixture:
         Args:
             space: float32 [m, k], unit rows.
             known: float32 [m, L], what is believed without the mixture.
-            around: float32 [m, L], the neighbours' beliefs, summed by their cosines.
+            around: float32 [m, L], the neighbours' beliefs, summed by their cosines; overwritten.
         """
-        return self._weighed(space, np.log(known + _FLOOR), around)
+        return self._beliefs(self.likelihoods(space), np.log(known + _FLOOR), around)
 
-    def _weighed(self, space: FloatArray, logarithms: FloatArray, around: FloatArray) -> FloatArray:
+    def likelihoods(self, space: FloatArray) -> FloatArray:
+        """Logarithms float32 [m, L] at places [m, k], up to a summand for each photo."""
         scores: FloatArray = space @ self.weights
         scores += self.bias
-        scores += logarithms
-        scores += around
-        return softmax_in_place(scores)
+        return scores
+
+    def _beliefs(self, likelihoods: FloatArray, logarithms: FloatArray, around: FloatArray) -> FloatArray:
+        around[:, self.background] = 0.0
+        likelihoods += logarithms
+        likelihoods += around
+        return softmax_in_place(likelihoods)
+
+    def with_level(self, space: FloatArray, logarithms: FloatArray, around: FloatArray) -> tuple[Mixture, FloatArray]:
+        """The mixture with the background's level set by the pool, and its `beliefs`, by `logarithms` of what is known."""
+        likelihoods, mixture = self.likelihoods(space), self
+        if self.background.any() and not self.background.all():
+            best = likelihoods[:, ~self.background].max(axis=1)
+            level = np.float32(np.quantile(best, BACKGROUND_LEVEL))
+            likelihoods[:, self.background] = level
+            mixture = Mixture(
+                np.where(self.background, np.float32(0.0), self.weights),
+                np.where(self.background, level, self.bias),
+                self.background,
+            )
+        return mixture, mixture._beliefs(likelihoods, logarithms, around)
 
 
 def mixture_weight(prior: FloatArray, annotations: int) -> FloatArray:
@@ -88,7 +116,11 @@ def is_worthwhile(prior: FloatArray, axes: int, annotations: int) -> bool:
 
 
 def fit_mixture(
-    space: FloatArray, links: sparse.csr_matrix, known: FloatArray, rows: NDArray[np.integer]
+    space: FloatArray,
+    links: sparse.csr_matrix,
+    known: FloatArray,
+    rows: NDArray[np.integer],
+    background: NDArray[np.bool_] | None = None,
 ) -> tuple[Mixture, FloatArray]:
     """The mixture and its beliefs float32 [n, L], rows sum to 1; those of annotated `rows` stay what is known.
 
@@ -97,21 +129,23 @@ def fit_mixture(
         links: csr float32 [n, n], symmetric cosines on the graph's edges.
         known: float32 [n, L], what is believed so far, the annotations included; rows sum to 1.
         rows: int [m], annotated photos.
+        background: bool [L], labels for what does not belong; None: there are none.
     """
+    if background is None:
+        background = np.zeros(known.shape[1], dtype=bool)
     own = known[rows]
     logarithms = np.log(known + _FLOOR)
     beliefs = known
     trust: FloatArray = np.ones((known.shape[0], 1), dtype=np.float32)
     trust[rows] = ANNOTATION_TRUST
     for _ in range(ROUNDS):
-        mixture = _means(space, beliefs * trust)
         around: FloatArray = np.asarray(links @ beliefs, dtype=np.float32)
-        beliefs = mixture._weighed(space, logarithms, around)
+        mixture, beliefs = _means(space, beliefs * trust, background).with_level(space, logarithms, around)
         beliefs[rows] = own
     return mixture, beliefs
 
 
-def _means(space: FloatArray, weighted: FloatArray) -> Mixture:
+def _means(space: FloatArray, weighted: FloatArray, background: NDArray[np.bool_]) -> Mixture:
     """The Gaussians by the weights [n, L] of the photos in each; their spread is the same in all directions."""
     mass = weighted.sum(axis=0) + np.float32(1e-3)
     means: FloatArray = (weighted.T @ space) / mass[:, None]
@@ -119,4 +153,4 @@ def _means(space: FloatArray, weighted: FloatArray) -> Mixture:
     # Rows have length 1, so that what the means leave of it is the spread over all axes.
     spread = max(1.0 - float((mass * lengths).sum() / mass.sum()), 1e-3)
     scale = np.float32(LIKELIHOOD * space.shape[1] / spread)
-    return Mixture((scale * means).T, -0.5 * scale * lengths)
+    return Mixture((scale * means).T, -0.5 * scale * lengths, background)

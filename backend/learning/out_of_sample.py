@@ -37,7 +37,9 @@ def extend_from(arrays: Mapping[str, NDArray[Any]], embeddings: NDArray[np.float
         beliefs = geometric_mean(nearby, linear.probabilities(features), weight=linear_weight(annotations))
     if "mixture_weights" not in arrays:
         return beliefs
-    mixture = Mixture(arrays["mixture_weights"], arrays["mixture_bias"])
+    bias = arrays["mixture_bias"]
+    # What an earlier version wrote has no background.
+    mixture = Mixture(arrays["mixture_weights"], bias, arrays.get("mixture_background", np.zeros(bias.shape, bool)))
     mixed = mixture.beliefs(space, nearby, around(neighbours, similarities, arrays["mixture_beliefs"]))
     return with_mixture(beliefs, mixed, prior, annotations)
 
@@ -87,5 +89,6 @@ def mixture_arrays(mixture: Mixture, beliefs: FloatArray) -> dict[str, NDArray[A
     return {
         "mixture_weights": mixture.weights,
         "mixture_bias": mixture.bias,
+        "mixture_background": mixture.background,
         "mixture_beliefs": beliefs.astype(np.float16),
     }

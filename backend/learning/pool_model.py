@@ -181,7 +181,8 @@ class PoolModel(PoolGraph):
         self._mixture = None
         if self._spread_labels is None or not is_worthwhile(self.prior, self.space.shape[1], annotations):
             return beliefs
-        self._mixture = fit_mixture(self.space, self.links, self._spread_labels, self._annotated)
+        background = None if self.hints is None else self.hints.irrelevant
+        self._mixture = fit_mixture(self.space, self.links, self._spread_labels, self._annotated, background)
         weight = mixture_weight(self.prior, annotations)
         mixed = self._with_relevance(geometric_mean(beliefs, self._mixture[1], weight=weight))
         return as_sure_as_the_photo(mixed, self.prior, annotations)

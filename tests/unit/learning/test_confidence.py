@@ -18,7 +18,7 @@ def random_rows(n: int, labels: int, sharpness: float, seed: int) -> np.ndarray:
     return rows
 
 
-@pytest.mark.parametrize(("annotations", "say"), [(0, 0.8), (2, 0.4)])
+@pytest.mark.parametrize(("annotations", "say"), [(0, 0.8), (1, 0.4)])
 def test_odds_of_the_named_label_are_those_of_crowd_and_photo(annotations: int, say: float) -> None:
     beliefs = np.array([[0.8, 0.15, 0.04, 0.01]], dtype=np.float32)
     prior = np.array([[0.5, 0.3, 0.1, 0.1]], dtype=np.float32)

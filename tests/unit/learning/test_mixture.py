@@ -9,11 +9,14 @@ from scipy.stats import multivariate_normal
 from backend.learning import mixture
 from backend.learning.out_of_sample import extend_from
 from backend.learning.pool_model import PoolModel
+from backend.learning.relevance import RelevanceHints
 from tests.unit.learning.pools import clusters
 
 pytestmark = pytest.mark.unit
 
 EYE = np.eye(5, dtype=np.float32)
+NEW, NEW_TRUTH, _ = clusters(n=60, seed=5)
+NEW_PRIOR = 0.5 * EYE[NEW_TRUTH] + np.float32(0.1)
 
 
 def vague_prior(truth: np.ndarray, right: float, seed: int = 0) -> np.ndarray:
@@ -28,7 +31,7 @@ def test_scores_are_gaussian_likelihoods_to_a_power() -> None:
     space = rng.normal(size=(60, 6)).astype(np.float32)
     space /= np.linalg.norm(space, axis=1, keepdims=True)
     weighted = rng.random((60, 3)).astype(np.float32)
-    found = mixture._means(space, weighted)
+    found = mixture._means(space, weighted, np.zeros(3, dtype=bool))
     means = (weighted.T @ space) / weighted.sum(axis=0)[:, None]
     inside = sum(float(weighted[:, label] @ ((space - means[label]) ** 2).sum(axis=1)) for label in range(3)) / float(
         weighted.sum()
@@ -128,3 +131,41 @@ def test_without_one_beliefs_are_held_once_and_nobody_can_write_into_those_of_th
         beliefs[0] = 0.0
     again = model.propagate(rows, EYE[truth[rows]])
     np.testing.assert_array_equal(again, beliefs)
+
+
+def scattered_strangers() -> tuple[PoolModel, np.ndarray]:
+    """Four crowds with a vague prior, and photos that do not belong scattered over all of them; the fifth label is theirs."""
+    embeddings, truth, _ = clusters(n=400)
+    rng = np.random.default_rng(1)
+    strange = truth == 4
+    embeddings = embeddings.copy()
+    embeddings[strange] = embeddings[rng.choice(np.flatnonzero(~strange), strange.sum())]
+    embeddings[strange] += rng.normal(scale=1.5, size=(int(strange.sum()), embeddings.shape[1])).astype(np.float16)
+    hints = RelevanceHints(np.arange(5) == 4)
+    return PoolModel(embeddings, vague_prior(truth, 0.5), hints=hints), truth
+
+
+@pytest.mark.parametrize("annotations", [0, 4])
+def test_what_does_not_belong_is_a_background_with_the_pool_and_without(annotations: int) -> None:
+    model, truth = scattered_strangers()
+    rows = np.arange(annotations)
+    model.propagate(rows, EYE[truth[rows]])
+    arrays = model.export_extension()
+    assert arrays["mixture_background"].tolist() == [False] * 4 + [True]
+    assert not arrays["mixture_weights"][:, 4].any()
+    assert arrays["mixture_weights"][:, :4].all()
+    # By its likelihood alone it is ahead of the Gaussians where no label has its crowd.
+    scores = model.space @ arrays["mixture_weights"] + arrays["mixture_bias"]
+    assert (scores.argmax(axis=1) == 4).mean() == pytest.approx(mixture.BACKGROUND_LEVEL, abs=0.01)
+    assert extend_from(arrays, NEW, NEW_PRIOR) == pytest.approx(model.extend(NEW, NEW_PRIOR), abs=0.02)
+
+
+def test_a_label_with_background_gets_no_crowd() -> None:
+    model, truth = scattered_strangers()
+    nobody = np.zeros(0, dtype=np.intp)
+    beliefs = model.propagate(nobody, np.zeros((0, 5), dtype=np.float32))
+    belong = truth != 4
+    assert (beliefs.argmax(axis=1) == truth)[belong].mean() > 0.9
+    arrays = model.export_extension()
+    del arrays["mixture_background"]  # as an earlier version wrote it
+    assert extend_from(arrays, NEW, NEW_PRIOR).sum(axis=1) == pytest.approx(1.0, abs=1e-5)
