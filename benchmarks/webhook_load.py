@@ -1,9 +1,10 @@
-"""Many annotations at once: `python -m benchmarks.webhook_load [--events 5000] [--seconds 15] [--clients 32]`.
+"""Many annotations at once: `python -m benchmarks.webhook_load [--events 5000] [--seconds 15] [--clients 32] [--postgresql]`.
 
 Starts the real server on a database of embedded tasks (made-up embeddings), without Label Studio, and sends events at an
 even rate whether the server keeps up or not. An answer's time counts from the moment when its event was due, so that a
-server that is behind is seen to be. Printed: answers by status, their times, how long /health took meanwhile, the same
-for a Flask application that answers a constant, and whether every annotation is stored; the command fails if one is not.
+server that is behind is seen to be. Printed: answers by status, their times, how long /health took meanwhile, the processor
+time of the process that answers (which other programs on the machine hardly change), the same for a Flask application that
+answers a constant, and whether every annotation is stored; the command fails if one is not.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
+import psutil
 from sqlalchemy import func, select
 
 from backend.demo.backend_process import BackendProcess
@@ -31,6 +34,8 @@ from backend.storage.database import Database
 from backend.storage.schema import Annotation
 from benchmarks.latency import PROJECT, annotation_event, fill, label_config, label_names, queue
 from benchmarks.servers import constant_server, health_times, idle, wait
+from benchmarks.team_servers import process_with, processor_seconds
+from tests.database_servers import postgresql_programs, postgresql_server
 
 LABELS = 20
 
@@ -43,6 +48,7 @@ class Load:
     statuses: Counter[int] = field(default_factory=Counter)
     health: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    processor: float = 0.0  # of the process that answers, with those that it runs
 
 
 @dataclass
@@ -54,8 +60,8 @@ class Loads:
     constant: Load
 
 
-def send(url: str, bodies: list[bytes], seconds: float, clients: int) -> Load:
-    """Send the events at an even rate over `seconds`, from as many connections as there are clients."""
+def send(url: str, bodies: list[bytes], seconds: float, clients: int, server: psutil.Process) -> Load:
+    """Send the events at an even rate over `seconds`, from as many connections as there are clients, to a server's process."""
     address = urlsplit(url).netloc
     found, turn, lock = Load(), itertools.count(), threading.Lock()
     start = time.perf_counter() + 0.5
@@ -78,12 +84,14 @@ def send(url: str, bodies: list[bytes], seconds: float, clients: int) -> Load:
                 found.statuses[status] += 1
 
     threads = [threading.Thread(target=client) for _ in range(clients)]
+    before = processor_seconds(server)
     with health_times(url) as found.health:
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
     found.seconds = time.perf_counter() - start
+    found.processor = processor_seconds(server) - before
     return found
 
 
@@ -116,12 +124,13 @@ def measure(folder: Path, settings: Settings, *, threads: int, events: int, seco
     with BackendProcess(folder, serving) as backend:
         wait(lambda: bool(queue(backend.url)["version"]), 600)
         wait(lambda: idle(backend.url, PROJECT), 600)
-        found = send(backend.url, bodies, seconds, clients)
+        web = next(child for child in process_with("serve").children() if "web" in child.cmdline())
+        found = send(backend.url, bodies, seconds, clients, web)
         end = time.monotonic() + 60  # an event that a file took is taken in within seconds
         while (count := stored(settings)) < events and time.monotonic() < end:
             time.sleep(0.5)
     with constant_server() as plain:
-        constant = send(plain, bodies, seconds, clients)
+        constant = send(plain, bodies, seconds, clients, process_with(urlsplit(plain).netloc.rsplit(":")[-1]))
     return Loads(found, count, constant)
 
 
@@ -131,15 +140,27 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--threads", type=int, default=0, help="WEB_THREADS; 0: as it is by default")
-    parser.add_argument("--database-url", default="", help="SQLAlchemy URL of an empty PostgreSQL database")
+    database = parser.add_mutually_exclusive_group()
+    database.add_argument("--database-url", default="", help="SQLAlchemy URL of an empty PostgreSQL database")
+    database.add_argument(
+        "--postgresql",
+        type=Path,
+        nargs="?",
+        const=postgresql_programs(),
+        help="on a PostgreSQL that is started for it; the folder of its programs, unless they are where Debian has them",
+    )
     parser.add_argument("--models-dir", type=Path, default=Path(".state/models"))
     parser.add_argument("--wordnet-dir", type=Path, default=Path(".state/wordnet"))
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        url = options.database_url
+        if options.postgresql:
+            address = stack.enter_context(postgresql_server(options.postgresql, durable=True)).url
+            url = address.replace("postgresql://", "postgresql+psycopg://")
         settings = Settings(
             _env_file=None,
             state_dir=Path(folder) / "state",
-            database_url=options.database_url,
+            database_url=url,
             weights_dir=options.models_dir.resolve(),
             wordnet_dir=options.wordnet_dir.resolve(),
         )
@@ -155,7 +176,11 @@ def main(arguments: list[str] | None = None) -> int:
         for what, times in (("webhook, from when it was due", load.answers), ("/health meanwhile", load.health)):
             p50, p99 = (1000 * float(np.percentile(times, part)) for part in (50, 99))
             print(f"{name:16} {what:30} median {p50:8.1f} ms   p99 {p99:8.1f} ms   worst {1000 * max(times):8.1f} ms")
-        print(f"{name:16} {len(load.answers):,} events in {load.seconds:.1f} s; answers: {dict(load.statuses)}")
+        each = 1000 * load.processor / len(load.answers)
+        print(
+            f"{name:16} {len(load.answers):,} events in {load.seconds:.1f} s, {each:.2f} ms of its processor time each;"
+            f" answers: {dict(load.statuses)}"
+        )
     print(f"{found.stored:,} of {options.events:,} annotations stored")
     return 0 if found.stored == options.events else 1
 

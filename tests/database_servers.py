@@ -69,8 +69,12 @@ class Server:
 
 
 @contextmanager
-def postgresql_server(programs: Path) -> Iterator[Server]:
-    """A server that forgets all at its end; its address is that of its first database, postgresql://…"""
+def postgresql_server(programs: Path, *, durable: bool = False) -> Iterator[Server]:
+    """A server that forgets all at its end; its address is that of its first database, postgresql://…
+
+    Args:
+        durable: each commit waits for the disk, as where it matters.
+    """
     user = UNPRIVILEGED if os.geteuid() == 0 else None
     with tempfile.TemporaryDirectory(prefix="postgresql-") as folder:  # below a path that `nobody` may enter
         data, port = Path(folder) / "data", free_port()
@@ -78,7 +82,8 @@ def postgresql_server(programs: Path) -> Iterator[Server]:
             shutil.chown(folder, user)
         initdb = [programs / "initdb", "-D", data, "-U", "tests", "-A", "trust", "-E", "UTF8", "--no-sync"]
         subprocess.run(initdb, check=True, capture_output=True, user=user, cwd=folder)
-        options = [f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off"]
+        options = [f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories="]
+        options.append(f"fsync={'on' if durable else 'off'}")
         command = [programs / "postgres", "-D", data, *(word for option in options for word in ("-c", option))]
         url = f"postgresql://tests@127.0.0.1:{port}/postgres"
         server = Server(url, command, folder, user, signal.SIGINT)

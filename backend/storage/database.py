@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event, make_url
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+PING_AFTER = 1.0  # seconds without use
+RETURNED = "returned"  # in a connection's notes: when it was used last
 
 # Held to the end of the transaction; the number is only a name that nothing else takes.
 _LOCK_SQLITE = "BEGIN IMMEDIATE"
@@ -42,11 +47,12 @@ class Database:
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         connect_args: dict[str, Any] = {"timeout": patience, "check_same_thread": False} if self.is_sqlite else {}
-        self.engine: Engine = create_engine(
-            self.url, connect_args=connect_args, pool_pre_ping=not self.is_sqlite, pool_size=threads, pool_use_lifo=True
-        )
+        self.engine: Engine = create_engine(self.url, connect_args=connect_args, pool_size=threads, pool_use_lifo=True)
         if self.is_sqlite:
             event.listen(self.engine, "connect", partial(_tune_sqlite, durable))
+        else:
+            event.listen(self.engine, "checkin", _note_return)
+            event.listen(self.engine, "checkout", partial(_ping_after_a_pause, self.engine))
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     @property
@@ -94,6 +100,25 @@ class Database:
     def close(self) -> None:
         """Give back all connections."""
         self.engine.dispose()
+
+
+def _note_return(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info[RETURNED] = time.monotonic()
+
+
+def _ping_after_a_pause(engine: Engine, connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """See whether a server is still there before a connection is used again; not of one that was used a moment ago.
+
+    A ping is a question more in each transaction, and while many transactions wait for their turn it is a quarter of what
+    they wait for.
+    """
+    returned = record.info.get(RETURNED)
+    if returned is None or time.monotonic() - returned < PING_AFTER:
+        return
+    try:
+        engine.dialect.do_ping(connection)
+    except engine.dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError from error
 
 
 def _tune_sqlite(durable: bool, connection: Any, _record: ConnectionPoolEntry) -> None:
