@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib
 import logging
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from backend.settings import Settings
+
+if TYPE_CHECKING:
+    from backend.service.context.context import Runtime
 
 log = logging.getLogger(__name__)
 
@@ -26,16 +29,22 @@ PATIENCE_SECONDS = 5.0  # a locked database must not hold all threads; events go
 def build_app(settings: Settings) -> Flask:
     """The application with a runtime of its own; the backbone is opened in the background."""
     from backend.api.app import create_app
+
+    runtime = open_runtime(settings)
+    threading.Thread(target=_open_backbone, args=(runtime,), name="open-backbone", daemon=True).start()
+    return create_app(runtime, runtime.jobs)
+
+
+def open_runtime(settings: Settings) -> Runtime:
+    """What the web process works with. Events are on the disk before they are answered: a group waits for it once."""
     from backend.jobs.queue import JobQueue
     from backend.service.context.context import Runtime
     from backend.storage.database import Database
 
     url, threads = settings.resolved_database_url, settings.web_threads
     database = Database(url, patience=PATIENCE_SECONDS, threads=threads)
-    queue = JobQueue(settings, database)
-    runtime = Runtime(settings, database, queue, low_latency=True)
-    threading.Thread(target=_open_backbone, args=(runtime,), name="open-backbone", daemon=True).start()
-    return create_app(runtime, queue)
+    durable = Database(url, patience=PATIENCE_SECONDS, durable=True) if database.is_sqlite else None
+    return Runtime(settings, database, JobQueue(settings, database), low_latency=True, durable=durable)
 
 
 def _open_backbone(runtime: Any) -> None:

@@ -22,11 +22,24 @@ from backend.sync.client import LabelStudioClient
 
 
 class Runtime:
-    """The resources of one process. Opening is lazy and happens once, whichever thread asks first."""
+    """The resources of one process. Opening is lazy and happens once, whichever thread asks first.
 
-    def __init__(self, settings: Settings, database: Database, jobs: JobQueue, *, low_latency: bool = False) -> None:
+    Args:
+        durable: the same database, for what must survive the loss of power once it is answered; None: `database`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        jobs: JobQueue,
+        *,
+        low_latency: bool = False,
+        durable: Database | None = None,
+    ) -> None:
         self.settings = settings
         self.database = database
+        self.durable = durable or database
         self.jobs = jobs
         self.features = FeatureStore(database.engine)
         self.labels = LabelsCache()

@@ -117,7 +117,7 @@ def _task_of(annotation: Payload, tasks: Mapping[int, Payload]) -> int | None:
 def _store(runtime: Runtime, of_project: Mapping[int, Iterable[_Said]]) -> list[int]:
     """The projects in which something changed."""
     changed = []
-    with runtime.database.session() as session:
+    with runtime.durable.session() as session:
         for project_id in sorted(of_project):  # one order for all writers: no deadlock
             events = list(of_project[project_id])
             label_config = events[-1].project.label_config

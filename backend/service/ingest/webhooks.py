@@ -65,21 +65,21 @@ def log_rejected(action: str, outcome: EventOutcome) -> None:
 def _annotations_deleted(
     runtime: Runtime, project: Project, payload: Payload, rejected: list[str]
 ) -> tuple[JobKind, ...]:
-    with runtime.database.session() as session:
+    with runtime.durable.session() as session:
         changed = record_deletions(session, runtime.database, project.id, _ids(payload, "annotations", "annotation"))
     return (JobKind.REFRESH,) if changed else ()
 
 
 def _tasks_created(runtime: Runtime, project: Project, payload: Payload, rejected: list[str]) -> tuple[JobKind, ...]:
     items = listed(payload.get("tasks") or payload.get("task"))
-    with runtime.database.session() as session:
+    with runtime.durable.session() as session:
         _store_tasks(session, runtime, project, [item for item, _ in readable(items, read_task, rejected)])
     # Imported annotations come with no event of their own: the listing brings them.
     return (JobKind.EMBED, JobKind.SYNC)
 
 
 def _tasks_deleted(runtime: Runtime, project: Project, payload: Payload, rejected: list[str]) -> tuple[JobKind, ...]:
-    with runtime.database.session() as session:
+    with runtime.durable.session() as session:
         forget_tasks(session, project.id, list(_ids(payload, "tasks", "task")))
     return (JobKind.REFRESH,)
 
