@@ -11,12 +11,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.learning.head_inference import Head, HeadLayers
+from backend.learning.lbfgs import minimise
 from backend.learning.transform import FeatureTransform, fit_centring
 from backend.progress import Progress
 
@@ -104,10 +104,8 @@ def _fit(
 ) -> HeadLayers:
     """Softmax regression: kernel and bias that minimise weighted cross-entropy plus `decay` / 2 times |kernel|^2.
 
-    `told` is called with the number of each step, 0 before the first.
+    `told` is called with the number of steps that were made, 0 before the first.
     """
-    from scipy.optimize import minimize  # loads for seconds: only where it is used
-
     width, labels = start.kernel.shape
 
     def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -124,10 +122,5 @@ def _fit(
         return entropy + 0.5 * decay * float((kernel**2).sum()), gradient.astype(np.float64)
 
     first = np.concatenate([start.kernel.ravel(), start.bias]).astype(np.float64)
-    step = count()
-    told(next(step))
-    options = {"maxiter": STEPS}
-    # Told at each step: a job shows that it moves, and can be cancelled.
-    done = minimize(loss, first, jac=True, method="L-BFGS-B", options=options, callback=lambda _: told(next(step)))
-    found = done.x.astype(np.float32)
+    found = minimise(loss, first, steps=STEPS, told=told).astype(np.float32)
     return HeadLayers(found[: width * labels].reshape(width, labels), found[width * labels :])
