@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
@@ -20,9 +19,6 @@ log = logging.getLogger(__name__)
 
 REQUEST_TIMEOUT_SECONDS = 120  # Label Studio itself gives up on /predict after 100 s
 SHUTDOWN_SECONDS = 10
-OPENED_LATER = ("scipy.stats", "sklearn.metrics")
-"""What takes seconds to load and only some pages need: loaded in the background, before somebody waits for it."""
-
 PATIENCE_SECONDS = 5.0  # a locked database must not hold all threads; events go to files then
 
 
@@ -51,8 +47,6 @@ def _open_backbone(runtime: Any) -> None:
     from backend.errors import BackendError
 
     try:
-        for module in OPENED_LATER:
-            importlib.import_module(module)
         _ = runtime.backbone
         _ = runtime.wordnet
     except BackendError as error:

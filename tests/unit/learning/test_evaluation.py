@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from backend.learning.evaluation import Evaluation, evaluate, photo_scores, wilson_interval
 
@@ -79,3 +80,10 @@ def test_refuses_what_does_not_fit() -> None:
         evaluate(np.ones((2, 3)), np.ones((2, 2)))
     with pytest.raises(ValueError, match="no held-out photo"):
         evaluate(np.ones((0, 3)), np.ones((0, 3)))
+
+
+@given(st.integers(0, 3000), st.integers(1, 3000), st.floats(0.5, 0.999))
+def test_wilson_interval_is_that_of_scipy(successes: int, trials: int, confidence: float) -> None:
+    successes = min(successes, trials)
+    wanted = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    assert wilson_interval(successes, trials, confidence) == pytest.approx((wanted.low, wanted.high), abs=1e-9)
