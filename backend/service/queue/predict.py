@@ -231,10 +231,17 @@ def _predict_outside(served: Served, embeddings: Floats, priors: list[Floats]) -
     """Probabilities of photos that the snapshot does not hold, one array [m, L] for each control."""
     if served.heads is not None:
         return [head.predict(embeddings, prior) for head, prior in zip(served.heads, priors, strict=True)]
-    if served.snapshot is None or model_of(served.snapshot.version) == WORDNET:
+    if served.snapshot is None:
         return priors
+    # WordNet's version says what was believed before any annotation, evened out over the pool; with annotations, by
+    # which all of the pool is evened out by now, it says what WordNet does of each photo alone. So does it here.
+    alone = model_of(served.snapshot.version) == WORDNET
     return [
-        tempered(extend_from(control.extension, embeddings, prior), float(control.extension.get("temperature", 1.0)))
+        prior
+        if alone and control.extension["annotated"].size
+        else tempered(
+            extend_from(control.extension, embeddings, prior), float(control.extension.get("temperature", 1.0))
+        )
         for control, prior in zip(served.snapshot.controls, priors, strict=True)
     ]
 
