@@ -26,6 +26,10 @@ RELEVANT_FROM = 0.8
 RELEVANCE_POWER = 1.5
 """How steeply doubt about relevance counts against a photo."""
 
+NARROWS_FROM = 2.0
+"""Annotations for each label, on average, from which what one says of others narrows: crowds are settled by then, and
+what is left to ask about are single photos between two of them."""
+
 FIRST_DOUBTFUL = 25
 """This question, and each whose number is twice that of the last such, goes to a photo that sank, the most informative
 of the doubtful ones: is it rightly there? Early answers teach the filter most."""
@@ -93,7 +97,9 @@ class AcquisitionFunction:
         doubt = uncertainty(view)
         # Being unsure about photos that don't belong is no loss.
         weighted_uncertainty = doubt ** np.float32(options.weight("uncertainty")) * weighed
-        reach = Reach(view, others=options.weight("typicality"))
+        per_label = labelled.size / max(view.probabilities.shape[1], 1)
+        narrowing = max(per_label / NARROWS_FROM, 1.0) ** 2
+        reach = Reach(view, others=options.weight("typicality"), narrowing=narrowing)
         self.influence = Influence(reach, weighted_uncertainty, labelled, novelty=options.weight("novelty"))
         self._coverage = SubtreeCoverage(view.membership, view.probabilities.shape[1])
         annotated = view.annotated_probabilities
@@ -103,7 +109,7 @@ class AcquisitionFunction:
         self._constant = weighed * (1.0 + np.float32(UNKNOWN_STRENGTH * options.weight("unknown")) * unknown)
         self.components: dict[str, FloatArray] = {
             "uncertainty": doubt,
-            "novelty": 1.0 - self.influence.covered,
+            "novelty": self.influence.novelty(),
             "coverage": (breadth := self._coverage.gains(view.probabilities)),
             "typicality": reach.typicality(),
             "unknown": unknown,

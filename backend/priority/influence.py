@@ -28,10 +28,13 @@ class Reach:
         view: the pool.
         neighbours: edges of each image that count.
         others: factor on what an image says of others; 0 = it speaks for itself only, which is plain uncertainty.
+        narrowing: power of the reach, at least 1; the larger, the less an image says of others. A pool whose rows are
+            made when they are asked for (`KEPT_UP_TO`) has 1.
     """
 
-    def __init__(self, view: PoolView, *, neighbours: int = 10, others: float = 1.0) -> None:
+    def __init__(self, view: PoolView, *, neighbours: int = 10, others: float = 1.0, narrowing: float = 1.0) -> None:
         self._others = np.float32(others)
+        self.narrowing: float = narrowing if view.n <= KEPT_UP_TO else 1.0
         one_step = _one_step(view, neighbours)
         scale = 1.0 / np.sqrt(np.asarray(one_step.multiply(one_step).sum(axis=1)).ravel())
         self.n: int = view.n
@@ -41,11 +44,14 @@ class Reach:
 
     def _product(self, rows: IntArray) -> sparse.csr_matrix:
         block = (self._steps[rows] @ self._steps_back).tocsr()
+        np.minimum(block.data, np.float32(1.0), out=block.data)
+        if self.narrowing != 1.0:
+            np.power(block.data, np.float32(self.narrowing), out=block.data)
         if self._others != 1.0:
             block.data *= self._others
             own = block.indices == np.repeat(rows, np.diff(block.indptr))
             block.data[own] = 1.0
-        np.minimum(block.data, np.float32(1.0), out=block.data)
+            np.minimum(block.data, np.float32(1.0), out=block.data)
         return block
 
     def of(self, rows: IntArray) -> sparse.csr_matrix:
@@ -53,13 +59,22 @@ class Reach:
         return self._product(rows) if self._kept is None else self._kept[rows]
 
     def total(self, weights: FloatArray) -> FloatArray:
-        """Sum over all images of reach times weight, of each image: float32 [n]; two products with a vector."""
+        """Sum over all images of reach times weight, of each image: float32 [n]."""
+        if self.narrowing != 1.0 and self._kept is not None:
+            return np.asarray(self._kept @ weights, dtype=np.float32)
+        return self._wide_total(weights)
+
+    def _wide_total(self, weights: FloatArray) -> FloatArray:
+        """`total` without narrowing: two products with a vector."""
         reached = self._steps @ (self._steps_back @ weights)
         return np.asarray(weights + self._others * (reached - weights), dtype=np.float32)
 
     def typicality(self) -> FloatArray:
-        """How many images one speaks for, over the largest of the pool: float32 [n] in [0, 1], 1 = the most typical."""
-        totals = self.total(np.ones(self.n, dtype=np.float32))
+        """How many images one speaks for, over the largest of the pool: float32 [n] in [0, 1], 1 = the most typical.
+
+        Without narrowing: a crowd stays a crowd however many labels there are.
+        """
+        totals = self._wide_total(np.ones(self.n, dtype=np.float32))
         totals -= totals.min(initial=np.inf) if self.n else 0.0
         largest = float(totals.max(initial=0.0))
         return totals / np.float32(largest) if largest > 0 else totals
@@ -93,7 +108,7 @@ class Influence:
     The objective is monotone and submodular, so the gain of an image only shrinks while the queue grows.
 
     Attributes:
-        covered: float32 [n] in [0, 1], the best reach from anything annotated or queued; novelty is 1 minus it.
+        covered: float32 [n] in [0, 1], the best reach from anything annotated or queued.
     """
 
     def __init__(self, reach: Reach, uncertainty: FloatArray, taken: IntArray, *, novelty: float = 1.0) -> None:
@@ -103,6 +118,10 @@ class Influence:
         self._uncertainty = uncertainty
         self.covered: FloatArray = np.zeros(uncertainty.size, dtype=np.float32)
         self.take(taken)
+
+    def novelty(self) -> FloatArray:
+        """1 - the best reach, without narrowing, from anything annotated or queued: float32 [n] in [0, 1]."""
+        return (1.0 - self.covered ** np.float32(1.0 / self._reach.narrowing)).astype(np.float32)
 
     def take(self, rows: IntArray) -> None:
         """Count images as annotated or queued."""

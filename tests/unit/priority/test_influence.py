@@ -40,6 +40,24 @@ def test_hand_computed_reach() -> None:
     )
 
 
+def test_narrowing_is_a_power_of_the_reach() -> None:
+    wide, narrow = Reach(PATH), Reach(PATH, narrowing=3.0)
+    assert dense(narrow) == pytest.approx(dense(wide) ** 3, abs=1e-6)
+    weights = np.array([0.5, 1.0, 0.25, 1.0], dtype=np.float32)
+    assert narrow.total(weights) == pytest.approx(dense(wide) ** 3 @ weights, abs=1e-6)
+    # What people are told of a photo does not change with the number of labels.
+    assert narrow.typicality() == pytest.approx(wide.typicality())
+    taken = np.array([0])
+    assert Influence(narrow, weights, taken).novelty() == pytest.approx(Influence(wide, weights, taken).novelty())
+    # An image speaks for itself and others by the factor after the power.
+    assert dense(Reach(PATH, narrowing=3.0, others=0.5))[0, :2] == pytest.approx([1.0, 0.5 * dense(wide)[0, 1] ** 3])
+
+
+def test_a_pool_whose_reach_is_not_kept_does_not_narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT_UP_TO", 2)
+    assert dense(Reach(PATH, narrowing=3.0)) == pytest.approx(dense(Reach(PATH)))
+
+
 def test_hand_computed_gain() -> None:
     reach = Reach(PATH)
     table = dense(reach)

@@ -260,3 +260,26 @@ def test_unknown_strategy_and_misfitting_arrays_are_refused() -> None:
         random_view(5, probabilities=np.full((4, 4), 0.25, np.float32))
     with pytest.raises(BackendError, match="digests"):
         random_view(5, digests=["a"])
+
+
+def test_many_answers_turn_from_crowds_to_single_photos_in_doubt() -> None:
+    # Rows 0 to 3: a chain of photos in some doubt, each linked to the next; 4: in more doubt, on its own. The others
+    # are annotated, apart from all of them.
+    n = 64
+    beliefs = np.tile(np.array([[1.0, 0.0]], dtype=np.float32), (n, 1))
+    beliefs[:4], beliefs[4] = (0.6, 0.4), (0.5, 0.5)
+    neighbours = np.full((n, 2), -1, dtype=np.int32)
+    neighbours[:4] = [[1, -1], [0, 2], [1, 3], [2, -1]]
+    similarities = np.where(neighbours >= 0, np.float32(0.5), np.float32(0.0))
+
+    def first(answers: int) -> int:
+        labelled = np.zeros(n, dtype=bool)
+        labelled[5 : 5 + answers] = True
+        view = random_view(
+            n, 2, probabilities=beliefs, labelled=labelled, neighbours=neighbours, similarities=similarities,
+            annotated_probabilities=np.eye(2, dtype=np.float32)[np.arange(answers) % 2],
+        )  # fmt: skip
+        return int(order_pool(view, OrderOptions(evaluation_share=0.0)).rows[0])
+
+    assert first(4) in {1, 2}
+    assert first(58) == 4
