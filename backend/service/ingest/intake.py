@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 from itertools import groupby
 
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError, TimeoutError
+from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 
 from backend.errors import BackendError
 from backend.service.context.context import Runtime
@@ -14,6 +15,8 @@ from backend.service.ingest.annotation_events import ANNOTATED, store_annotated
 from backend.service.ingest.event_parts import EventOutcome, Payload
 from backend.service.ingest.grouped import GroupCommit, store_together
 from backend.service.ingest.webhooks import handle_event, log_rejected
+
+log = logging.getLogger(__name__)
 
 OUT_OF_REACH = (OperationalError, InterfaceError, TimeoutError)
 """What the database raises whatever it is asked for."""
@@ -62,5 +65,8 @@ def _alone(runtime: Runtime, action: str, payload: Payload) -> EventOutcome | Ex
         return handle_event(runtime, action, payload)
     except OUT_OF_REACH:
         raise
-    except (SQLAlchemyError, BackendError, ValueError, KeyError, TypeError) as error:
+    except BackendError as error:
+        return error
+    except Exception as error:  # whatever it is: the events behind this one must not wait for it for ever
+        log.exception("a kept event of the action %s cannot be stored", action[:40])
         return error

@@ -76,13 +76,28 @@ class EventSpool:
         found = {}
         for path in paths:
             try:
-                event = json.loads(path.read_text(encoding="utf-8"))
-                found[path] = (str(event["action"]), event["payload"])
+                found[path] = _event(path.read_text(encoding="utf-8"))
             except FileNotFoundError:  # another process was faster
                 continue
-            except (ValueError, KeyError, TypeError) as error:
+            except OSError as error:
+                log.error("the kept event %s cannot be read and waits: %s", path.name, error.strerror)
+            except (ValueError, RecursionError) as error:
                 _lay_aside(path, error)
         return found
+
+
+def _event(text: str) -> tuple[str, Mapping[str, Any]]:
+    """Action and payload of a kept event.
+
+    Raises:
+        ValueError: it is none.
+        RecursionError: it is nested too deep.
+    """
+    event = json.loads(text)
+    action, payload = (event.get("action"), event.get("payload")) if isinstance(event, dict) else (None, None)
+    if not isinstance(action, str) or not isinstance(payload, dict):
+        raise ValueError("no action with its payload")
+    return action, payload
 
 
 def _lay_aside(path: Path, error: Exception) -> None:

@@ -7,15 +7,17 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from sqlalchemy import select
 
 from backend.reports import Reporter
+from backend.service.ingest import webhooks
 from backend.service.ingest.spool import SPOOL, EventSpool
 from backend.storage.schema import Annotation
 from tests.unit.api.conftest import App, MakeApp
-from tests.unit.service.samples import CONFIG, annotated, annotation, task
+from tests.unit.service.samples import CONFIG, PROJECT, annotated, annotation, task
 
 pytestmark = pytest.mark.unit
 
@@ -125,9 +127,35 @@ def test_a_kept_event_that_cannot_be_used_does_not_block_the_others(app: App) ->
     folder = app.settings.state_dir / SPOOL
     spool = EventSpool(folder)
     spool.put("ANNOTATION_CREATED", {**annotated("ANNOTATION_CREATED", annotation(1)), "annotation": 1})
-    (folder / "00000000000000000001-x.json").write_text("{")
+    broken = (
+        "{",
+        "",
+        "[]",
+        "7",
+        '{"action": "TASKS_CREATED"}',
+        '{"action": "TASKS_CREATED", "payload": []}',
+        "[" * 99_999,
+    )
+    for number, text in enumerate(broken):
+        (folder / f"0000000000000000000{number}-x.json").write_text(text)
+    (folder / "00000000000000000009-x.json").write_bytes(b"\xff\xfe")
     spool.put("ANNOTATION_CREATED", annotated("ANNOTATION_CREATED", annotation(2)))
     assert spool.take_in(app.runtime) == 1
     assert stored(app) == [2]
-    assert len(list(folder.glob("*.refused"))) == 2
+    assert len(list(folder.glob("*.refused"))) == len(broken) + 2
+    assert spool.waiting() == []
+
+
+def test_whatever_goes_wrong_with_one_kept_event_the_others_are_stored(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_: object) -> NoReturn:
+        raise AttributeError("as only a fault of ours does")
+
+    monkeypatch.setitem(webhooks._HANDLERS, "TASKS_CREATED", break_down)
+    spool = EventSpool(app.settings.state_dir / SPOOL)
+    spool.put("TASKS_CREATED", {"project": PROJECT, "tasks": []})
+    spool.put("ANNOTATION_CREATED", annotated("ANNOTATION_CREATED", annotation(2)))
+    assert spool.take_in(app.runtime) == 1
+    assert stored(app) == [2]
     assert spool.waiting() == []
