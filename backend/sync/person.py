@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from enum import IntEnum
 
@@ -111,16 +112,32 @@ class PersonCalls:
             LabelStudioError: as for `role`.
         """
         found: set[int] = set()
-        page = 1
-        while True:
+        for page in itertools.count(1):
             params = {"page": page, "page_size": PAGE, "include": "id"}
             try:
                 answer = as_object(self._transport.call("GET", "/api/projects/", params=params))
             except LabelStudioError as error:
                 if error.reason == "label_studio_forbidden":
-                    return frozenset(found)
+                    break
                 raise
-            found.update(int(project["id"]) for project in answer["results"])
-            if not answer.get("next"):
-                return frozenset(found)
-            page += 1
+            listed = _numbers(answer["results"])
+            if listed <= found or not answer.get("next"):  # a next page may be named for ever
+                return frozenset(found | listed)
+            found |= listed
+        return frozenset(found)
+
+
+def _numbers(projects: object) -> set[int]:
+    """The numbers of listed projects.
+
+    Raises:
+        LabelStudioError: `label_studio_answer`, this is no list of projects.
+    """
+    rows = projects if isinstance(projects, list) else [None]
+    numbers = {row.get("id") if isinstance(row, dict) else None for row in rows}
+    if not all(isinstance(number, int) for number in numbers):
+        raise LabelStudioError(
+            "GET /api/projects/: the answer is no list of projects: is LABEL_STUDIO_URL its origin?",
+            reason="label_studio_answer",
+        )
+    return {int(number) for number in numbers if number is not None}

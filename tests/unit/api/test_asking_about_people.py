@@ -240,3 +240,18 @@ def test_who_only_looks_starts_no_job_by_looking(app: App, label_studio: PeopleS
     assert app.client.get("/projects/7/jobs").json == before
     for path in ("/projects/7/tasks/1/attribution.png", compared):
         assert app.client.get(path, headers=MACHINE).status_code == 202
+
+
+def test_a_listing_that_always_names_a_next_page_ends(label_studio: PeopleServer) -> None:
+    label_studio.answers["/api/projects/"] = Answer(200, {"results": [{"id": 7}], "next": "http://ls/?page=2"})
+    assert PersonCalls(label_studio.url, token="x" * 40).projects() == {7}
+
+
+@pytest.mark.parametrize("listed", [{"id": 7}, None, [7], [{"id": "seven"}], [{}], [None]])
+def test_what_is_no_list_of_projects_is_the_fault_of_label_studio(
+    app: App, label_studio: PeopleServer, listed: object
+) -> None:
+    sign_in(app)
+    label_studio.answers["/api/projects/"] = Answer(200, {"results": listed, "next": None})
+    answer = app.client.get("/projects")
+    assert answer.status_code == 502, answer.text
