@@ -17,6 +17,8 @@ HEADING = 24
 GAP = 2
 LETTER = 7.5
 """Pixels of a letter at 13 px, on average."""
+BLOCK = 0.15
+"""Share of all photos shown above which a branch on the second level is opened."""
 DARKEST = 0.5
 """Opacity of the accent colour where all is answered: text above it stays readable."""
 
@@ -68,11 +70,12 @@ def _children(nodes: Sequence[Node]) -> dict[int, list[Node]]:
 
 
 def _tiles(shown: Sequence[Node], children: Mapping[int, Sequence[Node]], box: Box) -> list[dict[str, Any]]:
-    """The tiles of two levels, those above first."""
+    """The tiles of two levels, those above first; on the second, large branches are opened."""
     tiles: list[dict[str, Any]] = []
     kept = [node for node in shown if node["photos"]]
+    everything = sum(node["photos"] for node in kept)
     for node, place in zip(kept, squarify([node["photos"] for node in kept], box), strict=True):
-        below = [child for child in children.get(node["node"], ()) if child["photos"]]
+        below = _opened(children.get(node["node"], ()), children, everything)
         nested = bool(below) and place.height > 3 * HEADING and place.width > 3 * HEADING
         tiles.append(_tile(node, place, heading=nested))
         if nested:
@@ -80,6 +83,21 @@ def _tiles(shown: Sequence[Node], children: Mapping[int, Sequence[Node]], box: B
             boxes = squarify([child["photos"] for child in below], inside)
             tiles.extend(_tile(child, at) for child, at in zip(below, boxes, strict=True))
     return tiles
+
+
+def _opened(level: Sequence[Node], children: Mapping[int, Sequence[Node]], everything: int) -> list[Node]:
+    """The nodes of a level that have photos, the largest first; branches that would be mere blocks give way to theirs.
+
+    In a narrow domain nearly all labels lie below one branch, level by level: their colours are what a lead looks for.
+    """
+    found = [node for node in level if node["photos"]]
+    while True:
+        branches = [node for node in found if node["label"] is None and children.get(node["node"])]
+        largest = max(branches, key=lambda node: node["photos"], default=None)
+        if largest is None or largest["photos"] <= BLOCK * everything:
+            return sorted(found, key=lambda node: (-node["photos"], node["title"]))
+        found.remove(largest)
+        found.extend(node for node in children[largest["node"]] if node["photos"])
 
 
 def _tile(node: Node, place: Box, *, heading: bool = False) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,6 +28,8 @@ from backend.service.pool.similarity_index import SimilarityIndex, read_similari
 from backend.service.projects.labels import labels_of
 from backend.service.projects.tasks import CHUNK, tasks_by_id
 from backend.storage.schema import Project
+
+_WORD = re.compile(r"[^\W_]+")
 
 SAMPLED = 20_000
 """Most photos that are looked at for a name that no label covers: ImageNet's classes are worked out for each."""
@@ -106,8 +109,8 @@ def search_name(
 ) -> SearchResult:
     """The photos that show what a name means: a label's, or any noun of WordNet.
 
-    Labels below one of its senses are asked first; where there are none, what ImageNet's classes below it say of at
-    most `SAMPLED` photos.
+    Labels below one of its senses are asked first, then those that have the word in their name; where there are none,
+    what ImageNet's classes below it say of at most `SAMPLED` photos.
 
     Raises:
         NotFoundError: WordNet does not know it either, or ImageNet has no class for it.
@@ -120,14 +123,21 @@ def search_name(
         return search_label(runtime, project, titles.index(wanted), limit, filters)
     wordnet = runtime.wordnet
     senses = wordnet.senses(wanted.replace(" ", "_")) if wanted else ()
-    if not senses:
+    named = _with_words(titles, wanted)
+    if not senses and not named:
         raise NotFoundError(f"Neither a label nor WordNet knows {name.strip()!r}: try another word.", reason="no_name")
-    below = frozenset().union(*(wordnet.descendants(sense) | {sense} for sense in senses))
-    labels = [index for index, ids in enumerate(pool.space.synsets) if below & set(ids)]
+    below = frozenset[str]().union(*(wordnet.descendants(sense) | {sense} for sense in senses))
+    labels = [index for index, ids in enumerate(pool.space.synsets) if below & set(ids)] or named
     if labels:
         only = labels[0] if len(labels) == 1 else None
         return ranked_by_labels(pool, labels, name.strip(), only, limit, filters)
     return ranked(pool, _imagenet_mass(runtime, project, pool, senses, name), name.strip(), None, limit, filters)
+
+
+def _with_words(titles: Sequence[str], wanted: str) -> list[int]:
+    """The labels whose names have all words of `wanted`: "tennis" finds "table_tennis"."""
+    words = set(_WORD.findall(wanted))
+    return [index for index, title in enumerate(titles) if words and words <= set(_WORD.findall(title))]
 
 
 def given_tasks(runtime: Runtime, project: Project, tasks: Sequence[int]) -> SearchResult:

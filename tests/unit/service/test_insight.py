@@ -129,6 +129,7 @@ def test_labels_and_words_lead_to_their_photos(project: PhotoProject) -> None:
     alike = search_task(project.runtime, project.row, 24, 100, Filters(label=1))
     assert alike.photos
     assert {item["label"] for item in alike.photos} == {SPORTS[1]}
+    assert search_name(project.runtime, project.row, "wrestling", 3).label == 1  # a word of the label's name
     seen = search_name(project.runtime, project.row, "seashore", 6)  # no label: what ImageNet's classes say
     assert "surfing" in {project.truth[item["task"]] for item in seen.photos}
     with pytest.raises(NotFoundError, match="try another word"):
