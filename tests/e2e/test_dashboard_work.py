@@ -160,6 +160,35 @@ def test_copies_of_an_answered_photo_get_its_label_by_one_key(
     assert all(now[task] == ["cat"] for task in new)
 
 
+def test_why_a_photo_gets_its_label_is_shown_in_the_queue(
+    page: Page, backend: BackendProcess, answered: Answered, faults: list[str]
+) -> None:
+    backend.wait_until_idle(answered.project_id)
+    page.goto(f"{backend.url}/dashboard/{answered.project_id}/queue")
+    button = page.locator("button[data-why]").first
+    place = page.locator(f"#why-{button.get_attribute('data-why')}")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(button).to_have_attribute("aria-expanded", "true")
+    expect(place).to_contain_text("The picture is being made")
+    picture = place.locator("img")
+    expect(picture).to_be_visible(timeout=240_000)
+    expect(picture).to_have_js_property("complete", True)
+    assert picture.evaluate("image => image.naturalWidth") > 1000
+    assert picture.get_attribute("alt")
+    page.set_viewport_size({"width": 400, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.keyboard.press("Enter")
+    expect(place).to_be_hidden()
+    page.keyboard.press("Enter")  # it is there already
+    expect(picture).to_be_visible()
+    assert not [address for address in asked if "attribution" in address]
+    assert not [fault for fault in faults if backend.url in fault]
+
+
 def compressed(path: Path, quality: int) -> bytes:
     """A photo as another JPEG."""
     data = BytesIO()
