@@ -6,6 +6,7 @@ from pathlib import Path
 
 from backend.features import Backbone, Choice, PrecisionSetting, choose_backbone, open_backbone
 from backend.settings import Settings
+from backend.storage.opening import make_weights_folder
 
 
 def chosen_backbone(settings: Settings, name: str | None = None, *, download: bool = True) -> Choice:
@@ -45,6 +46,7 @@ def open_settings_backbone(
     Raises:
         SettingsError, WeightsError: there is none of this name, or its weights are missing or damaged.
     """
+    make_weights_folder(settings)
     return open_backbone(
         name or settings.backbone,
         models_dir=settings.resolved_weights_dir,

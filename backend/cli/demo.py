@@ -104,7 +104,9 @@ def _start_both(
     """Start Label Studio while WordNet and the backbone are made ready, then the backend: a first start of each is slow."""
     from backend.backbones import open_settings_backbone
     from backend.labels import ensure_wordnet
+    from backend.storage.opening import make_weights_folder
 
+    make_weights_folder(settings)
     # Left in this order at the end: the servers are stopped, which ends the waiting of the threads.
     threads = stack.enter_context(ThreadPoolExecutor(max_workers=3))
     stack.callback(server.stop)

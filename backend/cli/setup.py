@@ -18,10 +18,12 @@ def setup(
     """Compile WordNet, fetch the weights of the backbone and compile it. What is there already is kept."""
     from backend.backbones import open_settings_backbone
     from backend.labels import ensure_wordnet
+    from backend.storage.opening import make_weights_folder
 
     given = load_settings(**({"backbone": backbone} if backbone else {}))
     say = messages()
     with say.status("WordNet: compiling (some seconds the first time) …"):
+        make_weights_folder(given)
         corpus = ensure_wordnet(given.resolved_wordnet_dir)
     say.print(f"WordNet: {corpus}")
     with say.status(

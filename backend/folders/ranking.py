@@ -31,7 +31,7 @@ from backend.priority import Order, OrderOptions, PoolView, order_pool
 from backend.progress import CountProgress
 from backend.settings import Settings, load_settings
 from backend.storage.feature_store import FeatureStore
-from backend.storage.opening import open_database
+from backend.storage.opening import make_weights_folder, open_database
 from backend.zero_shot import ZeroShot, zero_shot
 
 TOP = 5
@@ -141,6 +141,7 @@ def rank_folder(
     paths = photos_below(directory, "--directory")
     control = _control_of(config)
     folder = settings.resolved_wordnet_dir
+    make_weights_folder(settings)
     ensure_wordnet(folder)
     wordnet = WordNet.open(folder)
     space = LabelSpace(control, wordnet)

@@ -27,6 +27,7 @@ from backend.simulation.photos import (
 from backend.simulation.report import Summary, summarise, write_curves
 from backend.storage.database import Database
 from backend.storage.feature_store import FeatureStore
+from backend.storage.opening import make_state_folder
 
 DEFAULT_EVALUATION_SHARE = 0.1
 
@@ -145,10 +146,10 @@ def _load(
 ) -> _Loaded:
     folders = class_folders(image_dir)
     wordnet_dir = settings.resolved_wordnet_dir
+    make_state_folder(settings)
     ensure_wordnet(wordnet_dir)
     space = label_space(folders, WordNet.open(wordnet_dir), distractors=distractors is not None)
     backbone = open_settings_backbone(settings)
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings.resolved_database_url)
     try:
         database.migrate()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from backend.errors import SettingsError
@@ -41,6 +41,18 @@ def open_database(settings: Settings) -> Iterator[Database]:
         yield database
     finally:
         database.close()
+
+
+def make_weights_folder(settings: Settings) -> None:
+    """The folder of weights and of WordNet; where it lies in STATE_DIR, that is made for this user alone.
+
+    What cannot be made here is named by whoever writes into it.
+    """
+    folder = settings.resolved_weights_dir
+    with suppress(OSError):
+        if settings.state_dir in folder.parents:
+            settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def make_state_folder(settings: Settings) -> None:
