@@ -28,7 +28,7 @@ import numpy as np
 from backend.demo.label_studio_process import import_images
 from backend.demo.sample_photos import write_sample_photos
 from backend.sync.connect import BACKEND_TITLE, connect_project
-from benchmarks.memory import Memory, watched
+from benchmarks.memory import WARM_UP, Memory, watched
 from benchmarks.servers import idle, wait
 from benchmarks.team import CONFIG, Plan, Work, run_locust
 from benchmarks.team_servers import (
@@ -103,7 +103,10 @@ def table(alone: Work, connected: Work, memory: dict[str, Memory]) -> str:
     lines.append(f"with / alone: {', '.join(ratios)}, processor for each annotation {connected.cost / alone.cost:.2f}")
     for name, samples in sorted(memory.items()):
         first, last = samples.megabytes[0], samples.megabytes[-1]
-        lines.append(f"{name:20} {first:7.0f} to {last:7.0f} MB   slope {samples.slope:+8.0f} MB/hour")
+        lines.append(
+            f"{name:20} {first:7.0f} to {last:7.0f} MB   slope {samples.slope:+8.0f} MB/hour"
+            f"   after {WARM_UP:.0f} s {samples.late_slope:+.2f} MB/minute"
+        )
     return "\n".join(lines)
 
 

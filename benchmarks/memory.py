@@ -13,6 +13,8 @@ import psutil
 
 SAMPLE_SECONDS = 2.0
 HOUR = 3600.0
+MINUTE = 60.0
+WARM_UP = 120.0  # seconds: until then a process opens what it goes on using
 
 
 @dataclass
@@ -26,6 +28,12 @@ class Memory:
     def slope(self) -> float:
         """MB an hour by least squares over all samples; NaN with fewer than two."""
         return slope(self.seconds, self.megabytes) * HOUR
+
+    @property
+    def late_slope(self) -> float:
+        """MB a minute by least squares over what comes after `WARM_UP`; NaN with fewer than two samples."""
+        late = [at for at, seconds in enumerate(self.seconds) if seconds >= WARM_UP]
+        return slope([self.seconds[at] for at in late], [self.megabytes[at] for at in late]) * MINUTE
 
 
 def slope(x: Sequence[float], y: Sequence[float]) -> float:

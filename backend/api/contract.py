@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any, cast
 
 from flask import Blueprint, Response, jsonify, redirect, request, url_for
@@ -88,9 +89,10 @@ def contract_blueprint(runtime: Runtime, jobs: JobQueue, spool: EventSpool) -> B
     @described("Predicts tasks.", body=PredictBody, answers={200: PredictAnswer}, carries_tasks=True)
     def predict(body: PredictBody) -> Answer:
         project_id = named_project(body.project)
-        set_up_project(runtime, project_id, label_config=body.label_config)
         tasks = [{"id": task.id, "data": task.data} for task in body.tasks]
-        return jsonify({"results": predictor.predict(project_id, tasks, runtime.settings.predict_budget_seconds)})
+        set_up = partial(set_up_project, runtime, project_id, label_config=body.label_config)
+        budget = runtime.settings.predict_budget_seconds
+        return jsonify({"results": predictor.predict(project_id, tasks, budget, set_up=set_up)})
 
     @blueprint.post("/webhook")
     @described(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,12 @@ class Predictor:
         self._turns = threading.BoundedSemaphore(TURNS)
 
     def predict(
-        self, project_id: int, tasks: Sequence[Mapping[str, Any]], budget_seconds: float
+        self,
+        project_id: int,
+        tasks: Sequence[Mapping[str, Any]],
+        budget_seconds: float,
+        *,
+        set_up: Callable[[], Project] | None = None,
     ) -> list[dict[str, Any] | list[Any]]:
         """A prediction for each task, in order; `[]` for a task whose image cannot be read or not in time.
 
@@ -70,6 +75,7 @@ class Predictor:
             tasks: as Label Studio sends them: `id` and `data`.
             budget_seconds: time after which no further photo is read; those tasks are embedded in the background. A call
                 that waits so long for its turn has `[]` for every task.
+            set_up: gives the project, made or changed if need be; None: it has to be there.
 
         Raises:
             NotFoundError: the project is not set up.
@@ -81,7 +87,7 @@ class Predictor:
             log.warning("project %s: %d tasks get no prediction: too many calls at a time", project_id, len(tasks))
             return [[] for _ in tasks]
         try:
-            project = find_project(self.runtime, project_id)
+            project = set_up() if set_up else find_project(self.runtime, project_id)
             labels = labels_of(self.runtime, project)
             known = self._known_tasks(project, labels, tasks)
             served = self._serving(project, labels)

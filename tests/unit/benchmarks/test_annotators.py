@@ -109,6 +109,12 @@ def test_what_a_team_met_is_counted() -> None:
     assert "100 to     130 MB   slope      +30 MB/hour" in printed
 
 
+def test_what_a_process_opens_at_first_is_not_in_the_late_slope() -> None:
+    samples = Memory([0.0, 60.0, 120.0, 180.0, 240.0], [100.0, 300.0, 400.0, 401.0, 402.0])
+    assert samples.late_slope == pytest.approx(1.0)
+    assert math.isnan(Memory([0.0, 120.0], [1.0, 2.0]).late_slope)
+
+
 def test_the_slope_is_that_of_least_squares() -> None:
     assert slope([0, 1, 2], [1, 1, 4]) == pytest.approx(1.5)
     assert math.isnan(slope([1, 1], [0, 5]))

@@ -31,6 +31,18 @@ def test_setting_up_a_project_again_writes_nothing(runtime: Runtime) -> None:
     assert [statement.split()[0] for statement in sent] == ["SELECT"]
 
 
+def test_a_call_of_predict_reads_its_project_once(runtime: Runtime, jobs: JobQueue) -> None:
+    set_up_project(runtime, 7, label_config=CONFIG)
+    with runtime.database.session() as session:
+        image = task(1)["data"]["image"]
+        session.add(Task(project_id=7, task_id=1, data=task(1)["data"], image=image, failure="unreachable"))
+    client = create_app(runtime, jobs).test_client()
+    with statements(runtime.database) as sent:
+        answer = client.post("/predict", json={"project": "7.1", "label_config": CONFIG, "tasks": [task(1)]})
+    assert answer.get_json()["results"] == [[]]
+    assert [statement.split()[0] for statement in sent] == ["SELECT", "SELECT"]  # the project, the task
+
+
 @pytest.mark.parametrize("path", ["/projects", "/versions"])
 def test_a_list_of_projects_costs_as_much_as_one(runtime: Runtime, jobs: JobQueue, path: str) -> None:
     client = create_app(runtime, jobs).test_client()
