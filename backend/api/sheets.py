@@ -11,6 +11,7 @@ from backend.api.describe import Answer, described
 from backend.dashboard.person import person, refuse_other_sites
 from backend.dashboard.thumbnails import thumbnail
 from backend.dashboard.visitor import visitor
+from backend.errors import NotFoundError
 from backend.service.context.context import Runtime
 from backend.service.sheets.kinds import Kind
 from backend.service.sheets.sheets import Outcome, answer_sheet, next_sheet, undo_sheet
@@ -51,14 +52,15 @@ class SheetTask(BaseModel):
 
 
 class SheetAnswer(BaseModel):
-    """A sheet that is yours for ten minutes."""
+    """A sheet that is yours for ten minutes; one without photos where there is none now."""
 
-    sheet: str
+    sheet: str = Field(description="Empty: there is none now.")
     kind: str
     label: str
     given: str = Field(description="The label that its photos have already; empty: none.")
     expected_right: float
     tasks: list[SheetTask]
+    message: str = Field(description="Why there is none, and what to do instead; else empty.")
 
 
 class LeftOut(BaseModel):
@@ -83,9 +85,16 @@ def sheets_blueprint(runtime: Runtime) -> Blueprint:
     @described("Take the best sheet now; what you held before goes back.", body=SheetBody, answers={200: SheetAnswer})
     def take(project_id: int, body: SheetBody) -> Answer:
         refuse_other_sites(request)
-        sheet = next_sheet(
-            runtime, project_id, person(request), body.kind, body.size, tasks=body.tasks, label=body.label
-        )
+        try:
+            sheet = next_sheet(
+                runtime, project_id, person(request), body.kind, body.size, tasks=body.tasks, label=body.label
+            )
+        except NotFoundError as nothing:
+            if nothing.reason != "no_sheet":
+                raise
+            # That all is done is no error: a browser would write one to its console.
+            empty = {"sheet": "", "kind": body.kind, "label": "", "given": ""}
+            return jsonify({**empty, "expected_right": 0.0, "tasks": [], "message": str(nothing)})
         return jsonify(
             {
                 "sheet": sheet.id,
@@ -94,6 +103,7 @@ def sheets_blueprint(runtime: Runtime) -> Blueprint:
                 "given": sheet.given,
                 "expected_right": round(sheet.expected_right, 4),
                 "tasks": [{"task": task, "confidence": round(confidence, 4)} for task, confidence in sheet.tasks],
+                "message": "",
             }
         )
 

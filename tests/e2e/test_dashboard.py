@@ -120,6 +120,12 @@ def test_the_pages_show_what_is_true(
     expect(page.locator(".grid img").first).to_have_attribute("alt", f"Task {found[0]['task']}")
     page.get_by_role("link", name=re.compile("as a sheet")).click()
     expect(page.locator("#question")).to_have_text(f"All {most['title']}, except …")
+    page.goto(f"{backend.url}/dashboard/{project_id}/sheets")
+    expect(page.locator("#sheet button.photo").first).to_be_visible()
+    page.locator("#kind").select_option("clean")  # nothing was answered wrongly: told, and no error of the console
+    expect(page.locator("#status")).to_have_text("No annotation looks wrong.")
+    expect(page.locator("#sheet button.photo")).to_have_count(0)
+    expect(page.locator("#confirm")).to_be_disabled()
     for name in ("", "/queue", "/sheets", "/coverage", "/map", "/mistakes", "/search?name=cat", "/settings"):
         for width in (1280, 400):
             page.set_viewport_size({"width": width, "height": 900})

@@ -81,6 +81,7 @@ async function take(prefix = "") {
     const kind = $("kind").value;
     const wanted = kind === "chosen" ? { tasks: chosen.split(",").map(Number), label: chosenLabel } : {};
     sheet = await send("/sheets", { kind, ...wanted });
+    if (!sheet.tasks.length) throw new Error(sheet.message);
     const right = Math.round(100 * sheet.expected_right);
     const photos = sheet.tasks.length === 1 ? "1 photo" : `${sheet.tasks.length} photos`;
     say(`${prefix}${photos}, about ${right} % expected to be ${sheet.label}.`);
