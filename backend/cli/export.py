@@ -37,6 +37,9 @@ def export(
     Beside the model: `labels.txt`, one label a line in the order of the outputs, and `model_card.json`. The model is
     loaded again with the format's own runtime and compared before it gets its name.
     """
+    from backend.cli.quiet import quiet_tensorflow
+
+    quiet_tensorflow()
     from backend.learning.export import FORMATS, export_classifier
     from backend.service.context.backbones import backbone_files
     from backend.service.training.portable import portable_version

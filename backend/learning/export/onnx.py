@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,10 @@ def write(model: keras.Model, path: Path) -> None:
     import keras
 
     signature = [keras.InputSpec(shape=model.input_shape, dtype="uint8", name="images")]
-    model.export(str(path), format="onnx", input_signature=signature, verbose=False)
+    with warnings.catch_warnings():
+        # Keras looks for a name that NumPy deprecates; whoever exports can do nothing about it.
+        warnings.filterwarnings("ignore", message=r".*np\.object", category=FutureWarning)
+        model.export(str(path), format="onnx", input_signature=signature, verbose=False)
 
 
 def load(path: Path) -> Runner:
