@@ -107,8 +107,13 @@ def taxonomy_space(names: Sequence[str], wordnet: WordNet, *, strangers: bool) -
     return LabelSpace(config.controls[0], wordnet)
 
 
-def project(embedded: Embedded, variant: Variant, seed: int, classes: int, each: int, strangers: int) -> Setting:
-    """A random project: some classes of every other place of the alphabet (by the seed's parity), some photos of each."""
+def project(
+    embedded: Embedded, variant: Variant, seed: int, classes: int, each: int, strangers: int, absent: int = 0
+) -> Setting:
+    """A random project: some classes of every other place of the alphabet (by the seed's parity), some photos of each.
+
+    So many further labels are `absent`: names of other classes, which no photo shows.
+    """
     rng = np.random.default_rng(seed)
     half = np.arange(seed % 2, len(embedded.classes), 2)
     chosen = np.sort(rng.choice(half, min(classes, half.size), replace=False))
@@ -117,14 +122,15 @@ def project(embedded: Embedded, variant: Variant, seed: int, classes: int, each:
         rows = rng.permutation(np.flatnonzero(embedded.photos.labels == label))
         pool_rows.append(rows[:each])
         test_rows.append(rows[each:])
-    names = readable([embedded.classes[label] for label in chosen])
+    others = np.random.default_rng([seed, 1]).permutation(np.setdiff1d(np.arange(len(embedded.classes)), chosen))
+    names = readable([embedded.classes[label] for label in np.sort([*chosen, *others[:absent]])])
     if variant.taxonomy:
         space = taxonomy_space(names, embedded.wordnet, strangers=variant.strangers)
     else:
         space = label_space(names, embedded.wordnet, distractors=variant.strangers)
     titles = [label.title for label in space.control.labels]
     place = np.full(len(embedded.classes), -1)
-    place[chosen] = [titles.index(name) for name in names]
+    place[chosen] = [titles.index(name) for name in readable([embedded.classes[label] for label in chosen])]
 
     def photos(source: Photos, rows: np.ndarray, labels: np.ndarray) -> Photos:
         part = source.take(rows)
@@ -192,6 +198,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--classes", type=int, default=20)
     parser.add_argument("--photos", type=int, default=10, help="photos of each class")
     parser.add_argument("--count", type=int, default=40, help="strangers in a project")
+    parser.add_argument("--absent", type=int, default=0, help="labels of the config that no photo shows")
     options = parser.parse_args(arguments)
     terminal = Console()
     console = terminal if terminal.is_terminal else Console(width=160)
@@ -202,9 +209,9 @@ def main(arguments: list[str] | None = None) -> int:
     for variant in VARIANTS:
         if variant.strangers and embedded.strangers is None:
             continue
+        sizes = options.classes, options.photos, options.count, options.absent
         curves = [
-            play(project(embedded, variant, seed, options.classes, options.photos, options.count), "default", 0).points
-            for seed in range(options.subsets)
+            play(project(embedded, variant, seed, *sizes), "default", 0).points for seed in range(options.subsets)
         ]
         for name, part in (("all", curves), ("even", curves[0::2]), ("odd", curves[1::2])):
             if not part:

@@ -17,7 +17,7 @@ from backend.learning.out_of_sample import around, from_neighbours, linear_array
 from backend.learning.pool_graph import PoolGraph
 from backend.learning.probabilities import geometric_mean, hard_labels, linear_weight, normalise_rows
 from backend.learning.projection import Projection
-from backend.learning.relevance import RelevanceHints, learn_relevance, with_relevance
+from backend.learning.relevance import RelevanceHints, agreed_relevance, learn_relevance, with_relevance
 
 FloatArray = NDArray[np.float32]
 
@@ -146,10 +146,12 @@ class PoolModel(PoolGraph):
             start=self._state if self.prior.size >= WARM_FROM else None,
         )
         del seeds
+        prior = self.smoothed_prior
+        expected = targets.sum(axis=1) @ prior[rows]
         mixed = mix_with_prior(
-            self._state.copy(), targets.sum(axis=0), self.smoothed_prior, strength=options.prior_strength
+            self._state.copy(), targets.sum(axis=0), prior, expected, strength=options.prior_strength
         )
-        labels = self._with_relevance(normalise_rows(mixed, otherwise=self.smoothed_prior))
+        labels = self._with_relevance(normalise_rows(mixed, otherwise=prior))
         own = normalise_rows(targets, otherwise=labels[rows])
         labels[rows] = own
         self._spread_labels = labels
@@ -198,7 +200,10 @@ class PoolModel(PoolGraph):
     def _with_relevance(self, beliefs: FloatArray) -> FloatArray:
         if self.relevance is None or self.hints is None or not self.hints.irrelevant.any():
             return beliefs
-        return with_relevance(beliefs, self.relevance, self.hints.irrelevant)
+        relevance = self.relevance
+        if self._annotated.size:
+            relevance = agreed_relevance(beliefs, relevance, self.hints.irrelevant)
+        return with_relevance(beliefs, relevance, self.hints.irrelevant)
 
     def extend(self, embeddings: NDArray[np.floating], prior: FloatArray) -> FloatArray:
         """Probabilities float32 [m, L] of images outside the pool, from the last `propagate`."""

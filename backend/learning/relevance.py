@@ -8,12 +8,14 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import expit, logit
 
 FloatArray = NDArray[np.float32]
 
-PRIOR_LOGIT = 3.0
-"""Log odds of an average photo of the pool before anyone said anything: about 95 in 100 belong. A photo that belongs
-and is called irrelevant costs its team more than a stranger that is asked about."""
+IRRELEVANT_SHARE = 0.05
+"""Share of the pool that does not belong before anyone said anything. A photo that belongs and is called irrelevant
+costs its team more than a stranger that is asked about."""
 
 EXPECTED_LOGIT = 1.5
 """Log odds that say how large the irrelevant share of the pool may be, for the weight of irrelevant answers."""
@@ -26,6 +28,8 @@ PRIOR_WEIGHT = 4.0
 """The prior counts as much as this many annotations, spread over a sample of the pool."""
 
 INVERSE_PENALTY = 10.0
+
+_LEAST = 1e-4  # nothing is ruled out
 
 
 class Pool(Protocol):
@@ -94,7 +98,8 @@ def learn_relevance(
 ) -> FloatArray:
     """P(the photo belongs): float32 [n] in [0, 1], 1 = relevant.
 
-    The signals, evened out over the graph and standardised, give log odds to start from. A logistic regression on
+    The signals, evened out over the graph and standardised, give log odds to start from, moved so that the mean
+    photo belongs with 95 %. A logistic regression on
     them and on the graph space takes in the annotations; the start holds as a few weighted pseudo-annotations.
     Annotated photos were asked about because they probably belong, so that too few of them don't: those weigh more,
     until their share is what the start expects of the pool (weighting for a sample chosen by its outcome, [42]).
@@ -113,7 +118,7 @@ def learn_relevance(
         evidence += _standardised(model.smooth(signal))
     if len(signals) > 1:
         evidence = evidence / np.sqrt(len(signals))
-    start = _logistic(PRIOR_LOGIT + PRIOR_SLOPE * evidence) if signals else np.ones(model.n)
+    start = _shifted(PRIOR_SLOPE * evidence, 1.0 - IRRELEVANT_SHARE) if signals else np.ones(model.n)
     rows = np.asarray(rows).astype(np.intp)
     if rows.size == 0 or (not signals and relevant.all()):
         return start.astype(np.float32)
@@ -125,7 +130,7 @@ def learn_relevance(
     features = np.hstack(columns)
     sample = np.unique(np.linspace(0, model.n - 1, PRIOR_SAMPLE).astype(np.intp))
     weight = PRIOR_WEIGHT / sample.size
-    irrelevant_share = float(1.0 - _logistic(EXPECTED_LOGIT + PRIOR_SLOPE * evidence).mean())
+    irrelevant_share = float(1.0 - expit(EXPECTED_LOGIT + PRIOR_SLOPE * evidence).mean())
     answers = answer_weights(np.asarray(relevant, dtype=bool), irrelevant_share=irrelevant_share)
     fitted = LogisticRegression(C=INVERSE_PENALTY, max_iter=300).fit(
         np.vstack([features[rows], features[sample], features[sample]]),
@@ -153,6 +158,18 @@ def with_relevance(beliefs: FloatArray, relevance: FloatArray, irrelevant: NDArr
     return beliefs
 
 
+def agreed_relevance(beliefs: FloatArray, relevance: FloatArray, irrelevant: NDArray[np.bool_]) -> FloatArray:
+    """P(the photo belongs), float32 [n] in [0, 1]: the geometric mean of the odds by beliefs [n, L] and by relevance [n].
+
+    The regression behind `relevance` finds strangers that have no neighbours; what annotations spread knows better
+    than it where a crowd ends.
+    """
+    said = np.clip(beliefs[:, irrelevant].sum(axis=1) / np.maximum(beliefs.sum(axis=1), 1e-12), _LEAST, 1.0 - _LEAST)
+    odds = logit(1.0 - said) + logit(np.clip(relevance, _LEAST, 1.0 - _LEAST))
+    agreed: FloatArray = expit(0.5 * odds).astype(np.float32)
+    return agreed
+
+
 def answer_weights(relevant: NDArray[np.bool_], *, irrelevant_share: float) -> NDArray[np.float64]:
     """Weight of each answer, float64 [m]: 1 for relevant photos, at least 1 for the others.
 
@@ -178,6 +195,11 @@ def _standardised(signal: FloatArray) -> NDArray[np.float64]:
     return standardised
 
 
-def _logistic(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    probabilities: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-values))
-    return probabilities
+def _shifted(odds: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """Probabilities [n] of log odds [n] that all are moved alike, so that their mean is `share`."""
+    if not odds.size:
+        return odds
+    reach = float(np.abs(odds).max()) + abs(float(logit(share)))
+    move = brentq(lambda by: float(expit(odds + by).mean()) - share, -reach, reach, xtol=1e-6)
+    moved: NDArray[np.float64] = expit(odds + move)
+    return moved

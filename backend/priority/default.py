@@ -20,7 +20,7 @@ COVERAGE_STRENGTH = 0.25
 UNKNOWN_STRENGTH = 0.1
 """How much more a photo counts when it is unlike anything the backbone was trained on."""
 
-RELEVANT_FROM = 0.8
+RELEVANT_FROM = 0.9
 """Photos that less probably belong sink to the end: a question about a stranger is a question lost."""
 
 RELEVANCE_POWER = 1.5
