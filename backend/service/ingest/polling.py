@@ -198,7 +198,8 @@ def _catch_up(runtime: Runtime, project_id: int) -> None:
         project = session.get_one(Project, project_id)
         newest = session.scalar(select(func.max(Annotation.received_at)).where(Annotation.project_id == project_id))
         embedded = count_tasks(session, project_id)["embedded"]
-    unseen = newest is not None and (project.ordered_at is None or newest >= project.ordered_at)
+    ordered_at = project.ordered_at  # in the future: the clock was set back since, and nothing is known
+    unseen = newest is not None and (ordered_at is None or newest >= ordered_at or ordered_at > now())
     unsettled = bool(project.published_version) and not project.window_settled
     if unseen or unsettled or embedded != project.ordered_tasks or _sees_otherwise(runtime, project):
         runtime.jobs.enqueue(JobKind.REFRESH, project_id)
@@ -230,4 +231,4 @@ def _to_be_read_again(session: Session, project_id: int) -> bool:
         return False
     query = select(func.max(Job.finished_at)).where(Job.project_id == project_id, Job.kind == JobKind.EMBED)
     last = session.scalar(query)
-    return last is None or now() - last >= FIRST_PAUSE * PAUSE_GROWTH ** max(attempts - 1, 0)
+    return last is None or abs(now() - last) >= FIRST_PAUSE * PAUSE_GROWTH ** max(attempts - 1, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from backend.jobs.queue import JobQueue
 from backend.service.context.context import Runtime
 from backend.service.ingest.polling import lost_its_window, poll_projects, sync_project
 from backend.service.projects.project import find_project, set_up_project
+from backend.service.queue.superseded import clean_periodically
 from backend.storage.schema import Annotation, Project, now
 from tests.application import AppFactory
 from tests.unit.service.samples import CONFIG
@@ -61,6 +63,19 @@ def test_an_annotation_that_no_order_has_seen_asks_for_a_refresh(app_factory: Ap
         session.add(Annotation(project_id=7, annotation_id=1, task_id=1))
     sync_project(runtime, 7, silent)
     assert sorted(jobs.ledger.get(job).kind for job in jobs.ledger.waiting(7)) == ["embed", "refresh"]
+
+
+def test_a_clock_that_was_set_back_hides_no_annotation_and_stops_no_cleaning(app_factory: AppFactory) -> None:
+    ahead = now() + timedelta(days=30)
+    runtime, jobs = runtime_for(app_factory, "", ordered_at=ahead, superseded_checked_at=ahead)
+    with runtime.database.session() as session:
+        session.add(Annotation(project_id=7, annotation_id=1, task_id=1))
+    sync_project(runtime, 7, silent)
+    assert "refresh" in [jobs.ledger.get(job).kind for job in jobs.ledger.waiting(7)]
+    clean_periodically(runtime, 7)
+    checked = find_project(runtime, 7).superseded_checked_at
+    assert checked is not None
+    assert checked < ahead
 
 
 def test_a_window_counts_as_lost_only_while_no_refresh_is_about_to_publish(app_factory: AppFactory) -> None:
