@@ -20,7 +20,7 @@ FloatArray = NDArray[np.float32]
 def extend_from(arrays: Mapping[str, NDArray[Any]], embeddings: NDArray[np.floating], prior: FloatArray) -> FloatArray:
     """Probabilities float32 [m, L] of images outside the pool, from `PoolModel.export_extension`."""
     prior = normalise_rows(prior)
-    if "labels" not in arrays or embeddings.shape[0] == 0:
+    if "labels" not in arrays or not arrays["labels"].shape[0] or embeddings.shape[0] == 0:
         return prior
     features = Projection(arrays["mean"], arrays["projection"]).project(embeddings)
     reference = arrays["space"].astype(np.float32)

@@ -212,7 +212,7 @@ class PoolModel(PoolGraph):
     def extend_projected(self, features: FloatArray, prior: FloatArray) -> FloatArray:
         """As `extend`, of images that `projection` has projected already: for those that are asked about repeatedly."""
         prior = normalise_rows(prior)
-        if self._spread_labels is None:
+        if self._spread_labels is None or self.n == 0:
             return prior
         space = self._leading(features)
         neighbours, similarities = self.index.search(space, self.options.neighbours)

@@ -190,3 +190,11 @@ def test_the_most_alike_answer_is_that_of_a_copy() -> None:
     assert beliefs[0] == pytest.approx(EYE[3])
     turned = model.propagate(np.array([401, 400]), EYE[[2, 3]])
     assert turned[0] == pytest.approx(EYE[2])
+
+
+def test_a_pool_without_photos_says_what_the_prior_says() -> None:
+    model = PoolModel(np.zeros((0, 8), dtype=np.float32), np.zeros((0, 3), dtype=np.float32))
+    assert model.propagate(np.zeros(0, dtype=np.intp), np.zeros((0, 3), dtype=np.float32)).shape == (0, 3)
+    photos, prior = np.ones((2, 8), dtype=np.float32), np.array([[0.2, 0.3, 0.5], [1, 0, 0]], dtype=np.float32)
+    np.testing.assert_allclose(model.extend(photos, prior), prior)
+    np.testing.assert_allclose(extend_from(model.export_extension(), photos, prior), prior)
