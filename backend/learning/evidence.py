@@ -13,26 +13,52 @@ STRENGTH = 0.2
 BACKGROUND = 0.5
 """What a prior has to exceed to claim a photo, as a share of its average over the pool."""
 
-DOUBT = 4.0
-"""Answers that a label's share of the pool counts for, against the answers that were expected of it and did not come."""
-
 _CHUNK = 8_192
 
 
+def label_shares(
+    counts: FloatArray, prior: FloatArray, *, strength: float = STRENGTH
+) -> tuple[NDArray[np.float64], float]:
+    """How common each label is taken to be, float64 [L], and how many labels the pool seems to show, in [1, L].
+
+    A label that nobody annotated has the share that the prior gives it. All such labels together have at most
+    (f_1 + 1) / m, f_1 the labels with one of the m annotations: as often is the next answer a new label (Good, The
+    population frequencies of species and the estimation of population parameters, Biometrika 1953). For most labels
+    of a long label config may occur in no photo. The labels that were annotated share the rest equally, as annotations
+    come; what one of them gets says how many there are.
+
+    Args:
+        counts: float32 [L], annotations of each label.
+        prior: float32 [n, L], rows sum to 1.
+        strength: annotations of a label that its prior counts for, more than 0.
+    """
+    mass = prior.sum(axis=0, dtype=np.float64)
+    share = mass / max(float(mass.sum()), 1e-12)
+    own = counts / (counts + strength)
+    single, answers = float((np.rint(counts) == 1).sum()), max(float(counts.sum()), 1.0)
+    unseen = float(((1.0 - own) * share).sum())
+    share *= min(1.0, (single + 1.0) / answers / max(unseen, 1e-6))
+    left = max(1.0 - float(((1.0 - own) * share).sum()), 1e-6)
+    each = left / max(float(own.sum()), 1e-6)
+    present = 1.0 / each if own.any() else np.inf
+    return share ** (1.0 - own) * each**own, min(max(present, 1.0), float(max(share.size, 1)))
+
+
 def mix_with_prior(
-    spread: FloatArray, counts: FloatArray, prior: FloatArray, expected: FloatArray, *, strength: float = STRENGTH
+    spread: FloatArray,
+    counts: FloatArray,
+    prior: FloatArray,
+    shares: NDArray[np.float64],
+    *,
+    strength: float = STRENGTH,
 ) -> FloatArray:
     """Weigh what annotations say of each photo against the prior: float32 [n, L], at least 0, written into `spread`.
 
     Each label c has a density over the pool, q_c = (F_c + k D_c) / (n_c + k): F_c what its n_c annotations spread, D_c
     its prior as a density, k the strength. A photo's beliefs are in proportion to w_c q_c, w_c the share of the pool
-    that c is given. A label without annotations keeps its D_c, and gives way only where an annotation of another one is
-    near: close to it F_c is far above any prior's density, and away from it far below. This is a Dirichlet prior of k
-    imaginary annotations for each label, placed where the prior sees it.
-
-    The share of a label that nobody annotated is the prior's, times 4 / (4 + E_c), E_c the answers that were expected
-    of it (the mean of a gamma prior on how often an expected answer comes): in a long label config most labels may
-    occur in no photo of the pool. The labels that were annotated share the rest equally, as annotations come.
+    that c is given (`label_shares`). A label without annotations keeps its D_c, and gives way only where an annotation
+    of another one is near: close to it F_c is far above any prior's density, and away from it far below. This is a
+    Dirichlet prior of k imaginary annotations for each label, placed where the prior sees it.
 
     D_c is what the prior sees above half its average over the pool: a label that it sees nowhere in particular claims
     little anywhere.
@@ -41,7 +67,7 @@ def mix_with_prior(
         spread: float32 [n, L], annotations spread over the graph, columns not normalised; overwritten.
         counts: float32 [L], annotations of each label.
         prior: float32 [n, L], rows sum to 1.
-        expected: float32 [L], answers that the prior expected for each label on the photos that were annotated.
+        shares: float64 [L], of `label_shares`.
         strength: k, more than 0.
 
     Returns:
@@ -49,12 +75,7 @@ def mix_with_prior(
     """
     n = spread.shape[0]
     mass = prior.sum(axis=0, dtype=np.float64)
-    share = mass / max(float(mass.sum()), 1e-12)
-    own = counts / (counts + strength)
-    unseen = share * (DOUBT / (DOUBT + expected))
-    left = max(1.0 - float(((1.0 - own) * unseen).sum()), 1e-6)
-    each = left / max(float(own.sum()), 1e-6)
-    weight = unseen ** (1.0 - own) * each**own / (counts + strength)
+    weight = shares / (counts + strength)
     scale = strength * weight * np.divide(1.0, mass, out=np.zeros_like(mass), where=mass > 0)
     average = (BACKGROUND * scale * mass / max(n, 1)).astype(np.float32)
     weight32, scale32 = weight.astype(np.float32), scale.astype(np.float32)

@@ -93,24 +93,24 @@ class Mixture:
         return mixture, mixture._beliefs(likelihoods, logarithms, around)
 
 
-def mixture_weight(prior: FloatArray, annotations: int) -> FloatArray:
+def mixture_weight(prior: FloatArray, per_label: float) -> FloatArray:
     """Weight of the mixture against what is believed without it: float32 [n, 1] in [0, 1], less as annotations come.
 
-    Formula: L / (L + m) after m annotations, times min(1, 2 (1 - p)), p the largest probability in the prior float32
-        [n, L] of the photo: where ImageNet knows the label well, a crowd of other ones has no say.
+    Formula: 1 / (1 + r) after r annotations for each label (`label_shares` says how many labels there seem to be),
+        times min(1, 2 (1 - p)), p the largest probability in the prior float32 [n, L] of the photo: where ImageNet
+        knows the label well, a crowd of other ones has no say.
     """
-    labels = prior.shape[1]
     vague: FloatArray = np.minimum(2.0 * (1.0 - prior.max(axis=1, keepdims=True)), 1.0).astype(np.float32)
-    return vague * np.float32(labels / (labels + annotations))
+    return vague * np.float32(1.0 / (1.0 + per_label))
 
 
-def is_worthwhile(prior: FloatArray, axes: int, annotations: int) -> bool:
-    """Whether a mixture is to be fitted: the prior float32 [n, L] knows something, and annotations are few.
+def is_worthwhile(prior: FloatArray, axes: int, per_label: float) -> bool:
+    """Whether a mixture is to be fitted: the prior float32 [n, L] knows something, annotations for each label are few.
 
     Nor is it where it would take more than a moment (`MAX_PRODUCTS`).
     """
     n, labels = prior.shape
-    if n == 0 or labels < 2 or annotations > FEW * labels or float(n) * labels * axes > MAX_PRODUCTS:
+    if n == 0 or labels < 2 or per_label > FEW or float(n) * labels * axes > MAX_PRODUCTS:
         return False
     return not bool((prior == prior[:1]).all())
 

@@ -38,16 +38,17 @@ def extend_from(arrays: Mapping[str, NDArray[Any]], embeddings: NDArray[np.float
     if "mixture_weights" not in arrays:
         return beliefs
     bias = arrays["mixture_bias"]
-    # What an earlier version wrote has no background.
+    # What an earlier version wrote has no background, and counts all labels of the config.
     mixture = Mixture(arrays["mixture_weights"], bias, arrays.get("mixture_background", np.zeros(bias.shape, bool)))
     mixed = mixture.beliefs(space, nearby, around(neighbours, similarities, arrays["mixture_beliefs"]))
-    return with_mixture(beliefs, mixed, prior, annotations)
+    per_label = float(arrays.get("per_label", annotations / prior.shape[1]))
+    return with_mixture(beliefs, mixed, prior, per_label)
 
 
-def with_mixture(beliefs: FloatArray, mixed: FloatArray, prior: FloatArray, annotations: int) -> FloatArray:
+def with_mixture(beliefs: FloatArray, mixed: FloatArray, prior: FloatArray, per_label: float) -> FloatArray:
     """Beliefs [m, L] averaged with the mixture's `mixed` [m, L], and shown as sure as `prior` [m, L] lets them be."""
-    averaged = geometric_mean(beliefs, mixed, weight=mixture_weight(prior, annotations))
-    return as_sure_as_the_photo(averaged, prior, annotations)
+    averaged = geometric_mean(beliefs, mixed, weight=mixture_weight(prior, per_label))
+    return as_sure_as_the_photo(averaged, prior, per_label)
 
 
 def from_neighbours(
@@ -84,11 +85,12 @@ def linear_arrays(linear: LinearModel) -> dict[str, NDArray[Any]]:
     return {"weights": linear.weights, "bias": linear.bias, "sharpness": np.array(linear.sharpness)}
 
 
-def mixture_arrays(mixture: Mixture, beliefs: FloatArray) -> dict[str, NDArray[Any]]:
+def mixture_arrays(mixture: Mixture, beliefs: FloatArray, per_label: float) -> dict[str, NDArray[Any]]:
     """The mixture as arrays of an exported extension, with its `beliefs` [n, L] of the images that are carried."""
     return {
         "mixture_weights": mixture.weights,
         "mixture_bias": mixture.bias,
         "mixture_background": mixture.background,
         "mixture_beliefs": beliefs.astype(np.float16),
+        "per_label": np.array(per_label),
     }

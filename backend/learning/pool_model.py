@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.learning.confidence import as_sure_as_the_photo
-from backend.learning.evidence import mix_with_prior
+from backend.learning.evidence import label_shares, mix_with_prior
 from backend.learning.graph_options import GraphOptions
 from backend.learning.linear import LinearModel, fit_ridge
 from backend.learning.mixture import Mixture, fit_mixture, is_worthwhile, mixture_weight
@@ -60,6 +60,7 @@ class PoolModel(PoolGraph):
         self.prior: FloatArray = normalise_rows(prior)
         self.hints = hints if hints is not None and hints.used else None
         self._annotated: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
+        self._per_label = 0.0  # annotations for each label that the pool seems to show
         self._forget()
 
     def _forget(self) -> None:
@@ -130,7 +131,7 @@ class PoolModel(PoolGraph):
         rows = np.array(rows, dtype=np.intp)
         targets = np.asarray(targets, dtype=np.float32)
         options = self.options
-        self._annotated = np.array(rows, dtype=np.intp)
+        self._annotated, self._per_label = np.array(rows, dtype=np.intp), 0.0
         self.relevance = self._learnt_relevance(self._annotated, targets)
         if rows.size == 0:
             self._linear, self._state = None, None
@@ -147,10 +148,10 @@ class PoolModel(PoolGraph):
         )
         del seeds
         prior = self.smoothed_prior
-        expected = targets.sum(axis=1) @ prior[rows]
-        mixed = mix_with_prior(
-            self._state.copy(), targets.sum(axis=0), prior, expected, strength=options.prior_strength
-        )
+        counts = targets.sum(axis=0)
+        shares, present = label_shares(counts, prior, strength=options.prior_strength)
+        self._per_label = rows.size / present
+        mixed = mix_with_prior(self._state.copy(), counts, prior, shares, strength=options.prior_strength)
         labels = self._with_relevance(normalise_rows(mixed, otherwise=prior))
         own = normalise_rows(targets, otherwise=labels[rows])
         labels[rows] = own
@@ -179,15 +180,14 @@ class PoolModel(PoolGraph):
 
         Without a mixture `beliefs` itself, which is big; else a new array.
         """
-        annotations = self._annotated.size
         self._mixture = None
-        if self._spread_labels is None or not is_worthwhile(self.prior, self.space.shape[1], annotations):
+        if self._spread_labels is None or not is_worthwhile(self.prior, self.space.shape[1], self._per_label):
             return beliefs
         background = None if self.hints is None else self.hints.irrelevant
         self._mixture = fit_mixture(self.space, self.links, self._spread_labels, self._annotated, background)
-        weight = mixture_weight(self.prior, annotations)
+        weight = mixture_weight(self.prior, self._per_label)
         mixed = self._with_relevance(geometric_mean(beliefs, self._mixture[1], weight=weight))
-        return as_sure_as_the_photo(mixed, self.prior, annotations)
+        return as_sure_as_the_photo(mixed, self.prior, self._per_label)
 
     def _learnt_relevance(self, rows: NDArray[np.intp], targets: FloatArray) -> FloatArray | None:
         if self.hints is None or self.n == 0:
@@ -227,7 +227,7 @@ class PoolModel(PoolGraph):
             return beliefs
         mixture, of_pool = self._mixture
         mixed = mixture.beliefs(space, nearby, around(neighbours, similarities, of_pool))
-        return with_mixture(beliefs, mixed, prior, self._annotated.size)
+        return with_mixture(beliefs, mixed, prior, self._per_label)
 
     def export_extension(self) -> dict[str, NDArray[Any]]:
         """All that `extend_from` needs without the pool: up to `EXTENSION_ROWS` of its images, annotated ones first."""
@@ -250,5 +250,5 @@ class PoolModel(PoolGraph):
             arrays |= linear_arrays(self._linear)
         if self._mixture is not None:
             mixture, of_pool = self._mixture
-            arrays |= mixture_arrays(mixture, of_pool[kept])
+            arrays |= mixture_arrays(mixture, of_pool[kept], self._per_label)
         return arrays

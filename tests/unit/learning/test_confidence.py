@@ -18,11 +18,11 @@ def random_rows(n: int, labels: int, sharpness: float, seed: int) -> np.ndarray:
     return rows
 
 
-@pytest.mark.parametrize(("annotations", "say"), [(0, 0.8), (1, 0.4)])
-def test_odds_of_the_named_label_are_those_of_crowd_and_photo(annotations: int, say: float) -> None:
+@pytest.mark.parametrize(("per_label", "say"), [(0.0, 0.8), (0.25, 0.4)])
+def test_odds_of_the_named_label_are_those_of_crowd_and_photo(per_label: float, say: float) -> None:
     beliefs = np.array([[0.8, 0.15, 0.04, 0.01]], dtype=np.float32)
     prior = np.array([[0.5, 0.3, 0.1, 0.1]], dtype=np.float32)
-    found = as_sure_as_the_photo(beliefs.copy(), prior, annotations)
+    found = as_sure_as_the_photo(beliefs.copy(), prior, per_label)
     odds = 4.0 ** (1 - say) * 5.0**say
     assert found[0, 0] == pytest.approx(odds / (1 + odds), rel=1e-4)
     assert found[0, 1:] / (1 - found[0, 0]) == pytest.approx(beliefs[0, 1:] / 0.2, rel=1e-3)
@@ -36,14 +36,14 @@ def test_what_the_photo_itself_does_not_show_is_doubted_and_what_it_shows_believ
     assert found[1, 0] > 0.9
 
 
-@pytest.mark.parametrize("annotations", [0, 3, 50])
-def test_no_ranking_within_a_photo_changes_and_rows_sum_to_one(annotations: int) -> None:
+@pytest.mark.parametrize("per_label", [0.0, 0.5, 8.0])
+def test_no_ranking_within_a_photo_changes_and_rows_sum_to_one(per_label: float) -> None:
     for labels in (2, 7, 30):
         beliefs = random_rows(500, labels, 2.0, seed=labels)
         beliefs[0] = 0.0
         beliefs[0, 1] = 1.0  # a certain one
         prior = random_rows(500, labels, 3.0, seed=labels + 1)
-        found = as_sure_as_the_photo(beliefs.copy(), prior, annotations)
+        found = as_sure_as_the_photo(beliefs.copy(), prior, per_label)
         assert np.isfinite(found).all()
         assert found.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
         np.testing.assert_array_equal(found.argmax(axis=1), beliefs.argmax(axis=1))

@@ -5,13 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.learning.evidence import mix_with_prior
+from backend.learning.evidence import label_shares, mix_with_prior
 from backend.learning.pool_model import PoolModel
 from tests.unit.learning.pools import clusters
 
 pytestmark = pytest.mark.unit
 
-NOTHING = np.zeros(2, np.float32)
+
+def mixed_with(spread: np.ndarray, counts: np.ndarray, prior: np.ndarray, **strength: float) -> np.ndarray:
+    shares, _ = label_shares(counts, prior, **strength)
+    return mix_with_prior(spread, counts, prior, shares, **strength)
 
 
 def rough_prior(truth: np.ndarray, labels: int = 5, seed: int = 0) -> np.ndarray:
@@ -25,24 +28,24 @@ def rough_prior(truth: np.ndarray, labels: int = 5, seed: int = 0) -> np.ndarray
 
 def test_a_label_without_annotations_keeps_its_prior_and_yields_only_nearby() -> None:
     prior = np.array([[0.9, 0.1], [0.1, 0.9], [0.1, 0.9]], dtype=np.float32)
-    nothing = mix_with_prior(np.zeros((3, 2), np.float32), np.zeros(2, np.float32), prior, NOTHING)
+    nothing = mixed_with(np.zeros((3, 2), np.float32), np.zeros(2, np.float32), prior)
     assert nothing.argmax(axis=1).tolist() == [0, 1, 1]
     # Label 0 is annotated on photo 1; a hundredth of it reaches photo 2.
     spread = np.array([[0.0, 0], [1.0, 0], [0.01, 0]], dtype=np.float32)
-    mixed = mix_with_prior(spread, np.array([1, 0], np.float32), prior, prior[1])
+    mixed = mixed_with(spread, np.array([1, 0], np.float32), prior)
     assert mixed.argmax(axis=1).tolist() == [0, 0, 1]
 
 
 def test_many_annotations_silence_the_prior() -> None:
     prior = np.array([[0.9, 0.1], [0.1, 0.9]], dtype=np.float32)
     spread = np.array([[0.0, 5.0], [5.0, 0.0]], dtype=np.float32)
-    mixed = mix_with_prior(spread, np.array([5, 5], np.float32), prior, 5 * prior.sum(axis=0))
+    mixed = mixed_with(spread, np.array([5, 5], np.float32), prior)
     assert mixed.argmax(axis=1).tolist() == [1, 0]
 
 
 def test_a_label_that_the_prior_sees_everywhere_takes_no_photo_from_others() -> None:
     prior = np.array([[0.6, 0.4], [0.0, 0.4], [0.0, 0.4]], dtype=np.float32)
-    mixed = mix_with_prior(np.zeros((3, 2), np.float32), np.zeros(2, np.float32), prior, NOTHING)
+    mixed = mixed_with(np.zeros((3, 2), np.float32), np.zeros(2, np.float32), prior)
     assert mixed[0].argmax() == 0
 
 
@@ -54,27 +57,38 @@ def test_what_is_mixed_is_finite_and_not_negative(n: int, labels: int, seed: int
     prior[:, 0] = 0
     prior /= np.maximum(prior.sum(axis=1, keepdims=True), 1e-9)
     counts = rng.integers(0, 3, labels).astype(np.float32)
-    expected = (rng.random(labels) * counts.sum()).astype(np.float32)
     spread = rng.random((n, labels)).astype(np.float32) * counts
-    mixed = mix_with_prior(spread, counts, prior, expected, strength=strength)
+    mixed = mixed_with(spread, counts, prior, strength=strength)
     assert np.isfinite(mixed).all()
     assert (mixed >= 0).all()
 
 
-def test_a_label_that_was_expected_and_never_given_gives_way_in_its_crowd() -> None:
-    # A crowd of ten photos in which the prior sees softball rather than baseball; four of them were baseball.
-    prior = np.tile(np.array([[0.4, 0.6]], np.float32), (10, 1))
-    prior = np.concatenate([prior, np.array([[0.5, 0.5]], np.float32).repeat(10, axis=0)])
-    spread = np.zeros((20, 2), np.float32)
-    spread[:10, 0] = 0.2
-    counts = np.array([4, 0], np.float32)
-    unheard = mix_with_prior(spread.copy(), counts, prior, NOTHING)
-    heard = mix_with_prior(spread.copy(), counts, prior, 4 * prior[0])
+def test_a_label_that_never_comes_gives_way_in_its_crowd() -> None:
+    # A crowd of ten photos in which the prior sees softball rather than baseball, and ten that show golf.
+    prior = np.repeat(np.array([[0.4, 0.6, 0.0], [0.0, 0.0, 1.0]], np.float32), 10, axis=0)
 
-    def softball(mixed: np.ndarray) -> float:
+    def softball(each: float) -> float:
+        """Its share of the first crowd after so many answers of baseball and of golf."""
+        spread = np.zeros((20, 3), np.float32)
+        spread[:10, 0] = spread[10:, 2] = each / 20
+        mixed = mixed_with(spread, np.array([each, 0, each], np.float32), prior)
         return float((mixed[:10, 1] / mixed[:10].sum(axis=1)).mean())
 
-    assert softball(heard) < 0.75 * softball(unheard)
+    assert softball(1) > softball(2) > softball(6)
+    assert softball(1) > 0.5
+    assert softball(6) < 0.35
+
+
+def test_how_many_labels_the_pool_shows_is_told_by_what_was_given() -> None:
+    # 40 labels, each as likely by the prior on each of 200 photos; the answers know ten of them.
+    prior = np.full((200, 40), 1 / 40, dtype=np.float32)
+    assert label_shares(np.zeros(40, np.float32), prior)[1] == 40
+    once, some = (np.repeat(np.array([count, 0], np.float32), [10, 30]) for count in (1, 10))
+    assert label_shares(once, prior)[1] > 30, "each answer was a new label"
+    shares, present = label_shares(some, prior)
+    assert present == pytest.approx(10, abs=0.5)
+    assert shares[:10].min() > 50 * shares[10:].max()
+    assert label_shares(np.full(40, 10, np.float32), prior)[1] == pytest.approx(40, abs=1)
 
 
 def test_labels_of_which_no_photo_exists_cost_little() -> None:

@@ -70,8 +70,8 @@ def test_where_nothing_is_known_before_it_has_no_say() -> None:
 
 def test_its_weight_falls_with_the_annotations_and_where_the_prior_is_sure() -> None:
     prior = np.array([[0.5, 0.3, 0.2, 0.0], [0.75, 0.25, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]], dtype=np.float32)
-    assert mixture.mixture_weight(prior, 0).ravel() == pytest.approx([1.0, 0.5, 0.0])
-    assert mixture.mixture_weight(prior, 4).ravel() == pytest.approx([0.5, 0.25, 0.0])
+    assert mixture.mixture_weight(prior, 0.0).ravel() == pytest.approx([1.0, 0.5, 0.0])
+    assert mixture.mixture_weight(prior, 1.0).ravel() == pytest.approx([0.5, 0.25, 0.0])
 
 
 def test_what_the_prior_is_sure_of_stays() -> None:
@@ -85,8 +85,8 @@ def test_what_the_prior_is_sure_of_stays() -> None:
 
 def test_it_is_left_out_where_a_round_would_take_seconds() -> None:
     prior = vague_prior(np.arange(100) % 5, 0.5)
-    assert mixture.is_worthwhile(prior, 64, 50)
-    assert not mixture.is_worthwhile(prior, 64, 51)
+    assert mixture.is_worthwhile(prior, 64, 10.0)
+    assert not mixture.is_worthwhile(prior, 64, 10.2)
     assert not mixture.is_worthwhile(prior, int(mixture.MAX_PRODUCTS / prior.size) + 1, 0)
     assert not mixture.is_worthwhile(prior[:0], 64, 0)
     assert not mixture.is_worthwhile(np.ones((9, 1), dtype=np.float32), 64, 0)
