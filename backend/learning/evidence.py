@@ -13,11 +13,18 @@ STRENGTH = 0.2
 BACKGROUND = 0.5
 """What a prior has to exceed to claim a photo, as a share of its average over the pool."""
 
+MIN_RELEVANT = 0.1
+"""Least share of the pool that is taken to belong, whatever the answers are so far."""
+
 _CHUNK = 8_192
 
 
 def label_shares(
-    counts: FloatArray, prior: FloatArray, *, strength: float = STRENGTH
+    counts: FloatArray,
+    prior: FloatArray,
+    irrelevant: NDArray[np.bool_] | None = None,
+    *,
+    strength: float = STRENGTH,
 ) -> tuple[NDArray[np.float64], float]:
     """How common each label is taken to be, float64 [L], and how many labels the pool seems to show, in [1, L].
 
@@ -25,11 +32,13 @@ def label_shares(
     (f_1 + 1) / m, f_1 the labels with one of the m annotations: as often is the next answer a new label (Good, The
     population frequencies of species and the estimation of population parameters, Biometrika 1953). For most labels
     of a long label config may occur in no photo. The labels that were annotated share the rest equally, as annotations
-    come; what one of them gets says how many there are.
+    come; what one of them gets says how many there are. Only what does not belong may be more than any one label:
+    it has at least the share of its answers.
 
     Args:
         counts: float32 [L], annotations of each label.
         prior: float32 [n, L], rows sum to 1.
+        irrelevant: bool [L], the labels for photos that do not belong; None: there are none.
         strength: annotations of a label that its prior counts for, more than 0.
     """
     mass = prior.sum(axis=0, dtype=np.float64)
@@ -41,7 +50,12 @@ def label_shares(
     left = max(1.0 - float(((1.0 - own) * share).sum()), 1e-6)
     each = left / max(float(own.sum()), 1e-6)
     present = 1.0 / each if own.any() else np.inf
-    return share ** (1.0 - own) * each**own, min(max(present, 1.0), float(max(share.size, 1)))
+    shares = share ** (1.0 - own) * each**own
+    if irrelevant is not None and counts[irrelevant].any():
+        given = counts[irrelevant] / answers
+        others = float(shares[~irrelevant].sum()) / max(1.0 - float(given.sum()), MIN_RELEVANT)
+        shares[irrelevant] = np.maximum(shares[irrelevant], given * others)
+    return shares, min(max(present, 1.0), float(max(share.size, 1)))
 
 
 def mix_with_prior(

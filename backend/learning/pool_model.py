@@ -148,8 +148,8 @@ class PoolModel(PoolGraph):
         )
         del seeds
         prior = self.smoothed_prior
-        counts = targets.sum(axis=0)
-        shares, present = label_shares(counts, prior, strength=options.prior_strength)
+        counts, irrelevant = targets.sum(axis=0), None if self.hints is None else self.hints.irrelevant
+        shares, present = label_shares(counts, prior, irrelevant, strength=options.prior_strength)
         self._per_label = rows.size / present
         mixed = mix_with_prior(self._state.copy(), counts, prior, shares, strength=options.prior_strength)
         labels = self._with_relevance(normalise_rows(mixed, otherwise=prior))
