@@ -31,9 +31,9 @@ def label_shares(
     A label that nobody annotated has the share that the prior gives it. All such labels together have at most
     (f_1 + 1) / m, f_1 the labels with one of the m annotations: as often is the next answer a new label (Good, The
     population frequencies of species and the estimation of population parameters, Biometrika 1953). For most labels
-    of a long label config may occur in no photo. The labels that were annotated share the rest equally, as annotations
-    come; what one of them gets says how many there are. Only what does not belong may be more than any one label:
-    it has at least the share of its answers.
+    of a long label config may occur in no photo. The labels that were annotated share the rest, as annotations come, in
+    proportion to the root of n_c + 1: who asks for what is new hears less of what is common. What they get on average
+    says how many there are. What does not belong is asked about least of all: it has at least the share of its answers.
 
     Args:
         counts: float32 [L], annotations of each label.
@@ -48,8 +48,9 @@ def label_shares(
     unseen = float(((1.0 - own) * share).sum())
     share *= min(1.0, (single + 1.0) / answers / max(unseen, 1e-6))
     left = max(1.0 - float(((1.0 - own) * share).sum()), 1e-6)
-    each = left / max(float(own.sum()), 1e-6)
-    present = 1.0 / each if own.any() else np.inf
+    present = float(own.sum()) / left if own.any() else np.inf
+    roots = np.sqrt(counts + 1.0)
+    each = left * roots / max(float((own * roots).sum()), 1e-6)
     shares = share ** (1.0 - own) * each**own
     if irrelevant is not None and counts[irrelevant].any():
         given = counts[irrelevant] / answers
