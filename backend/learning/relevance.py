@@ -199,7 +199,8 @@ def _shifted(odds: NDArray[np.float64], share: float) -> NDArray[np.float64]:
     """Probabilities [n] of log odds [n] that all are moved alike, so that their mean is `share`."""
     if not odds.size:
         return odds
-    reach = float(np.abs(odds).max()) + abs(float(logit(share)))
+    # One more than needed: where all are equal, rounding would put the end on the wrong side.
+    reach = float(np.abs(odds).max()) + abs(float(logit(share))) + 1.0
     move = brentq(lambda by: float(expit(odds + by).mean()) - share, -reach, reach, xtol=1e-6)
     moved: NDArray[np.float64] = expit(odds + move)
     return moved

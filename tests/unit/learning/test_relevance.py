@@ -66,6 +66,18 @@ def test_a_signal_that_says_nothing_sinks_nothing() -> None:
     assert (learn_relevance(model, [np.full(300, 0.02, np.float32)], *NOBODY) > 0.5).all()
 
 
+@pytest.mark.parametrize("photos", [1, 2, 3, 5, 40])
+def test_photos_that_no_signal_tells_apart_all_belong_as_the_average_does(photos: int) -> None:
+    alike = np.tile(np.arange(1, 9, dtype=np.float32), (photos, 1))
+    prior = np.tile(np.array([[0.5, 0.3, 0.2]], dtype=np.float32), (photos, 1))
+    model = PoolModel(alike, prior, hints=RelevanceHints(np.array([False, False, True])))
+
+    beliefs = model.propagate(np.zeros(0, dtype=np.intp), np.zeros((0, 3), dtype=np.float32))
+
+    assert model.relevance == pytest.approx(np.full(photos, 0.95), abs=1e-4)
+    assert beliefs[:, 2] == pytest.approx(np.full(photos, 0.05), abs=1e-3)
+
+
 @pytest.mark.parametrize(
     ("relevant", "share", "expected"),
     [
