@@ -16,6 +16,8 @@ BACKGROUND = 0.5
 MIN_RELEVANT = 0.1
 """Least share of the pool that is taken to belong, whatever the answers are so far."""
 
+_LEAST_SHARE = 0.01  # of an equal one: with `multiple` ImageNet sees a label of its own kind nowhere, and it is learned
+
 _CHUNK = 8_192
 
 
@@ -42,7 +44,7 @@ def label_shares(
         strength: annotations of a label that its prior counts for, more than 0.
     """
     mass = prior.sum(axis=0, dtype=np.float64)
-    share = mass / max(float(mass.sum()), 1e-12)
+    share = np.maximum(mass / max(float(mass.sum()), 1e-12), _LEAST_SHARE / max(mass.size, 1))
     own = counts / (counts + strength)
     single, answers = float((np.rint(counts) == 1).sum()), max(float(counts.sum()), 1.0)
     unseen = float(((1.0 - own) * share).sum())

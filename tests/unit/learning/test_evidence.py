@@ -43,6 +43,18 @@ def test_many_annotations_silence_the_prior() -> None:
     assert mixed.argmax(axis=1).tolist() == [1, 0]
 
 
+def test_a_label_that_the_prior_sees_nowhere_is_learned_from_its_first_annotation() -> None:
+    embeddings, truth, _ = clusters(n=120, labels=4)
+    prior = np.full((truth.size, 4), 0.2, dtype=np.float32)
+    prior[np.arange(truth.size), truth] = 0.4
+    prior[:, 3] = 0.0
+    rows = np.array([np.flatnonzero(truth == label)[0] for label in range(4)])
+
+    beliefs = PoolModel(embeddings, prior).propagate(rows, np.eye(4, dtype=np.float32))
+
+    assert (beliefs.argmax(axis=1) == truth).mean() > 0.95
+
+
 def test_a_label_that_the_prior_sees_everywhere_takes_no_photo_from_others() -> None:
     prior = np.array([[0.6, 0.4], [0.0, 0.4], [0.0, 0.4]], dtype=np.float32)
     mixed = mixed_with(np.zeros((3, 2), np.float32), np.zeros(2, np.float32), prior)
