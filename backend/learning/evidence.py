@@ -31,9 +31,8 @@ def label_shares(
     """How common each label is taken to be, float64 [L], and how many labels the pool seems to show, in [1, L].
 
     A label that nobody annotated has the share that the prior gives it. All such labels together have at most
-    (f_1 + 1) / m, f_1 the labels with one of the m annotations: as often is the next answer a new label (Good, The
-    population frequencies of species and the estimation of population parameters, Biometrika 1953). For most labels
-    of a long label config may occur in no photo. The labels that were annotated share the rest, as annotations come, in
+    (f_1 + 1) / m, f_1 the labels with one of the m annotations: as often is the next answer a new label (Good and
+    Turing, [47] of docs/bibliography.md). Most labels of a long label config may occur in no photo. Those that were annotated share the rest, as annotations come, in
     proportion to the root of n_c + 1: who asks for what is new hears less of what is common. What they get on average
     says how many there are. What does not belong is asked about least of all: it has at least the share of its answers.
 
