@@ -16,6 +16,13 @@ BACKGROUND = 0.5
 MIN_RELEVANT = 0.1
 """Least share of the pool that is taken to belong, whatever the answers are so far."""
 
+SINGLE_SHARE = 0.6
+"""Weight of a label that was given once in the estimate of what was never given, [0, 1]; Good and Turing's is 1, for
+answers drawn by chance. The order asks for what is new, so that among its answers more labels come once."""
+
+NEVER_SURE = 1.75
+"""Labels that may come yet, whatever the answers are: few answers show little of how many there are."""
+
 _LEAST_SHARE = 0.01  # of an equal one: with `multiple` ImageNet sees a label of its own kind nowhere, and it is learned
 
 _CHUNK = 8_192
@@ -31,8 +38,9 @@ def label_shares(
     """How common each label is taken to be, float64 [L], and how many labels the pool seems to show, in [1, L].
 
     A label that nobody annotated has the share that the prior gives it. All such labels together have at most
-    (f_1 + 1) / m, f_1 the labels with one of the m annotations: as often is the next answer a new label (Good and
-    Turing, [47] of docs/bibliography.md). Most labels of a long label config may occur in no photo. Those that were annotated share the rest, as annotations come, in
+    (0.6 f_1 + 1.75) / m, f_1 the labels with one of the m annotations: about as often is the next answer a new label
+    (after Good and Turing, [47] of docs/bibliography.md). Most labels of a long label config may occur in no photo.
+    Those that were annotated share the rest, as annotations come, in
     proportion to the root of n_c + 1: who asks for what is new hears less of what is common. What they get on average
     says how many there are. What does not belong is asked about least of all: it has at least the share of its answers.
 
@@ -47,7 +55,7 @@ def label_shares(
     own = counts / (counts + strength)
     single, answers = float((np.rint(counts) == 1).sum()), max(float(counts.sum()), 1.0)
     unseen = float(((1.0 - own) * share).sum())
-    share *= min(1.0, (single + 1.0) / answers / max(unseen, 1e-6))
+    share *= min(1.0, (SINGLE_SHARE * single + NEVER_SURE) / answers / max(unseen, 1e-6))
     left = max(1.0 - float(((1.0 - own) * share).sum()), 1e-6)
     present = float(own.sum()) / left if own.any() else np.inf
     roots = np.sqrt(counts + 1.0)

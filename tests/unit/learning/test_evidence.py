@@ -103,6 +103,20 @@ def test_how_many_labels_the_pool_shows_is_told_by_what_was_given() -> None:
     assert label_shares(np.full(40, 10, np.float32), prior)[1] == pytest.approx(40, abs=1)
 
 
+@pytest.mark.parametrize(
+    ("given", "least", "most"),
+    [([2, 1], 0.75, 0.85), ([2] + [1] * 8, 0.6, 0.7), ([3, 3, 2, 2] + [1] * 10, 0.3, 0.4), ([10] * 5, 0.0, 0.04)],
+    ids=["three answers", "ten", "twenty", "nothing new in fifty"],
+)
+def test_what_was_never_given_keeps_a_share_that_shrinks_with_the_answers(
+    given: list[int], least: float, most: float
+) -> None:
+    counts = np.zeros(92, np.float32)
+    counts[: len(given)] = given
+    shares, _ = label_shares(counts, np.full((200, 92), 1 / 92, dtype=np.float32))
+    assert least < shares[len(given) :].sum() < most
+
+
 def test_what_is_given_four_times_as_often_counts_twice_as_much() -> None:
     prior = np.full((200, 5), 0.2, dtype=np.float32)
     shares, _ = label_shares(np.array([99, 24, 24, 24, 24], np.float32), prior)
