@@ -24,6 +24,7 @@ NEVER_SURE = 1.75
 """Labels that may come yet, whatever the answers are: few answers show little of how many there are."""
 
 _LEAST_SHARE = 0.01  # of an equal one: with `multiple` ImageNet sees a label of its own kind nowhere, and it is learned
+_LEAST_MASS = 1e-20  # of a column of the prior: with less its density is no number
 
 _CHUNK = 8_192
 
@@ -100,7 +101,7 @@ def mix_with_prior(
     n = spread.shape[0]
     mass = prior.sum(axis=0, dtype=np.float64)
     weight = shares / (counts + strength)
-    scale = strength * weight * np.divide(1.0, mass, out=np.zeros_like(mass), where=mass > 0)
+    scale = strength * weight * np.divide(1.0, mass, out=np.zeros_like(mass), where=mass > _LEAST_MASS)
     average = (BACKGROUND * scale * mass / max(n, 1)).astype(np.float32)
     weight32, scale32 = weight.astype(np.float32), scale.astype(np.float32)
     for start in range(0, n, _CHUNK):

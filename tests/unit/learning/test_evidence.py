@@ -55,6 +55,14 @@ def test_a_label_that_the_prior_sees_nowhere_is_learned_from_its_first_annotatio
     assert (beliefs.argmax(axis=1) == truth).mean() > 0.95
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_prior_of_next_to_nothing_is_none() -> None:
+    prior = np.array([[1.0, 1e-42], [1.0, 0.0]], dtype=np.float32)
+    mixed = mixed_with(np.array([[0.0, 1], [1, 0]], np.float32), np.ones(2, np.float32), prior)
+    assert np.isfinite(mixed).all()
+    assert mixed.argmax(axis=1).tolist() == [1, 0]
+
+
 def test_a_label_that_the_prior_sees_everywhere_takes_no_photo_from_others() -> None:
     prior = np.array([[0.6, 0.4], [0.0, 0.4], [0.0, 0.4]], dtype=np.float32)
     mixed = mixed_with(np.zeros((3, 2), np.float32), np.zeros(2, np.float32), prior)
