@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from backend.priority.pool_view import BoolArray, IntArray
 
+ENOUGH = 20
+"""Annotated evaluation images from which on missing ones are not made up for."""
+
 _RANGE = float(1 << 64)
 _FINE = float(1 << 24)  # what is left of a position's digits behind this many bits is independent of its size
 
@@ -59,16 +62,39 @@ def stratified_order(positions: NDArray[np.float64], strata: NDArray[np.integer]
     return order
 
 
-def interleave(training: IntArray, evaluation: IntArray, share: float) -> tuple[IntArray, BoolArray]:
+def interleave(
+    training: IntArray, evaluation: IntArray, share: float, *, answered: int = 0, evaluated: int = 0
+) -> tuple[IntArray, BoolArray]:
     """Merge two ranked lists so that evaluation takes every (1 / share)-th place: rows and whether each is evaluation.
 
-    When one list runs out the other goes on.
+    Places are counted from the first answer of the project on, not from the head of this list: each answer brings a
+    new order, and who always takes its head would never come to a place further down. When one list runs out the other
+    goes on.
+
+    Args:
+        answered: photos that are labelled or skipped already.
+        evaluated: those of them that are of the evaluation sample.
     """
     if evaluation.size == 0 or share <= 0.0:
         return np.concatenate([training, evaluation]), np.repeat([False, True], [training.size, evaluation.size])
-    # Evaluation image number e stands behind (e + 1/2) / share places' worth of training images.
-    due = (np.arange(evaluation.size) + 0.5) * (1.0 - share) / share
-    place = np.concatenate([np.arange(training.size, dtype=np.float64), due - 0.5])
+    number = np.arange(evaluation.size)
+    due = number / share + _next_due(share, answered, evaluated)
+    place = np.concatenate([np.arange(training.size, dtype=np.float64), due - number - 1.0])
     is_evaluation = np.repeat([False, True], [training.size, evaluation.size])
     merged = np.lexsort((is_evaluation, place))
     return np.concatenate([training, evaluation])[merged], is_evaluation[merged]
+
+
+def _next_due(share: float, answered: int, evaluated: int) -> float:
+    """Answers until the next evaluation image, at least 0. Number k of a project is answer number (k + 1/2) / share.
+
+    One that was passed over is due at once. Where many are missing, as after an import of annotations, every other
+    answer makes up for them, but only until there are enough to tell the accuracy.
+    """
+    wanted = int(np.floor(answered * share + 0.5))
+    missing = wanted - evaluated
+    if missing <= 0:
+        return (evaluated + 0.5) / share - answered
+    if missing == 1 or (evaluated < ENOUGH and answered % 2 == 0):
+        return 0.0
+    return float((np.ceil(answered * share - 0.5) + 0.5) / share - answered)

@@ -69,7 +69,13 @@ def order_pool(
     sample = np.flatnonzero(held_out)
     strata = view.probabilities[sample].argmax(axis=1) if view.probabilities.shape[1] else np.zeros_like(sample)
     sample = sample[stratified_order(sample_position([names[row] for row in sample]), strata)]
-    rows, is_evaluation = interleave(ranked.rows, sample, options.evaluation_share)
+    rows, is_evaluation = interleave(
+        ranked.rows,
+        sample,
+        options.evaluation_share,
+        answered=int(view.labelled.sum()),
+        evaluated=int((view.labelled & in_sample).sum()),
+    )
     priority = np.full(rows.size, np.inf, dtype=np.float32)
     priority[~is_evaluation] = ranked.scores
     priority = np.minimum(np.minimum.accumulate(priority), np.float32(1.0))

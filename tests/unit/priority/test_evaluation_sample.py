@@ -68,3 +68,39 @@ def test_one_in_ten_is_the_fifth_of_each_ten() -> None:
         np.flatnonzero(is_evaluation).tolist() == list(range(4, 100, 10))
         or is_evaluation.reshape(10, 10).sum(axis=1).tolist() == [1] * 10
     )
+
+
+def answer_one_by_one(share: float, answers: int, *, passed_over: tuple[int, ...] = ()) -> list[bool]:
+    """Whether each answer was of the evaluation sample, where every answer brings a new order and its head is taken."""
+    training, evaluation = list(range(1000)), list(range(1000, 1400))
+    given: list[bool] = []
+    while len(given) < answers:
+        rows, is_evaluation = interleave(
+            np.array(training), np.array(evaluation), share, answered=len(given), evaluated=sum(given)
+        )
+        head = 1 if len(given) in passed_over else 0
+        given.append(bool(is_evaluation[head]))
+        (evaluation if given[-1] else training).remove(int(rows[head]))
+    return given
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.3, 0.5])
+def test_who_always_takes_the_head_of_the_newest_order_gives_the_share(share: float) -> None:
+    given = answer_one_by_one(share, 200)
+    for end in range(1, 201):
+        assert abs(sum(given[:end]) - share * end) <= 1.0
+
+
+def test_one_that_was_passed_over_comes_at_once() -> None:
+    given = answer_one_by_one(0.1, 12, passed_over=(5,))
+    assert np.flatnonzero(given).tolist() == [6]
+
+
+def test_after_an_import_every_other_answer_makes_up_for_what_is_missing_until_there_are_enough() -> None:
+    training, evaluation = np.arange(500), np.arange(1000, 1200)
+    heads = [
+        bool(interleave(training, evaluation, 0.1, answered=1000 + number, evaluated=3)[1][0]) for number in range(6)
+    ]
+    assert heads == [True, False, True, False, True, True]
+    _, enough = interleave(training, evaluation, 0.1, answered=1000, evaluated=20)
+    assert np.flatnonzero(enough[:30]).tolist() == [5, 15, 25]
