@@ -36,7 +36,7 @@ def usable_probabilities(probabilities: Numbers) -> FloatArray:
         totals = values.sum(axis=1, dtype=np.float64).astype(np.float32)
         sound = np.isfinite(totals) & (totals > 0) & (values.min(axis=1) >= 0)
     divisor = np.where(sound, totals, np.float32(1.0))
-    result = values / divisor[:, None]
+    result: FloatArray = values / divisor[:, None]
     result[~sound] = 1.0 / values.shape[1]
     return result
 
