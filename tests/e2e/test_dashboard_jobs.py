@@ -69,7 +69,7 @@ def test_a_training_is_cancelled_and_started_again_by_key_and_by_click(lead: Pag
     again = lead.get_by_role("button", name="Start train again")
     cancel = lead.get_by_role("button", name="Cancel train")
 
-    trainable.post(f"{PATH}/train", {"adaptation": {"steps": 60}})
+    trainable.post(f"{PATH}/train", {"adaptation": {"loss": "triplet", "steps": 2000}})
     expect(row).to_be_visible()  # told by the events: nothing was loaded anew
     cancel.focus()
     lead.keyboard.press("Enter")
@@ -100,11 +100,12 @@ def shares_while_it_runs(page: Page, kind: str) -> list[float]:
     return page.evaluate(
         """(kind) => new Promise((resolve) => {
             const seen = [];
-            let begun = false;
+            let begun = false, without = 0; // a row may be missing for a moment: told of before it is queued again
             const timer = setInterval(() => {
                 const bar = document.querySelector(`#jobs progress[aria-label="${kind}"]`);
+                without = bar ? 0 : without + 1;
                 if (bar) { begun = true; if (seen.at(-1) !== bar.value) seen.push(bar.value); }
-                else if (begun) { clearInterval(timer); resolve(seen); }
+                else if (begun && without > 50) { clearInterval(timer); resolve(seen); }
             }, 20);
         })""",
         kind,
