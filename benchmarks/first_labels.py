@@ -31,14 +31,12 @@ from backend.simulation.photos import (
     Hierarchy,
     Photos,
     class_folders,
-    embed_folder,
     label_space,
     readable,
     with_zero_shot,
 )
 from backend.simulation.points import CurvePoint
-from backend.storage.database import Database
-from backend.storage.feature_store import FeatureStore
+from benchmarks.photos import embedding
 
 SHOWN = (0, 1, 2, 3, 5, 10, 20, 30, 40, 50, 60)
 EARLY = range(1, 21)
@@ -172,20 +170,9 @@ def embed(image_dir: Path, strangers: Path | None, console: Console) -> Embedded
     ensure_wordnet(wordnet_dir)
     backbone = open_settings_backbone(settings)
     classes = class_folders(image_dir)
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.resolved_database_url)
-    try:
-        database.migrate()
-        store = FeatureStore(database.engine)
-        with console.status("embedding") as status:
-
-            def tell(done: int, total: int) -> None:
-                status.update(f"embedding {done:,} of {total:,}")
-
-            photos = embed_folder(image_dir, classes, backbone, store, tell)
-            others = embed_folder(strangers, None, backbone, store, tell) if strangers else None
-    finally:
-        database.close()
+    with embedding(backbone, settings.state_dir, settings.resolved_database_url, console) as embed_photos:
+        photos = embed_photos(image_dir, classes)
+        others = embed_photos(strangers, None) if strangers else None
     return Embedded(photos, classes, others, backbone, WordNet.open(wordnet_dir))
 
 

@@ -26,9 +26,8 @@ from backend.labels import WordNet, ensure_wordnet
 from backend.learning.calibration import reliability
 from backend.learning.pool_model import PoolModel
 from backend.settings import load_settings
-from backend.simulation.photos import FloatArray, IntArray, Photos, embed_folder, label_space, with_zero_shot
-from backend.storage.database import Database
-from backend.storage.feature_store import FeatureStore
+from backend.simulation.photos import FloatArray, IntArray, Photos, label_space, with_zero_shot
+from benchmarks.photos import embedding
 
 STAGES = ("ImageNet alone", "evened out over the graph", "with the mixture")
 
@@ -97,18 +96,8 @@ def embed(image_dir: Path, console: Console) -> tuple[Photos, list[str], Backbon
     wordnet_dir = settings.resolved_wordnet_dir
     ensure_wordnet(wordnet_dir)
     backbone = open_settings_backbone(settings)
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.resolved_database_url)
-    try:
-        database.migrate()
-        with console.status("embedding") as status:
-
-            def tell(done: int, total: int) -> None:
-                status.update(f"embedding {done:,} of {total:,}")
-
-            photos = embed_folder(image_dir, None, backbone, FeatureStore(database.engine), tell)
-    finally:
-        database.close()
+    with embedding(backbone, settings.state_dir, settings.resolved_database_url, console) as embed_photos:
+        photos = embed_photos(image_dir, None)
     named: Mapping[str, str] = {
         sha256_digest(path.read_bytes()): path.name.split("_")[0] for path in find_images(image_dir)
     }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -35,16 +37,29 @@ def from_folder(directory: Path, *, backbone: str, state_dir: Path) -> tuple[Pho
     """
     classes = class_folders(directory)
     opened = open_backbone(backbone, models_dir=state_dir / "models")
+    url = f"sqlite:///{(state_dir / 'backend.sqlite3').resolve()}"
+    with embedding(opened, state_dir, url, Console(stderr=True)) as embed:
+        return embed(directory, classes), classes, opened
+
+
+@contextmanager
+def embedding(
+    backbone: Backbone, state_dir: Path, database_url: str, console: Console
+) -> Iterator[Callable[[Path, Sequence[str] | None], Photos]]:
+    """Gives what embeds the photos of a folder, as `embed_folder` does with its classes; stored ones are only read.
+
+    The console shows how far it is.
+    """
     state_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(f"sqlite:///{(state_dir / 'backend.sqlite3').resolve()}")
+    database = Database(database_url)
     try:
         database.migrate()
         store = FeatureStore(database.engine)
-        with Console(stderr=True).status("embedding") as status:
+        with console.status("embedding") as status:
 
             def tell(done: int, total: int) -> None:
                 status.update(f"embedding {done:,} of {total:,}")
 
-            return embed_folder(directory, classes, opened, store, tell), classes, opened
+            yield lambda directory, classes: embed_folder(directory, classes, backbone, store, tell)
     finally:
         database.close()

@@ -29,8 +29,8 @@ def as_sure_as_the_photo(beliefs: FloatArray, prior: FloatArray, per_label: floa
     """Beliefs float32 [n, L] of L > 1 labels with the largest of each row made as sure as photo and crowd together say.
 
     Formula: odds = o^(1 - s) (5 q)^s, o the odds of the named label by the beliefs, q those by its prior, s = 0.8 /
-        (1 + 4 r) after r annotations for each label. The other labels share the rest as before. Chosen on the even half of sports50
-        (docs/measurements.md). No ranking of labels within a photo changes.
+        (1 + 4 r) after r annotations for each label. The other labels share the rest as before. Chosen on the even
+        half of sports50 (docs/measurements.md). No ranking of labels within a photo changes.
 
     Args:
         beliefs: float32 [n, L], rows sum to 1; overwritten.

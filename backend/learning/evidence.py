@@ -41,9 +41,9 @@ def label_shares(
     A label that nobody annotated has the share that the prior gives it. All such labels together have at most
     (0.6 f_1 + 1.75) / m, f_1 the labels with one of the m annotations: about as often is the next answer a new label
     (after Good and Turing, [47] of docs/bibliography.md). Most labels of a long label config may occur in no photo.
-    Those that were annotated share the rest, as annotations come, in
-    proportion to the root of n_c + 1: who asks for what is new hears less of what is common. What they get on average
-    says how many there are. What does not belong is asked about least of all: it has at least the share of its answers.
+    Those that were annotated share the rest, as annotations come, in proportion to the root of n_c + 1: who asks for
+    what is new hears less of what is common. What they get on average says how many there are. What does not belong is
+    asked about least of all: it has at least the share of its answers.
 
     Args:
         counts: float32 [L], annotations of each label.

@@ -78,6 +78,10 @@ class PoolModel(PoolGraph):
         return int(self.prior.shape[1])
 
     @property
+    def _irrelevant(self) -> NDArray[np.bool_] | None:
+        return None if self.hints is None else self.hints.irrelevant
+
+    @property
     def smoothed_prior(self) -> FloatArray:
         """The prior, evened out over the graph: float32 [n, L], rows sum to 1; what is believed with no annotation.
 
@@ -148,8 +152,8 @@ class PoolModel(PoolGraph):
         )
         del seeds
         prior = self.smoothed_prior
-        counts, irrelevant = targets.sum(axis=0), None if self.hints is None else self.hints.irrelevant
-        shares, present = label_shares(counts, prior, irrelevant, strength=options.prior_strength)
+        counts = targets.sum(axis=0)
+        shares, present = label_shares(counts, prior, self._irrelevant, strength=options.prior_strength)
         self._per_label = rows.size / present
         mixed = mix_with_prior(self._state.copy(), counts, prior, shares, strength=options.prior_strength)
         labels = self._with_relevance(normalise_rows(mixed, otherwise=prior))
@@ -183,8 +187,7 @@ class PoolModel(PoolGraph):
         self._mixture = None
         if self._spread_labels is None or not is_worthwhile(self.prior, self.space.shape[1], self._per_label):
             return beliefs
-        background = None if self.hints is None else self.hints.irrelevant
-        self._mixture = fit_mixture(self.space, self.links, self._spread_labels, self._annotated, background)
+        self._mixture = fit_mixture(self.space, self.links, self._spread_labels, self._annotated, self._irrelevant)
         weight = mixture_weight(self.prior, self._per_label)
         mixed = self._with_relevance(geometric_mean(beliefs, self._mixture[1], weight=weight))
         return as_sure_as_the_photo(mixed, self.prior, self._per_label)
