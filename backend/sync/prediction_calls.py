@@ -22,6 +22,14 @@ class PredictionCalls(TaskCalls):
         path = f"/api/projects/{project_id}/import/predictions"
         return int(self.transport.call("POST", path, json=list(items), timeout=SLOW_CALL_SECONDS)["created"])
 
+    def store_prediction(self, item: JsonDict) -> JsonDict:
+        """Store one prediction, as `import_predictions` does, and give it back as it was kept.
+
+        Raises:
+            LabelStudioError: the task does not exist, or a field is wrong (reason label_studio_refused); the call failed.
+        """
+        return as_object(self.transport.call("POST", "/api/predictions/", json=item))
+
     def model_versions(self, project_id: int) -> dict[str, int]:
         """Number of stored predictions by model version."""
         answer = self.transport.call("GET", f"/api/projects/{project_id}/model-versions/", params={"extended": "true"})

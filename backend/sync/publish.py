@@ -14,6 +14,7 @@ from typing import Any
 
 from backend.errors import LabelStudioError
 from backend.sync.client import LabelStudioClient
+from backend.sync.storing import store_predictions
 from backend.sync.version_names import SupersededName
 from backend.sync.window_plan import Plan, Step, StoredTask, WindowItem, plan_window
 
@@ -66,6 +67,9 @@ class Publication:
         items: the window in its order, each task once. Empty: those that left the window lose their place, no more.
         superseded: the name for suggestions that leave the queue.
         earlier: tasks of the window before.
+        tasks: how many the project has, roughly: it decides how new predictions are stored.
+        label_config: what the suggestions were made for. Where Label Studio has another one by now, new predictions are
+            imported: that way it leaves out what no longer fits.
         sweep: look for further predictions of this version too: slower, needed where `earlier` may not know them all.
 
     Raises:
@@ -82,6 +86,8 @@ class Publication:
         *,
         earlier: Collection[int] = (),
         sweep: bool = False,
+        tasks: int = 0,
+        label_config: str = "",
     ) -> None:
         if not version:
             raise ValueError("the version of a window must not be empty")
@@ -94,6 +100,8 @@ class Publication:
         self._superseded = superseded
         self._earlier = frozenset(earlier)
         self._sweep = sweep
+        self._tasks = tasks
+        self._label_config = label_config
         self._rest: list[Step] = []
         self._complete = True
 
@@ -104,6 +112,9 @@ class Publication:
             LabelStudioError: a call failed, or Label Studio kept none of the items (reason window_refused).
         """
         plan = self._plan()
+        there = self._client.project(self._project_id)
+        if there["label_config"] != self._label_config:
+            self._tasks = 0
         dropped = dict.fromkeys(plan.missing, "the task no longer exists")
         urgent, self._rest = _split(plan.steps)
         dropped.update(self._create(urgent))
@@ -116,7 +127,7 @@ class Publication:
                 f"{self._version}; first reason: {next(iter(dropped.values()))}",
                 reason="window_refused",
             )
-        moved = bool(scores) and self._client.project(self._project_id)["model_version"] != self._version
+        moved = bool(scores) and there["model_version"] != self._version
         if moved:
             self._client.update_project(self._project_id, model_version=self._version)
         self._change(urgent, keep_on)
@@ -152,11 +163,12 @@ class Publication:
         return plan_window(self._version, self._items, stored, self._superseded)
 
     def _create(self, steps: Sequence[Step]) -> dict[int, str]:
-        """Store the new predictions of some steps in one call; returns the tasks that Label Studio refuses, with reasons."""
+        """Store the new predictions of some steps; returns the tasks that Label Studio refuses, with reasons."""
         missing = [step.created for step in steps if step.created is not None]
-        dropped: dict[int, str] = {}
-        if not missing or self._client.import_predictions(self._project_id, missing) == len(missing):
+        dropped = store_predictions(self._client, self._project_id, missing, tasks=self._tasks)
+        if dropped is not None:
             return dropped
+        dropped = {}
         # What is missing was refused without a word: only one by one shows which items those are.
         for prediction in self._not_stored(missing):
             if not self._client.import_predictions(self._project_id, [prediction]):

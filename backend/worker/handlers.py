@@ -23,6 +23,7 @@ from backend.service.ingest.suggestions import look_up_suggestions
 from backend.service.insight.disagreements import compare_versions
 from backend.service.insight.photo_map import draw_map
 from backend.service.pool.cache import PoolCache
+from backend.service.queue.pace import PublicationPace
 from backend.service.queue.preview import preview_order
 from backend.service.queue.refresh import refresh_project
 from backend.service.queue.superseded import clean_periodically
@@ -42,6 +43,7 @@ ISOLATED_AFTER = 2  # workers that died with a job; one may have been stopped by
 def job_handlers(runtime: Runtime) -> dict[str, Handler]:
     """The handler of each kind of job; they share the pools that this process keeps in memory."""
     pools = PoolCache(runtime)
+    pace = PublicationPace()
     attributions = Attributions(runtime, pools)
 
     def sync(job: Job, progress: Progress) -> Mapping[str, Any]:
@@ -55,7 +57,7 @@ def job_handlers(runtime: Runtime) -> dict[str, Handler]:
 
     def refresh(job: Job, progress: Progress) -> Mapping[str, Any]:
         republish = bool(job.payload.get("republish"))
-        outcome = refresh_project(runtime, pools, job.project_id, progress, republish=republish)
+        outcome = refresh_project(runtime, pools, job.project_id, progress, republish=republish, pace=pace)
         _tidy_up(look_up_suggestions, runtime, job.project_id)
         return outcome
 

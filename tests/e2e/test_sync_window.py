@@ -15,6 +15,7 @@ from backend.sync.client import LabelStudioClient
 from backend.sync.connect import SAMPLING
 from backend.sync.placing import LAST
 from backend.sync.publish import Publication, WindowItem
+from backend.sync.storing import store_predictions
 from backend.sync.version_names import SupersededName
 
 pytestmark = pytest.mark.e2e
@@ -34,7 +35,11 @@ def window(client: LabelStudioClient, make_project, choice: Choice) -> Callable[
     return make
 
 
-def test_one_annotator_is_served_the_published_order(client: LabelStudioClient, window, choice: Choice) -> None:
+# As many tasks as the project is taken to have: new predictions come in one import, or each by a call of its own.
+@pytest.mark.parametrize("project_size", [60, 100_000])
+def test_one_annotator_is_served_the_published_order(
+    client: LabelStudioClient, window, choice: Choice, project_size: int
+) -> None:
     project, items = window(60, 40)
     # Predictions of other origins must not disturb the order: an older version with opposite scores, and one of a file.
     for version in ("older", "imported by hand"):
@@ -44,7 +49,8 @@ def test_one_annotator_is_served_the_published_order(client: LabelStudioClient, 
         ]
         assert client.import_predictions(project, foreign) == len(items)
 
-    report = publish(client, project, "model", items)
+    config = client.project(project)["label_config"]
+    report = publish(client, project, "model", items, tasks=project_size, label_config=config)
 
     assert report.published == tuple(tasks_of(items))
     assert report.moved
@@ -187,6 +193,34 @@ def test_bad_items_are_named_and_the_rest_is_published(client: LabelStudioClient
     again = publish(client, project, "model", items, earlier=tasks_of(items))
     assert (again.published, again.dropped, again.moved) == (report.published, report.dropped, False)
     assert client.model_versions(project) == {"model": 7}
+
+
+def test_in_a_large_project_what_the_config_no_longer_has_is_left_out_too(
+    client: LabelStudioClient, window, choice: Choice
+) -> None:
+    project, items = window(12, 10)
+    items[5] = WindowItem(items[5].task_id, choice("zebra"))
+    earlier_config = client.project(project)["label_config"].replace('value="cat"', 'value="zebra"')
+    report = publish(client, project, "model", items, tasks=100_000, label_config=earlier_config)
+    assert set(report.dropped) == {items[5].task_id}
+    assert client.model_versions(project) == {"model": 9}
+
+
+def test_a_task_that_is_deleted_meanwhile_is_named_and_the_rest_is_stored(
+    client: LabelStudioClient, window, choice: Choice
+) -> None:
+    project, items = window(4, 3)
+    rows = [
+        {"task": item.task_id, "result": item.result, "score": 0.2, "model_version": "model"}
+        for item in (items[0], WindowItem(10**8, choice("cat")), items[2])
+    ]
+    refused = store_predictions(client, project, rows, tasks=100_000)
+    assert refused is not None
+    assert list(refused) == [10**8]
+    assert "does not exist" in refused[10**8]
+    assert client.model_versions(project) == {"model": 2}
+    first = next(client.tasks_by_id(project, [items[0].task_id], fields="all"))
+    assert first["total_predictions"] == 1
 
 
 def test_a_window_refused_as_a_whole_leaves_the_old_one_serving(

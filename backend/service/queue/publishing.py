@@ -11,6 +11,7 @@ from sqlalchemy import update
 from backend import metrics
 from backend.jobs.kinds import JobKind
 from backend.service.context.context import Runtime
+from backend.service.queue.pace import PublicationPace
 from backend.service.queue.queue_window import current_window
 from backend.storage.schema import Project, QueueItem, now
 from backend.sync.publish import Publication, WindowItem
@@ -45,12 +46,18 @@ class Publishing:
         window: WindowName,
         items: Sequence[QueueItem],
         handed_out: Sequence[WindowItem] = (),
+        *,
+        tasks: int = 0,
+        pace: PublicationPace | None = None,
     ) -> None:
+        """`tasks`: how many the project has, roughly."""
         self._runtime = runtime
         self._project = project
         self._window = window
         self._items = items
         self._handed_out = handed_out
+        self._tasks = tasks
+        self._pace = pace or PublicationPace()
         self._publication: Publication | None = None
         self._sees_all = True  # the publication knows everything that has a place in Label Studio
 
@@ -73,9 +80,12 @@ class Publishing:
             SupersededName(window.model, now()),
             earlier=[item.task_id for item in current_window(runtime, project)],
             sweep=sweep,
+            tasks=self._tasks,
+            label_config=project.label_config,
         )
         deadline = time.monotonic() + URGENT_SECONDS
-        report = self._publication.begin(lambda: time.monotonic() < deadline)
+        with self._pace.publication(project.id):
+            report = self._publication.begin(lambda: time.monotonic() < deadline)
         for item in self._items:
             item.score = report.scores.get(item.task_id, item.score)
         metrics.WINDOW_PUBLISHED.inc()
@@ -86,9 +96,10 @@ class Publishing:
         """Make the other places right, until a newer order waits; what is left then, the next refresh does."""
         deadline = time.monotonic() + SETTLE_SECONDS
         publication = self._publication
-        complete = publication is None or publication.settle(
-            lambda: time.monotonic() < deadline and not self._is_outdated()
-        )
+        with self._pace.publication(self._project.id):
+            complete = publication is None or publication.settle(
+                lambda: time.monotonic() < deadline and not self._is_outdated()
+            )
         if complete and self._sees_all:
             query = update(Project).where(Project.id == self._project.id, Project.window_serial == self._window.serial)
             with self._runtime.database.session() as session:

@@ -19,6 +19,7 @@ from backend.service.queue.queue_window import current_window
 from backend.service.queue.suggestion import pre_annotation, suggestion_text
 from backend.storage.schema import Annotation, Project, QueueItem, Task
 from backend.sync.placing import place_scores
+from backend.sync.storing import store_predictions
 
 log = logging.getLogger(__name__)
 
@@ -28,14 +29,14 @@ LOW = 0.5  # of the window: with fewer places left unanswered, more are added at
 def refill_window(runtime: Runtime, project: Project, size: int) -> int:
     """Add the next places of the known order where few of the window are left; returns how many.
 
-    It costs Label Studio one call, of which none waits for a new order. The places are written down first, and the window
+    None of what it costs Label Studio waits for a new order. The places are written down first, and the window
     counts as unsettled: should the call be lost, the next publication makes up for it.
 
     Args:
         size: places that the window should have.
 
     Raises:
-        LabelStudioError: the call failed.
+        LabelStudioError: a call failed.
     """
     client = runtime.label_studio
     if client is None or not project.published_version or not project.snapshot:
@@ -55,18 +56,11 @@ def refill_window(runtime: Runtime, project: Project, size: int) -> int:
     with runtime.database.session() as session:
         session.execute(update(Project).where(Project.id == project.id).values(window_settled=False))
         session.add_all(items)
-    client.import_predictions(
-        project.id,
-        [
-            {
-                "task": item.task_id,
-                "result": item.result,
-                "score": item.score,
-                "model_version": project.published_version,
-            }
-            for item in items
-        ],
-    )
+    stored = [
+        {"task": item.task_id, "result": item.result, "score": item.score, "model_version": project.published_version}
+        for item in items
+    ]
+    store_predictions(client, project.id, stored, tasks=snapshot.task_ids.size)
     log.info("project %s: %d of %d places are left, %d are added", project.id, left, len(window), len(items))
     return len(items)
 

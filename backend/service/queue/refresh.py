@@ -34,6 +34,7 @@ from backend.service.pool.snapshot import Sample, Snapshot, SnapshotControl, rem
 from backend.service.projects.options import ProjectOptions, project_options
 from backend.service.projects.project import find_project
 from backend.service.queue.ordering import order_project
+from backend.service.queue.pace import PublicationPace
 from backend.service.queue.publishing import Publishing, open_window
 from backend.service.queue.queue_window import current_window, queue_items, replace_window, same_window
 from backend.service.queue.refill import refill_window
@@ -93,6 +94,7 @@ def refresh_project(
     progress: Callable[[float, str], None],
     *,
     republish: bool = False,
+    pace: PublicationPace | None = None,
 ) -> dict[str, Any]:
     """Order a project anew and publish its window if it changed. Returns counts and a `message`.
 
@@ -100,20 +102,26 @@ def refresh_project(
     one transaction.
 
     Args:
-        republish: compare with what Label Studio holds even if the window stayed as it was.
+        republish: compare with what Label Studio holds even if the window stayed as it was, and at once.
+        pace: says when, where Label Studio was slow to take the last window; None: at once.
     """
+    pace = pace or PublicationPace()
     project = find_project(runtime, project_id)
     options = project_options(runtime.settings, project.extra_params)
     options = options.model_copy(update={"window_size": window_size(runtime, project_id, options.window_size)})
-    if refill_window(runtime, project, options.window_size):
-        project = find_project(runtime, project_id)
+    refill_window(runtime, project, options.window_size)
+    if not republish and pace.wait(project_id, progress):  # people go on meanwhile
+        refill_window(runtime, find_project(runtime, project_id), options.window_size)
+    project = find_project(runtime, project_id)
     earlier = current_window(runtime, project)
     with pools.lock(project_id):
         ranking = _rank(runtime, pools, project, options, progress, republish=republish)
     if ranking is None:
         return {"message": "no photo of this project is embedded yet"}
     publication = (
-        Publishing(runtime, project, ranking.window, ranking.items, ranking.handed_out) if ranking.new else None
+        Publishing(runtime, project, ranking.window, ranking.items, ranking.handed_out, pace=pace)
+        if ranking.new
+        else None
     )
     version = publication.begin() if publication else project.published_version
     _conclude(runtime, project_id, ranking, version)
