@@ -13,6 +13,10 @@ from backend.priority.pool_view import BoolArray, IntArray
 ENOUGH = 20
 """Annotated evaluation images from which on missing ones are not made up for."""
 
+SPARE = 5
+"""Evaluation images that may be missing, or too many, because people hold photos or answer several at once; more are so
+for another reason, such as an import."""
+
 _RANGE = float(1 << 64)
 _FINE = float(1 << 24)  # what is left of a position's digits behind this many bits is independent of its size
 
@@ -78,23 +82,30 @@ def interleave(
     if evaluation.size == 0 or share <= 0.0:
         return np.concatenate([training, evaluation]), np.repeat([False, True], [training.size, evaluation.size])
     number = np.arange(evaluation.size)
-    due = number / share + _next_due(share, answered, evaluated)
-    place = np.concatenate([np.arange(training.size, dtype=np.float64), due - number - 1.0])
+    place = np.concatenate([np.arange(training.size), _due(number, share, answered, evaluated) - number - 1.0])
     is_evaluation = np.repeat([False, True], [training.size, evaluation.size])
     merged = np.lexsort((is_evaluation, place))
     return np.concatenate([training, evaluation])[merged], is_evaluation[merged]
 
 
-def _next_due(share: float, answered: int, evaluated: int) -> float:
-    """Answers until the next evaluation image, at least 0. Number k of a project is answer number (k + 1/2) / share.
+def _due(number: IntArray, share: float, answered: int, evaluated: int) -> NDArray[np.floating]:
+    """Answers until each of the next evaluation images, `number` [e] from 0: float [e], at least 0.
 
-    One that was passed over is due at once. Where many are missing, as after an import of annotations, every other
-    answer makes up for them, but only until there are enough to tell the accuracy.
+    Number k of a project is answer number (k + 1/2) / share, each by itself: one that somebody holds, and does not answer,
+    keeps none of those behind it. Those that were passed over are due at once. Where many are missing, as after an import
+    of annotations, every other answer makes up for them, but only until there are enough to tell the accuracy. Nor are
+    many that are too many waited for.
     """
-    wanted = int(np.floor(answered * share + 0.5))
-    missing = wanted - evaluated
-    if missing <= 0:
-        return (evaluated + 0.5) / share - answered
-    if missing == 1 or (evaluated < ENOUGH and answered % 2 == 0):
-        return 0.0
-    return float((np.ceil(answered * share - 0.5) + 0.5) / share - answered)
+    due: NDArray[np.floating] = (evaluated + number + 0.5) / share - answered
+    missing = int(np.floor(answered * share + 0.5)) - evaluated
+    if abs(missing) <= SPARE:
+        return np.asarray(np.maximum(due, number))
+    regular = float((np.ceil(answered * share - 0.5) + 0.5) / share - answered)
+    if missing < 0:
+        return np.asarray(regular + number / share)
+    soon: NDArray[np.floating] = 2.0 * number + min(answered % 2, regular)
+    if evaluated + missing <= ENOUGH:
+        return np.asarray(np.maximum(due, soon))
+    made_up = max(ENOUGH - evaluated, 0)
+    skipped = max(np.ceil((2.0 * made_up - regular) * share), 0.0)
+    return np.where(number < made_up, soon, regular + (number - made_up + skipped) / share)

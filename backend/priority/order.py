@@ -41,19 +41,27 @@ class Order:
 
 
 def order_pool(
-    view: PoolView, options: OrderOptions | None = None, *, strategies: Mapping[str, Strategy] = STRATEGIES
+    view: PoolView,
+    options: OrderOptions | None = None,
+    *,
+    strategies: Mapping[str, Strategy] = STRATEGIES,
+    rows: IntArray | None = None,
 ) -> Order:
     """Order the unlabelled rows of the pool by what their label would teach; by `default` or by one of `strategies`.
 
     Deterministic: the same view and options give the same order in every process, and permuting the pool permutes
     the order with it.
 
+    Args:
+        strategies: query strategies by name; those of the registry, or your own.
+        rows: int [r], rows that exist: the order is as if the others had never been imported; None: all.
+
     Raises:
         SettingsError: the strategy is not known.
     """
     options = options or OrderOptions()
     check_strategy(options, strategies)
-    view, original = _in_digest_order(_usable(view))
+    view, original = _in_digest_order(_usable(view), np.arange(view.n) if rows is None else rows)
     names = view.digests or [str(row) for row in original]
     in_sample = evaluation_mask(names, options.evaluation_share)
     held_out = in_sample & ~view.labelled
@@ -66,23 +74,25 @@ def order_pool(
     else:
         ranked = _rank_by_strategy(view, candidates, options, strategies[options.strategy])
     ranked = with_duplicates_last(ranked, repeated)
-    sample = np.flatnonzero(held_out)
+    # Those that are answered keep their places in the sample: the others come where they would have come anyway. Of the
+    # rest alone, whatever label is predicted most often would always be next.
+    sample = np.flatnonzero(in_sample)
     strata = view.probabilities[sample].argmax(axis=1) if view.probabilities.shape[1] else np.zeros_like(sample)
     sample = sample[stratified_order(sample_position([names[row] for row in sample]), strata)]
-    rows, is_evaluation = interleave(
+    ordered, is_evaluation = interleave(
         ranked.rows,
-        sample,
+        sample[held_out[sample]],
         options.evaluation_share,
         answered=int(view.labelled.sum()),
         evaluated=int((view.labelled & in_sample).sum()),
     )
-    priority = np.full(rows.size, np.inf, dtype=np.float32)
+    priority = np.full(ordered.size, np.inf, dtype=np.float32)
     priority[~is_evaluation] = ranked.scores
     priority = np.minimum(np.minimum.accumulate(priority), np.float32(1.0))
-    components = {name: values[rows].astype(np.float32) for name, values in ranked.components.items()}
+    components = {name: values[ordered].astype(np.float32) for name, values in ranked.components.items()}
     components["evaluation"] = is_evaluation.astype(np.float32)
-    reasons = _reasons(view, rows[: options.window], components, is_evaluation, repeated)
-    return Order(original[rows], priority, components, reasons, is_evaluation)
+    reasons = _reasons(view, ordered[: options.window], components, is_evaluation, repeated)
+    return Order(original[ordered], priority, components, reasons, is_evaluation)
 
 
 def _reasons(
@@ -170,12 +180,12 @@ def _is_finite(values: FloatArray) -> bool:
         return bool(np.isfinite(values.sum(dtype=np.float64)))
 
 
-def _in_digest_order(view: PoolView) -> tuple[PoolView, IntArray]:
-    """The view with its rows sorted by digest, and the row each came from.
+def _in_digest_order(view: PoolView, rows: IntArray) -> tuple[PoolView, IntArray]:
+    """The view of these rows sorted by digest, and the row each came from.
 
     Sums over rows then add the same numbers in the same order whatever order the tasks came in.
     """
-    order = in_digest_order(view, np.arange(view.n))
-    if (order[:-1] < order[1:]).all():
+    order = in_digest_order(view, rows)
+    if order.size == view.n and (order[:-1] < order[1:]).all():
         return view, order
     return only_rows(view, order), order

@@ -32,7 +32,8 @@ def order_project(
     Args:
         compared: tasks whose answer tells which of two versions is better; they come first.
     """
-    order = order_pool(view_of(pool, annotated, predictions, options.seed), options.order_options())
+    view = view_of(pool, annotated, predictions, options.seed)
+    order = order_pool(view, options.order_options(), rows=np.flatnonzero(~pool.gone))
     order = ask_first(order, [pool.row_of[task] for task in compared if task in pool.row_of], COMPARED)
     return apply_overrides(runtime, project_id, pool, order)
 

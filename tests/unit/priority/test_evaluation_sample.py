@@ -104,3 +104,54 @@ def test_after_an_import_every_other_answer_makes_up_for_what_is_missing_until_t
     assert heads == [True, False, True, False, True, True]
     _, enough = interleave(training, evaluation, 0.1, answered=1000, evaluated=20)
     assert np.flatnonzero(enough[:30]).tolist() == [5, 15, 25]
+
+
+@given(
+    training=st.integers(0, 60),
+    evaluation=st.integers(0, 40),
+    share=st.sampled_from([0.01, 0.05, 0.1, 0.3, 0.5]),
+    answered=st.integers(0, 2000),
+    evaluated=st.integers(0, 60),
+)
+def test_both_orders_are_kept_wherever_the_project_stands(
+    training: int, evaluation: int, share: float, answered: int, evaluated: int
+) -> None:
+    first, second = np.arange(training), 1000 + np.arange(evaluation)
+    rows, is_evaluation = interleave(first, second, share, answered=answered, evaluated=evaluated)
+    assert rows[~is_evaluation].tolist() == first.tolist()
+    assert rows[is_evaluation].tolist() == second.tolist()
+    assert not (is_evaluation[:training][:-1] & is_evaluation[:training][1:]).any() or share > 0.3
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.3])
+@pytest.mark.parametrize("each", [1, 3])
+def test_a_photo_that_somebody_holds_for_hours_keeps_none_of_the_others(share: float, each: int) -> None:
+    training, evaluation = list(range(1000)), list(range(1000, 1400))
+    held = set(evaluation[:3])
+    given: list[bool] = []
+    while len(given) < 120:
+        rows, is_evaluation = interleave(
+            np.array(training), np.array(evaluation), share, answered=len(given), evaluated=sum(given)
+        )
+        free = [place for place in range(rows.size) if int(rows[place]) not in held]
+        for place in free[:each]:
+            given.append(bool(is_evaluation[place]))
+            (evaluation if given[-1] else training).remove(int(rows[place]))
+    # Those that are held count as missing, and no more than those.
+    assert share * 120 - 5 <= sum(given) <= share * 120 + 1
+
+
+def test_many_that_are_too_many_are_not_waited_for() -> None:
+    training, evaluation = np.arange(500), np.arange(1000, 1200)
+    _, is_evaluation = interleave(training, evaluation, 0.1, answered=1000, evaluated=130)
+    assert np.flatnonzero(is_evaluation[:30]).tolist() == [5, 15, 25]
+    _, is_evaluation = interleave(training, evaluation, 0.1, answered=1000, evaluated=103)
+    assert np.flatnonzero(is_evaluation[:50]).tolist() == [35, 45]
+
+
+def test_two_who_answer_at_the_same_time_make_up_for_what_is_missing_with_every_other_answer() -> None:
+    training, evaluation = np.arange(500), np.arange(1000, 1200)
+    for answered in (1000, 1001):
+        _, is_evaluation = interleave(training, evaluation, 0.1, answered=answered, evaluated=3)
+        assert is_evaluation[:34].sum() == 17
+        assert is_evaluation[34:134].sum() == pytest.approx(10, abs=1)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from backend.errors import BackendError, SettingsError
 from backend.priority import COMPONENTS, STRATEGIES, OrderOptions, PoolView, evaluation_mask, order_pool
+from backend.priority.candidates import only_rows
 from backend.priority.default import FIRST_DOUBTFUL, AcquisitionFunction, rank_default
 from tests.unit.priority.views import random_view, unit
 
@@ -168,6 +169,40 @@ def test_the_evaluation_sample_is_interleaved_and_marked() -> None:
     assert order.components["evaluation"].tolist() == order.evaluation.astype(float).tolist()
     said = [text for text, sampled in zip(order.reasons, order.evaluation, strict=False) if sampled]
     assert all("random sample" in text for text in said)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_who_answers_one_by_one_meets_each_predicted_label_in_proportion(seed: int) -> None:
+    n, sizes = 600, np.array([0.5, 0.25, 0.15, 0.1])
+    rng = np.random.default_rng(seed)
+    said = rng.choice(4, n, p=sizes)
+    beliefs = (0.1 + 0.6 * np.eye(4)[said]).astype(np.float32)
+    view = random_view(n, seed=seed, probabilities=beliefs, labelled=np.zeros(n, dtype=bool))
+    assert view.digests is not None
+    in_sample = evaluation_mask(view.digests, 0.5)
+    expected = np.bincount(said[in_sample], minlength=4) / in_sample.sum()
+    met: list[int] = []
+    labelled = np.zeros(n, dtype=bool)
+    for count in range(1, 61):
+        order = order_pool(replace(view, labelled=labelled), OrderOptions("random", window=1, evaluation_share=0.5))
+        row = order.rows[order.evaluation][0]
+        met.append(int(said[row]))
+        labelled = labelled.copy()
+        labelled[row] = True
+        if count % 20 == 0:
+            assert np.abs(np.bincount(met, minlength=4) - count * expected).max() <= 2.0, count
+
+
+@pytest.mark.parametrize("strategy", ["default", "typicality", "kcenter", "margin"])
+def test_rows_that_are_gone_change_nothing(strategy: str) -> None:
+    whole = random_view(120, seed=3, relevance=np.random.default_rng(3).random(120).astype(np.float32))
+    gone = np.random.default_rng(4).random(120) < 0.3
+    there = np.flatnonzero(~gone)
+    options = OrderOptions(strategy, window=20)
+    left = order_pool(replace(whole, labelled=whole.labelled | gone), options, rows=there)
+    without = order_pool(only_rows(whole, there), options)
+    assert left.rows.tolist() == there[without.rows].tolist()
+    assert left.evaluation.tolist() == without.evaluation.tolist()
 
 
 def test_what_was_labelled_for_evaluation_or_skipped_taught_nothing() -> None:
