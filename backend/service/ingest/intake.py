@@ -7,19 +7,15 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import groupby
 
-from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
-
 from backend.errors import BackendError
 from backend.service.context.context import Runtime
 from backend.service.ingest.annotation_events import ANNOTATED, store_annotated
 from backend.service.ingest.event_parts import EventOutcome, Payload
 from backend.service.ingest.grouped import GroupCommit, store_together
 from backend.service.ingest.webhooks import handle_event, log_rejected
+from backend.storage.database import OUT_OF_REACH
 
 log = logging.getLogger(__name__)
-
-OUT_OF_REACH = (OperationalError, InterfaceError, TimeoutError)
-"""What the database raises whatever it is asked for."""
 
 
 class EventIntake:
