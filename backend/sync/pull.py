@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from backend.sync.client import LabelStudioClient
@@ -61,13 +62,25 @@ def pull_pages(
     if since is not None and since <= _latest_believable():
         filters = (TaskFilter("updated_at", "greater", "Datetime", _stamp(since - overlap)),)
     for tasks in client.iter_task_pages(project_id, page_size=page_size, filters=filters):
-        annotated = [task["id"] for task in tasks if task["total_annotations"] or task["cancelled_annotations"]]
-        annotations = tuple(
-            annotation
-            for task in client.tasks_by_id(project_id, annotated, fields="all")
-            for annotation in task["annotations"]
-        )
-        yield PulledPage(tuple(tasks), annotations, _newest(tasks))
+        yield _page(client, project_id, tasks)
+
+
+def pull_tasks(
+    client: LabelStudioClient, project_id: int, task_ids: Collection[int], *, page_size: int = 500
+) -> Iterator[PulledPage]:
+    """Read some tasks of a project, as `pull_pages`; those that do not exist are left out."""
+    for tasks in _batches(client.tasks_by_id(project_id, task_ids), page_size):
+        yield _page(client, project_id, tasks)
+
+
+def _page(client: LabelStudioClient, project_id: int, tasks: Sequence[dict[str, Any]]) -> PulledPage:
+    annotated = [task["id"] for task in tasks if task["total_annotations"] or task["cancelled_annotations"]]
+    annotations = tuple(
+        annotation
+        for task in client.tasks_by_id(project_id, annotated, fields="all")
+        for annotation in task["annotations"]
+    )
+    return PulledPage(tuple(tasks), annotations, _newest(tasks))
 
 
 def has_all_tasks(client: LabelStudioClient, project_id: int, count: int, newest: int) -> bool:
@@ -75,7 +88,7 @@ def has_all_tasks(client: LabelStudioClient, project_id: int, count: int, newest
 
     Args:
         count: tasks known after a pull (one that was never pulled would hide a deleted one from the count); count them
-            before this call: tasks created meanwhile do no harm.
+            before this call: tasks created meanwhile have a higher id.
         newest: the highest id among them.
     """
     if not count:
@@ -89,10 +102,34 @@ def tasks_gone(client: LabelStudioClient, project_id: int, known: frozenset[int]
     Args:
         known: all ids after a pull, as for `has_all_tasks`.
     """
-    if has_all_tasks(client, project_id, len(known), max(known, default=0)):
-        return frozenset()
+    return task_difference(client, project_id, known).gone
+
+
+@dataclass(frozen=True)
+class TaskDifference:
+    """What is known of a project's tasks, and what there is.
+
+    Attributes:
+        gone: known tasks that Label Studio no longer has.
+        unread: tasks that it has, below the highest id that is known, and that no pull gave: an import that took minutes
+            commits its tasks with the time stamps of its beginning.
+    """
+
+    gone: frozenset[int]
+    unread: frozenset[int]
+
+
+def task_difference(client: LabelStudioClient, project_id: int, known: frozenset[int]) -> TaskDifference:
+    """Compare the known tasks with those of Label Studio; a light pass over the project where their number differs.
+
+    Args:
+        known: all ids after a pull, as for `has_all_tasks`.
+    """
+    newest = max(known, default=0)
+    if has_all_tasks(client, project_id, len(known), newest):
+        return TaskDifference(frozenset(), frozenset())
     present = {task["id"] for task in client.iter_tasks(project_id, page_size=5000, fields="ids")}
-    return frozenset(known - present)
+    return TaskDifference(frozenset(known - present), frozenset(task for task in present - known if task < newest))
 
 
 def _newest(tasks: Sequence[Mapping[str, Any]]) -> datetime:
@@ -112,3 +149,9 @@ def _stamp(moment: datetime) -> str:
 
 def _moment(stamp: str) -> datetime:
     return datetime.fromisoformat(stamp.replace("Z", "+00:00"))
+
+
+def _batches(tasks: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
+    left = iter(tasks)
+    while batch := list(islice(left, size)):
+        yield batch

@@ -29,12 +29,15 @@ from backend.service.projects.tasks import (
 from backend.service.versions.artifacts import snapshots_folder
 from backend.storage.schema import Annotation, Job, Project, Task, now
 from backend.sync.client import LabelStudioClient
-from backend.sync.pull import OVERLAP, PulledPage, has_all_tasks, pull_pages, tasks_gone
+from backend.sync.pull import OVERLAP, PulledPage, has_all_tasks, pull_pages, pull_tasks, task_difference
 
 log = logging.getLogger(__name__)
 
 # The next poll tries again by itself: such a fault is logged, and leaves no failed job behind each time.
 PASSING_FAULTS = ("label_studio_unreachable", "label_studio_timeout", "label_studio_failed")
+# What changes while a pull reads on is found by the next one, which looks back by `OVERLAP`; unless the pull takes long.
+LONG_PULL = OVERLAP / 2
+CLOCKS_DIFFER = timedelta(minutes=5)  # ours and Label Studio's, where both are kept right
 # A photo whose server was away is read again so long after the last reading, the next time six times as long after it.
 FIRST_PAUSE = timedelta(minutes=10)
 PAUSE_GROWTH = 6
@@ -93,7 +96,11 @@ def _sync_with(
         seen += len(page.tasks)
         newest = page.newest if newest is None else max(newest, page.newest)
         progress(min(seen / max(listed.get("task_number") or seen, seen), 1.0), f"{seen} tasks read")
-    gone = _forget_gone(runtime, project_id)
+    if newest is not None and now() - begun > LONG_PULL:
+        # A task of the first page may have changed while the last one was read, which is newer than that change.
+        newest = min(newest, begun - CLOCKS_DIFFER)
+    gone, found = _reconcile(runtime, project_id, config)
+    tasks, annotations = tasks + found[0], annotations + found[1]
     cancelled = runtime.jobs.cancelled_at(JobKind.EMBED, project_id)
     with runtime.database.session() as session:
         news_at = _news_at(project, newest, begun)
@@ -172,21 +179,33 @@ def _vanished(session: Session, project_id: int, page: PulledPage, read_at: date
     return [found for found in session.scalars(query) if found not in listed]
 
 
-def _forget_gone(runtime: Runtime, project_id: int) -> int:
+def _reconcile(runtime: Runtime, project_id: int, config: LabelConfig) -> tuple[int, tuple[int, int]]:
+    """Forget the tasks that Label Studio has no more, and read those that no pull gave.
+
+    Returns: how many are gone; how many tasks and annotations are new.
+    """
     client = runtime.label_studio
     if client is None:
         raise BackendError("Label Studio is not configured.")
     with runtime.database.session() as session:
         count, newest = newest_task(session, project_id)
     if has_all_tasks(client, project_id, count, newest):
-        return 0
+        return 0, (0, 0)
     with runtime.database.session() as session:
         known = task_ids(session, project_id)
-    gone = sorted(tasks_gone(client, project_id, known))
-    if gone:
+    found = task_difference(client, project_id, known)
+    if found.gone:
         with runtime.database.session() as session:
-            forget_tasks(session, project_id, gone)
-    return len(gone)
+            forget_tasks(session, project_id, sorted(found.gone))
+    tasks = annotations = 0
+    if found.unread:
+        log.warning("project %s: %d tasks are read that came without news", project_id, len(found.unread))
+    asked_at = now()
+    for page in pull_tasks(client, project_id, found.unread):
+        changed_tasks, changed_annotations = _take_in(runtime, project_id, config, page, asked_at)
+        asked_at = now()
+        tasks, annotations = tasks + changed_tasks, annotations + changed_annotations
+    return len(found.gone), (tasks, annotations)
 
 
 def _catch_up(runtime: Runtime, project_id: int) -> None:
