@@ -159,7 +159,8 @@ def _rank(
     update_near_duplicates(runtime, project.id, pool, key)
     update_similarity_index(runtime, project.id, pool, key)
     progress(0.5, f"{annotated.count} annotated tasks, served by {served}")
-    compared = settle_comparison(runtime, project, served, answers_of(pool, annotated))
+    waits = _waits(pool, annotated)
+    compared = settle_comparison(runtime, project, served, answers_of(pool, annotated), waits)
     order = order_project(runtime, project.id, pool, annotated, predictions, options, compared)
     progress(0.7, "ordered")
     items = queue_items(project.id, project.snapshot, pool, order, predictions, options.window_size)
@@ -191,6 +192,16 @@ def _rank(
         versions=_measured(runtime, project, served, predictions, annotated.count),
         accuracy=Figures.from_json(predictions[0].evaluation.get(served, {})).accuracy,
     )
+
+
+def _waits(pool: ProjectPool, annotated: Annotated) -> Callable[[int], bool]:
+    """Whether a task is in the pool and nobody answered or skipped it."""
+
+    def waits(task: int) -> bool:
+        row = pool.row_of.get(task)
+        return row is not None and not annotated.answered[row]
+
+    return waits
 
 
 def _handed_out(

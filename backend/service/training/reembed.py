@@ -34,7 +34,13 @@ from backend.service.training.learners import HEAD, TrainingOptions
 from backend.service.training.model_selection import evaluate_candidate, select
 from backend.service.training.train import next_number
 from backend.service.versions.artifacts import head_folder, save_heads
-from backend.service.versions.registry import EmbeddingConfig, list_versions, record_version, serve
+from backend.service.versions.registry import (
+    EmbeddingConfig,
+    find_version,
+    list_versions,
+    record_version,
+    serve_unless_chosen,
+)
 from backend.storage.schema import ModelVersion, Project
 
 log = logging.getLogger(__name__)
@@ -99,10 +105,11 @@ def reembed_project(
         seconds=float(metadata.get("seconds", 0.0)) + time.monotonic() - started,
     )
     log.info("project %s: %s", project_id, note)
-    if selection.promoted is not None:
-        serve(runtime, project_id, version, pinned=False)
+    promoted = selection.promoted
+    if promoted is not None and not serve_unless_chosen(runtime, project_id, version, EmbeddingConfig.of(project)):
+        promoted, note = None, find_version(runtime, project_id, version).note
     runtime.jobs.enqueue(JobKind.REFRESH, project_id, {"republish": True})
-    return {"version": version, "promoted": selection.promoted, "unreadable": failed, "message": note}
+    return {"version": version, "promoted": promoted, "unreadable": failed, "message": note}
 
 
 def _embed_all(runtime: Runtime, project_id: int, backbone: Backbone, progress: Progress) -> int:

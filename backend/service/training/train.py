@@ -32,6 +32,7 @@ from backend.service.versions.registry import (
     PROPAGATION,
     EmbeddingConfig,
     conclude_training,
+    find_version,
     learner_of,
     list_versions,
     update_version,
@@ -110,13 +111,12 @@ def train_project(
     for note in selection.notes.values():
         log.info("project %s: %s", project_id, note)
     promoted = selection.promoted
-    projection = promoted if promoted in rows and rows[promoted]["kind"] == "adapted" else project.projection
-    conclude_training(
+    serves = conclude_training(
         runtime,
         project_id,
         rows,
         promoted=promoted,
-        projection=projection or "",
+        seen=EmbeddingConfig.of(project),
         annotations=annotated.count,
         learned_from=key,
     )
@@ -124,11 +124,11 @@ def train_project(
         asked = again[selection.asked].comparison.to_json()
         update_version(runtime, project_id, selection.asked, comparison=asked, note=selection.notes[selection.asked])
     runtime.jobs.enqueue(JobKind.REFRESH, project_id, {"republish": True})
-    notes = [selection.notes[version] for version in rows]
+    notes = [find_version(runtime, project_id, version).note for version in rows]
     return {
         "versions": list(rows),
-        "promoted": promoted,
-        "projection": projection,
+        "promoted": promoted if serves else None,
+        "projection": find_project(runtime, project_id).projection,
         "notes": notes,
         "message": "; ".join(notes),
     }

@@ -6,7 +6,7 @@ What the two said is kept when the photos are drawn, so that all versions may le
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from sqlalchemy import select
 from backend.jobs.kinds import JobKind
 from backend.learning.promotion import Disagreement, Outcome
 from backend.service.context.context import Runtime
-from backend.service.versions.registry import serve, update_version
+from backend.service.versions.registry import EmbeddingConfig, serve_unless_chosen, update_version
 from backend.storage.schema import ModelVersion, Project
 
 log = logging.getLogger(__name__)
@@ -84,12 +84,19 @@ def open_comparison(runtime: Runtime, project_id: int) -> tuple[str, Comparison]
     return (found[-1][0], Comparison.from_json(found[-1][1])) if found else None
 
 
-def settle_comparison(runtime: Runtime, project: Project, serving: str, answers: Mapping[int, Labels]) -> list[int]:
+def settle_comparison(
+    runtime: Runtime,
+    project: Project,
+    serving: str,
+    answers: Mapping[int, Labels],
+    can_be_asked: Callable[[int], bool],
+) -> list[int]:
     """Let the candidate serve, or turn it away, once the answers decide; the tasks that are to be asked first meanwhile.
 
     Args:
         serving: the version that serves now.
         answers: the labels that people gave, by task.
+        can_be_asked: whether a task is there and waits for an answer; it may have been skipped or deleted.
     """
     found = open_comparison(runtime, project.id)
     if found is None:
@@ -102,14 +109,13 @@ def settle_comparison(runtime: Runtime, project: Project, serving: str, answers:
     known = comparison.judged(answers)
     outcome = known.outcome(renewed=comparison.renewed)
     if outcome is Outcome.ASK:
-        waiting = [photo.task_id for photo in comparison.photos if photo.task_id not in answers]
+        waiting = [photo.task_id for photo in comparison.photos if can_be_asked(photo.task_id)]
         if waiting:
             update_version(runtime, project.id, candidate, note=known.sentence(outcome))
             return waiting
-        outcome = Outcome.KEEP  # all that differ are answered, and nothing is clear
+        outcome = Outcome.KEEP  # none is left to ask about, and nothing is clear
     _close(runtime, project.id, candidate, known.sentence(outcome))
-    if outcome is Outcome.PROMOTE:
-        serve(runtime, project.id, candidate, pinned=False)
+    if outcome is Outcome.PROMOTE and serve_unless_chosen(runtime, project.id, candidate, EmbeddingConfig.of(project)):
         runtime.jobs.enqueue(JobKind.REFRESH, project.id, {"republish": True})
     return []
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
 
 from backend.errors import BackendError, NotFoundError
@@ -17,6 +17,7 @@ from backend.learning.figures import HEADLINE, Figures
 from backend.service.context.backbones import backbone_files
 from backend.service.context.context import Runtime
 from backend.service.projects.project import find_project
+from backend.service.versions.artifacts import head_folder, load_heads
 from backend.storage.schema import ModelVersion, Project
 
 log = logging.getLogger(__name__)
@@ -79,16 +80,16 @@ def conclude_training(
     versions: Mapping[str, Mapping[str, Any]],
     *,
     promoted: str | None,
-    projection: str,
+    seen: EmbeddingConfig,
     annotations: int,
     learned_from: str,
-) -> None:
-    """Store all that a training came to at once: a crash leaves all of it or none.
+) -> bool:
+    """Store all that a training came to at once: a crash leaves all of it or none. Whether the promoted version serves.
 
     Args:
         versions: what is known of each new version.
-        promoted: the version that serves from now on; None: what serves stays.
-        projection: the version whose projection the graph lives in.
+        promoted: the version that is to serve from now on, unless a person chose one meanwhile; None: what serves stays.
+        seen: what the project was embedded and answered with when the training began.
         annotations: how many annotated tasks the training knew.
         learned_from: digest of all that it learned from.
 
@@ -98,15 +99,13 @@ def conclude_training(
         session.execute(update(ModelVersion).where(ModelVersion.project_id == project_id).values(comparison=None))
         for version, values in versions.items():
             _record(session, runtime, project_id, version, values)
-        if promoted is not None:
-            _serve(session, project_id, promoted, pinned=False)
+        serves = promoted is not None and _serve_unless_chosen(session, project_id, promoted, seen)
         session.execute(
             update(Project)
             .where(Project.id == project_id)
-            .values(projection=projection, trained_annotations=annotations, learned_from=learned_from)
+            .values(trained_annotations=annotations, learned_from=learned_from)
         )
-    if promoted is not None:
-        log.info("project %s is served by %s", project_id, promoted)
+    return serves
 
 
 def list_versions(runtime: Runtime, project_id: int) -> list[ModelVersion]:
@@ -143,7 +142,7 @@ def promote(runtime: Runtime, project_id: int, version: str) -> str:
 
     Raises:
         NotFoundError: there is no such version.
-        BackendError: the version was made for other labels or another backbone.
+        BackendError: the version was made for other labels or another backbone, or its files are gone or damaged.
         WeightsError: it was made with a fine-tuned backbone whose weights are gone.
     """
     find_project(runtime, project_id)
@@ -155,8 +154,21 @@ def promote(runtime: Runtime, project_id: int, version: str) -> str:
             f"Version {version} was made with backbone {chosen.backbone}; this server runs {runtime.backbone.id}.",
             reason="other_backbone",
         )
+    _check_files(runtime, chosen)
     serve(runtime, project_id, version, pinned=True)
     return runtime.jobs.enqueue(JobKind.REFRESH, project_id)
+
+
+def _check_files(runtime: Runtime, version: ModelVersion) -> None:
+    """Raises BackendError where a version that was trained has no files any more, or damaged ones."""
+    folder = head_folder(runtime, version.project_id, version.version)
+    if not version.artifact or load_heads(runtime, version.project_id, version.version):
+        return
+    if not any(folder.glob("projection-*.npz")):
+        raise BackendError(
+            f"The files of version {version.version} are gone: promote another one, or train again.",
+            reason="artifact_missing",
+        )
 
 
 def rollback(runtime: Runtime, project_id: int) -> tuple[str, str]:
@@ -189,6 +201,31 @@ def serve(runtime: Runtime, project_id: int, version: str, *, pinned: bool) -> N
     with runtime.database.session() as session:
         _serve(session, project_id, version, pinned=pinned)
     log.info("project %s is served by %s%s", project_id, version, " (chosen by a person)" if pinned else "")
+
+
+def serve_unless_chosen(runtime: Runtime, project_id: int, version: str, seen: EmbeddingConfig) -> bool:
+    """Make a version the serving one, unless a person chose one since the project was `seen`; whether it serves."""
+    with runtime.database.session() as session:
+        return _serve_unless_chosen(session, project_id, version, seen)
+
+
+def _serve_unless_chosen(session: Session, project_id: int, version: str, seen: EmbeddingConfig) -> bool:
+    as_seen = update(Project).where(
+        Project.id == project_id,
+        Project.pinned.is_(False),
+        Project.serving_version == seen.serving,
+        Project.backbone == seen.backbone,
+        Project.projection == seen.projection,
+    )
+    # The write comes first: from here on nobody else can choose.
+    found = cast("CursorResult[Any]", session.execute(as_seen.values(pinned=False)))
+    if found.rowcount != 1:
+        versions = update(ModelVersion).where(ModelVersion.project_id == project_id, ModelVersion.version == version)
+        session.execute(versions.values(note=f"{version} is not promoted: another version was chosen meanwhile"))
+        return False
+    _serve(session, project_id, version, pinned=False)
+    log.info("project %s is served by %s", project_id, version)
+    return True
 
 
 def _serve(session: Session, project_id: int, version: str, *, pinned: bool) -> None:

@@ -75,6 +75,9 @@ def test_a_person_promotes_goes_back_and_lets_go(project: PhotoProject, client: 
     assert (project.row.serving_version, project.row.pinned) == (trained, True)
     page = client.get("/dashboard/1?compare=propagation").text
     assert "roll back to propagation" in page
+    assert 'data-post="models/propagation/promote"' in page, (
+        "who clicks on an older page, or after another, goes back no further"
+    )
     assert f"--version {trained}" in page
     assert f"propagation beside {trained}" in page
     client.post("/projects/1/models/rollback")
