@@ -163,8 +163,8 @@ def early_loss(curve: dict[int, float]) -> float:
     return max(0.0, curve[0] - min(value for labels, value in curve.items() if labels in EARLY))
 
 
-def embed(image_dir: Path, strangers: Path | None, console: Console) -> Embedded:
-    """Embed what is not yet in STATE_DIR."""
+def embed(image_dir: Path, strangers: Path | None, console: Console, *, further: Path | None = None) -> Embedded:
+    """Embed what is not yet in STATE_DIR; `further` holds more photos of the same classes."""
     settings = load_settings()
     wordnet_dir = settings.state_dir / "wordnet"
     ensure_wordnet(wordnet_dir)
@@ -172,6 +172,8 @@ def embed(image_dir: Path, strangers: Path | None, console: Console) -> Embedded
     classes = class_folders(image_dir)
     with embedding(backbone, settings.state_dir, settings.resolved_database_url, console) as embed_photos:
         photos = embed_photos(image_dir, classes)
+        if further is not None:
+            photos = photos.and_also(embed_photos(further, classes))
         others = embed_photos(strangers, None) if strangers else None
     return Embedded(photos, classes, others, backbone, WordNet.open(wordnet_dir))
 

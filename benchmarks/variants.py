@@ -1,16 +1,17 @@
 """Is the default order behind any strategy on any kind of project? Classes, photos, balance, strangers and prior vary.
 
     python -m benchmarks.variants --image-dir sports50/pool --test-dir sports50/test --strangers imagenet200 \\
-        --variants 20x50,20x50-zipf,20x20-strangers-prior --half even --seeds 4 --output even.jsonl
+        --variants 20x50,20x50-zipf,20x20-strangers70-prior --half even --seeds 4 --output even.jsonl
 
-A variant is CLASSESxPHOTOS, with `-zipf` (the class of rank r has PHOTOS / r photos, two at least), `-strangers` (70 % of
-the pool belong to none of the classes) and `-prior` (ImageNet tells of the names and of relevance) as wished. Each seed
-draws classes, of those in even or odd places of the alphabet or of all, and photos of them; up to 30 others of each class
-are what accuracy is measured on. Every strategy gets the same pool, beliefs and learner. Strangers are the photos of
-their folder first, then those of the other half's classes.
+A variant is CLASSESxPHOTOS and traits: `-zipf` (the class of rank r has PHOTOS / r photos, two at least), `-strangers70`
+(70 % of the pool belong to none of the classes: the photos of their folder first, then such of the other half's classes),
+`-crowds70` (of the other half's classes alone), `-prior` (ImageNet tells of the names and of relevance). Each seed draws
+classes, of those in even or odd places of the alphabet or of all, and photos of them; up to 30 others of each class are
+what accuracy is measured on. Every strategy gets the same pool, beliefs and learner.
 
-Each game is a line of the output file as soon as it is over, and is not played again. Two figures: accuracy on the test
-photos, and the share of the pool that is right, answers included, which no strategy raises by leaving easy photos over.
+Each game is a line of the output file as soon as it is over, and is not played again. Three figures: accuracy on the test
+photos; the share of the pool that is right, answers included, which no strategy raises by leaving easy photos over; and
+the share of the answers that were about what does not belong.
 """
 
 from __future__ import annotations
@@ -22,41 +23,35 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from re import fullmatch
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from backend.backbones import open_settings_backbone
-from backend.labels import WordNet, ensure_wordnet
-from backend.settings import load_settings
 from backend.simulation.engine import RANDOM_HEAD, Run, Setting, play, pool_model_of
 from backend.simulation.photos import (
     DISTRACTOR,
     Hierarchy,
     IntArray,
     Photos,
-    class_folders,
     label_space,
     readable,
     with_zero_shot,
 )
-from benchmarks.first_labels import Embedded
-from benchmarks.photos import embedding
+from benchmarks.first_labels import Embedded, embed
 from benchmarks.strategies import KNOWN, OURS, entrants
 
 FloatArray = NDArray[np.float64]
 Curve = Mapping[int, Sequence[float]]
-"""Labels -> accuracy on the test photos, share of the pool that is right."""
+"""Labels -> the figures of `FIGURES`, as many as there are."""
 Curves = dict[tuple[str, str, int], Curve]
 """(variant, strategy, seed) -> its curve."""
 
-FIGURES = ("test photos", "pool, answers included")
+FIGURES = ("test photos", "pool, answers included", "answers about what does not belong")
 MARKS = (10, 20, 30, 50, 70, 100, 150, 200, 300, 400, 600, 800, 1000, 1200, 1500, 2000)
 MOST_TESTED = 30
-BELONG = 0.3
-"""Share of the pool that belongs where there are strangers."""
 LABELLED = 0.6
 """Most of the pool that is labelled: with all of it every order is the same."""
 FEWEST_OF_ZIPF = 2
@@ -66,26 +61,36 @@ TOLERANCE = 0.3
 
 @dataclass(frozen=True)
 class Variant:
-    """A kind of project."""
+    """A kind of project.
+
+    Attributes:
+        classes: at most, as many as the half has.
+        photos: of each class; of the largest one where they are unequal.
+        zipf: the class of rank r has photos / r.
+        strangers: per cent of the pool that belong to none of the classes.
+        crowds: these are photos of other classes alone.
+        prior: ImageNet tells of the names and of relevance.
+    """
 
     classes: int
     photos: int
     zipf: bool = False
-    strangers: bool = False
+    strangers: int = 0
+    crowds: bool = False
     prior: bool = False
 
     @classmethod
     def parsed(cls, name: str) -> Variant:
         """That of a name such as `20x50-zipf-prior`."""
-        size, *traits = name.strip().split("-")
-        classes, _, photos = size.partition("x")
-        if not (classes.isdecimal() and photos.isdecimal()) or set(traits) - {"zipf", "strangers", "prior"}:
-            raise SystemExit(f"--variants: {name!r} is not CLASSESxPHOTOS[-zipf][-strangers][-prior]")
-        return cls(int(classes), int(photos), "zipf" in traits, "strangers" in traits, "prior" in traits)
+        found = fullmatch(r"(\d+)x(\d+)(-zipf)?(?:-(strangers|crowds)([1-9]\d?))?(-prior)?", name.strip())
+        if not found:
+            raise SystemExit(f"--variants: {name!r} is not CLASSESxPHOTOS[-zipf][-strangers70 or -crowds70][-prior]")
+        classes, photos, zipf, kind, share, prior = found.groups()
+        return cls(int(classes), int(photos), bool(zipf), int(share or 0), kind == "crowds", bool(prior))
 
     def __str__(self) -> str:
-        traits = [trait for trait in ("zipf", "strangers", "prior") if getattr(self, trait)]
-        return "-".join([f"{self.classes}x{self.photos}", *traits])
+        others = f"-{'crowds' if self.crowds else 'strangers'}{self.strangers}" if self.strangers else ""
+        return f"{self.classes}x{self.photos}{'-zipf' * self.zipf}{others}{'-prior' * self.prior}"
 
 
 def draw(embedded: Embedded, variant: Variant, half: str, seed: int, batch: int) -> Setting:
@@ -106,11 +111,12 @@ def draw(embedded: Embedded, variant: Variant, half: str, seed: int, batch: int)
     if variant.strangers:
         others = rng.permutation(np.flatnonzero(~np.isin(embedded.photos.labels, candidates)))
         strangers = _renamed(embedded.photos, others, place)
-        if embedded.strangers is not None:
+        if embedded.strangers is not None and not variant.crowds:
             strangers = embedded.strangers.and_also(strangers)
-        pool = pool.and_also(strangers.take(np.arange(min(len(strangers), round(len(pool) * (1 / BELONG - 1))))))
+        wanted = round(len(pool) * variant.strangers / (100 - variant.strangers))
+        pool = pool.and_also(strangers.take(np.arange(min(len(strangers), wanted))))
     names = [embedded.classes[label] for label in np.sort(chosen)]
-    space = label_space(names, embedded.wordnet, distractors=variant.strangers)
+    space = label_space(names, embedded.wordnet, distractors=variant.strangers > 0)
     pool, test = (with_zero_shot(photos, embedded.backbone, space, ()) for photos in (pool, test))
     hierarchy = Hierarchy(space.tree.membership, space.tree.nodes)
     if not variant.prior:
@@ -127,13 +133,14 @@ def _renamed(photos: Photos, rows: IntArray, place: IntArray) -> Photos:
 
 
 def curve_of(run: Run, pool_size: int) -> Curve:
-    """The two figures at each mark; a learner that says nothing of the pool has the first one only."""
-    return {
-        point.labels: (point.accuracy,)
-        if point.unlabelled_accuracy is None
-        else (point.accuracy, 1.0 - (1.0 - point.unlabelled_accuracy) * (1.0 - point.labels / pool_size))
-        for point in run.points
-    }
+    """The figures at each mark; a learner that says nothing of the pool has the first one only."""
+    curve: dict[int, Sequence[float]] = {}
+    for point in run.points:
+        curve[point.labels] = (point.accuracy,)
+        if point.unlabelled_accuracy is not None:
+            right = 1.0 - (1.0 - point.unlabelled_accuracy) * (1.0 - point.labels / pool_size)
+            curve[point.labels] = point.accuracy, right, run.distractors_asked[point.labels] / max(point.labels, 1)
+    return curve
 
 
 def played(file: Path) -> tuple[Curves, dict[tuple[str, str], list[float]]]:
@@ -209,7 +216,7 @@ def main(arguments: list[str] | None = None) -> int:
     names = [name for name in entrants(options.strategies) if name in KNOWN or name in (OURS, RANDOM_HEAD)]
     terminal = Console()
     console = terminal if terminal.is_terminal else Console(width=200)
-    embedded = embed(options.image_dir, options.test_dir, options.strangers, console)
+    embedded = embed(options.image_dir, options.strangers, console, further=options.test_dir)
     for variant in variants:
         for seed in range(options.seeds):
             done, _ = played(options.output)
@@ -224,23 +231,9 @@ def main(arguments: list[str] | None = None) -> int:
                 with options.output.open("a") as file:
                     file.write(json.dumps({**game, "curve": curve_of(run, len(setting.pool))}) + "\n")
         curves, seconds = played(options.output)
-        for figure in range(len(FIGURES)):
+        for figure in range(len(FIGURES) if variant.strangers else 2):
             console.print(table(curves, seconds, str(variant), figure))
     return 0
-
-
-def embed(image_dir: Path, test_dir: Path | None, strangers: Path | None, console: Console) -> Embedded:
-    """Embed what is not yet in STATE_DIR."""
-    settings = load_settings()
-    ensure_wordnet(settings.resolved_wordnet_dir)
-    backbone = open_settings_backbone(settings)
-    classes = class_folders(image_dir)
-    with embedding(backbone, settings.state_dir, settings.resolved_database_url, console) as embed_photos:
-        photos = embed_photos(image_dir, classes)
-        if test_dir is not None:
-            photos = photos.and_also(embed_photos(test_dir, classes))
-        others = embed_photos(strangers, None) if strangers else None
-    return Embedded(photos, classes, others, backbone, WordNet.open(settings.resolved_wordnet_dir))
 
 
 if __name__ == "__main__":

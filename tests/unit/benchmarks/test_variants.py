@@ -41,12 +41,14 @@ def embedded() -> Embedded:
 
 
 def test_a_variant_is_its_name() -> None:
-    variant = Variant.parsed("20x50-prior-zipf")
+    variant = Variant.parsed("20x50-zipf-prior")
     assert variant == Variant(20, 50, zipf=True, prior=True)
     assert str(variant) == "20x50-zipf-prior"
+    assert Variant.parsed("5x20-crowds20") == Variant(5, 20, strangers=20, crowds=True)
+    assert str(Variant(5, 20, strangers=70)) == "5x20-strangers70"
 
 
-@pytest.mark.parametrize("name", ["20", "20x", "axb", "20x50-balanced"])
+@pytest.mark.parametrize("name", ["20", "20x", "axb", "20x50-balanced", "20x50-strangers100"])
 def test_what_is_no_variant_is_named(name: str) -> None:
     with pytest.raises(SystemExit, match=name):
         Variant.parsed(name)
@@ -69,12 +71,21 @@ def test_zipfs_classes_have_photos_by_their_rank_and_as_many_to_test(embedded: E
 
 
 def test_most_of_a_mixture_does_not_belong(embedded: Embedded) -> None:
-    setting = draw(embedded, Variant(2, 8, strangers=True, prior=True), "even", seed=0, batch=5)
+    setting = draw(embedded, Variant(2, 8, strangers=70, prior=True), "even", seed=0, batch=5)
     stranger = setting.pool.labels == DISTRACTOR
     assert stranger.sum() == 37
     assert sum(digest.startswith("x") for digest in setting.pool.digests) == 9
     assert setting.pool.prior is not None
     assert setting.pool.prior.shape == (53, 3)
+
+
+def test_crowds_are_of_the_other_half(embedded: Embedded) -> None:
+    setting = draw(embedded, Variant(2, 8, strangers=50, crowds=True), "even", seed=0, batch=5)
+    strange = [digest for digest, label in zip(setting.pool.digests, setting.pool.labels, strict=True) if label < 0]
+    assert len(strange) == 16
+    assert all(int(digest) // 24 % 2 == 1 for digest in strange)
+    for mark, figures in curve_of(play(setting, "random", 0), len(setting.pool)).items():
+        assert figures[2] * mark == pytest.approx(round(figures[2] * mark))
 
 
 def test_games_are_read_back_and_compared(embedded: Embedded, tmp_path: Path) -> None:
@@ -95,8 +106,8 @@ def test_games_are_read_back_and_compared(embedded: Embedded, tmp_path: Path) ->
 def test_what_is_ahead_beyond_noise_is_marked() -> None:
     curves: Curves = {}
     for seed in range(3):
-        curves["4x9", "default", seed] = {10: (0.9, 0.8), 20: (0.88, 0.9)}
-        curves["4x9", "margin", seed] = {10: (0.91, 0.8), 20: (0.86 + 0.02 * seed, 0.9)}
+        curves["4x9", "default", seed] = {10: (0.9, 0.8, 0.0), 20: (0.88, 0.9, 0.0)}
+        curves["4x9", "margin", seed] = {10: (0.91, 0.8, 0.0), 20: (0.86 + 0.02 * seed, 0.9, 0.0)}
     seconds = {("4x9", "default"): [0.1], ("4x9", "margin"): [0.1]}
     rows = list(zip(*(column.cells for column in table(curves, seconds, "4x9", 0).columns), strict=True))
     assert rows[0] == ("default", "0.900", "0.880", "0.10")
@@ -106,7 +117,7 @@ def test_what_is_ahead_beyond_noise_is_marked() -> None:
 
 def test_the_pools_share_counts_answers_as_right(embedded: Embedded) -> None:
     setting = draw(embedded, Variant(4, 12), "even", seed=0, batch=10)
-    for mark, (_, right) in curve_of(play(setting, "margin", 0), len(setting.pool)).items():
+    for mark, (_, right, _) in curve_of(play(setting, "margin", 0), len(setting.pool)).items():
         assert mark / len(setting.pool) <= right <= 1.0
 
 
