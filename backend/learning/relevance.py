@@ -145,11 +145,12 @@ def learn_relevance(
 def with_relevance(beliefs: FloatArray, relevance: FloatArray, irrelevant: NDArray[np.bool_]) -> FloatArray:
     """Beliefs float32 [n, L] in which the labels marked `irrelevant` [L] share 1 - relevance [n], the others the rest.
 
-    Among the labels of either kind the proportions of `beliefs` stay; rows sum to 1. It is written into `beliefs`.
+    Among the labels of either kind the proportions of `beliefs` stay; rows sum to 1. It is written into `beliefs`. Where
+    all labels are of one kind, they stay as they are.
     """
+    if irrelevant.all() or not irrelevant.any():
+        return beliefs
     for group, total in ((irrelevant, 1.0 - relevance), (~irrelevant, relevance)):
-        if not group.any():
-            continue
         part = beliefs[:, group]
         mass = part.sum(axis=1)
         empty = mass <= 1e-12
