@@ -48,7 +48,7 @@ class LabelStudioClient(PredictionCalls):
         answer = self.transport.call("GET", "/api/users/", timeout=USERS_SECONDS)
         try:
             return sum(datetime.fromisoformat(user["last_activity"]) >= since for user in answer)
-        except (TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise LabelStudioError(
                 f"Label Studio's list of users cannot be read: {error}", reason="label_studio_answer"
             ) from None

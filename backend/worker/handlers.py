@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from backend import extensions
-from backend.errors import LabelStudioError
+from backend.errors import BackendError, LabelStudioError
 from backend.jobs.kinds import JobKind
 from backend.progress import Progress
 from backend.service.context.context import Runtime
@@ -81,9 +81,15 @@ def job_handlers(runtime: Runtime) -> dict[str, Handler]:
 
     def attribute(job: Job, progress: Progress) -> Mapping[str, Any]:
         tasks = sorted(int(task) for task in job.payload)
+        faults: list[BackendError] = []
         for place, task in enumerate(tasks):
             progress(place / len(tasks), f"task {task}")
-            attributions.keep(job.project_id, task, partial(_share_of, progress, place, len(tasks)))
+            try:
+                attributions.keep(job.project_id, task, partial(_share_of, progress, place, len(tasks)))
+            except BackendError as error:  # others asked for the other tasks
+                faults.append(error)
+        if faults:
+            raise faults[0]
         return {"message": f"{len(tasks)} pictures", "tasks": tasks}
 
     built_in: dict[str, Handler] = {

@@ -19,13 +19,14 @@ for (const button of document.querySelectorAll("button[data-wish]")) {
 // Why the model says what it says: a picture that a job makes the first time somebody asks.
 async function explain(task, place) {
   const path = `/projects/${project}/tasks/${task}/attribution.png`;
-  for (;;) { // what serves may be another version by the time that the job has ended
+  for (let fault = null; ;) { // what serves may be another version by the time that the job has ended
     const response = await fetch(path);
     if (response.status === 200) break;
+    if (fault) throw fault; // else the job failed for another task, that somebody else asked about
     const { job } = response.ok ? await response.json() : await look(path);
     await ended(job, (found) => {
       place.textContent = `The picture is being made: ${found.percent} %, ${found.message || "it waits for its turn"} …`;
-    });
+    }).catch((error) => { fault = error; });
   }
   const image = document.createElement("img");
   image.src = path;

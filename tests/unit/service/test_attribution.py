@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 
 from backend.api.app import create_app
 from backend.cli.app import build_app
-from backend.service.explanation.attribution import Attributions
+from backend.service.explanation.attribution import Attributions, kept_picture
 from backend.service.pool.cache import PoolCache
+from backend.storage.schema import Task
 from tests.unit.service.photo_project import PhotoProject
 
 pytestmark = [pytest.mark.unit, pytest.mark.long]
@@ -61,6 +62,18 @@ def test_the_picture_comes_from_a_job_and_is_kept(project: PhotoProject) -> None
     missing = client.get(address.format(999))
     assert missing.status_code == 404
     assert missing.get_json()["error"]["message"] == "Project 1 has no task 999."
+
+
+def test_a_photo_that_cannot_be_read_costs_nobody_else_the_picture(project: PhotoProject) -> None:
+    with project.database.session() as session:
+        session.get_one(Task, (1, 10)).failure = "unreadable"
+    job = project.jobs.enqueue("attribute", 1, {"10": True})
+    assert project.jobs.enqueue("attribute", 1, {"11": True}) == job  # two people ask at once
+    project._runner.run(job)
+    assert kept_picture(project.runtime, 1, 11).is_file()
+    assert project.jobs.ledger.get(job).status == "failed"
+    with project.database.session() as session:
+        session.get_one(Task, (1, 10)).failure = None
 
 
 def test_the_command_explains_a_task(project: PhotoProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

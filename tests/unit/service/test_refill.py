@@ -155,3 +155,14 @@ def test_a_label_studio_that_does_not_tell_its_users_costs_nothing_else(team: Te
     team.refresh()
     assert len(team.label_studio.queue()) == 50
     assert team.runtime.members.active() == 0
+
+
+def test_users_of_whom_it_is_not_said_what_they_did_cost_nothing_else(team: Team) -> None:
+    answer = team.label_studio.answer
+
+    def without_activity(method: str, target: str, body: Any) -> tuple[int, Any]:
+        return (200, [{"id": 1}]) if "/api/users/" in target else answer(method, target, body)
+
+    team.label_studio.answer = without_activity  # type: ignore[method-assign]
+    team.refresh()
+    assert len(team.label_studio.queue()) == 50
