@@ -65,6 +65,7 @@ def only_rows(view: PoolView, rows: IntArray) -> PoolView:
         same_photo=None
         if view.same_photo is None or view.neighbours is None
         else view.same_photo[rows] & (place[view.neighbours[rows]] >= 0),
+        learned_from=taken(view.learned_from),
         shown=taken(view.shown),
     )
 

@@ -64,6 +64,8 @@ def order_pool(
     view, original = _in_digest_order(_usable(view), np.arange(view.n) if rows is None else rows)
     names = view.digests or [str(row) for row in original]
     in_sample = evaluation_mask(names, options.evaluation_share)
+    if view.learned_from is not None:
+        in_sample &= ~view.learned_from
     held_out = in_sample & ~view.labelled
     candidates = ~view.labelled & ~held_out
     answered = _learned_from(view, in_sample)

@@ -35,6 +35,8 @@ class PoolView:
         neighbours: int32 [n, j], nearest rows in `space`, most similar first, the row itself left out; -1 = none.
         similarities: float32 [n, j], cosines that belong to `neighbours`.
         same_photo: bool [n, j], which of the `neighbours` show the same picture (`PoolModel.same_photo`); None: none.
+        learned_from: bool [n], annotated images that are learned from whatever their digest says of the evaluation sample;
+            None: none.
         shown: float32 [n, L], what suggestions are made from, so that reasons speak of the same; None: `probabilities`.
         rng_seed: seed of all that is drawn at random.
     """
@@ -53,6 +55,7 @@ class PoolView:
     neighbours: NDArray[np.int32] | None = None
     similarities: FloatArray | None = None
     same_photo: BoolArray | None = None
+    learned_from: BoolArray | None = None
     shown: FloatArray | None = None
     rng_seed: int = 0
 
@@ -67,6 +70,7 @@ class PoolView:
             "neighbours": self.neighbours,
             "similarities": self.similarities,
             "same_photo": self.same_photo,
+            "learned_from": self.learned_from,
             "shown": self.shown,
         }
         for name, array in per_row.items():

@@ -85,6 +85,9 @@ class Project(Base):
     dynamic_options: Mapped[dict[str, list[Any]]] = mapped_column(
         JSON, default=dict, server_default="{}"
     )  # what tasks brought for labels of `value="$key"`, by key
+    evaluation_shares: Mapped[list[Any]] = mapped_column(
+        JSON, default=list, server_default="[]"
+    )  # the shares that it had, each as [since, share]
     missing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)  # Label Studio no longer has the project
     ordered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when the last order read the annotations
     ordered_tasks: Mapped[int] = mapped_column(Integer, default=0)  # embedded tasks that the last order knew

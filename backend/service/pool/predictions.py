@@ -16,10 +16,11 @@ from backend.learning.cross_validation import held_out_probabilities
 from backend.learning.evaluation import decide_labels
 from backend.learning.figures import Figures, measure
 from backend.learning.head import Head
-from backend.priority import evaluation_mask
+from backend.priority.evaluation_sample import sample_position
 from backend.service.context.context import Runtime
 from backend.service.pool.cache import Calibration, ControlPool, ProjectPool
 from backend.service.projects.annotations import agreed_target, live_annotations
+from backend.service.projects.evaluation_shares import evaluation_shares, first_answer, lowest_share
 from backend.service.versions.artifacts import load_heads
 from backend.service.versions.registry import PROPAGATION, WORDNET, EmbeddingConfig, matches_backbone
 
@@ -96,20 +97,28 @@ class ControlPrediction:
 
 
 def read_annotations(runtime: Runtime, project_id: int, pool: ProjectPool, evaluation_share: float) -> Annotated:
-    """The annotations of a project as arrays over its pool."""
+    """The annotations of a project as arrays over its pool.
+
+    Args:
+        evaluation_share: as it is now; what was answered under a smaller one is held out only where that would have.
+    """
     with runtime.database.session() as session:
         by_task = live_annotations(session, project_id)
+        shares = evaluation_shares(session, project_id)
+    limits = np.full(pool.n, evaluation_share)
     answered = np.zeros(pool.n, dtype=bool)
     placed = [(row, annotations) for task, annotations in by_task.items() if (row := pool.row_of.get(task)) is not None]
-    for row, _ in placed:
+    for row, given in placed:
         answered[row] = True
+        if any(share < evaluation_share for _, share in shares):
+            limits[row] = lowest_share(shares, first_answer(given), evaluation_share)
     targets = []
     for control in pool.controls:
         found = [(row, agreed_target(annotations, control.space.control)) for row, annotations in placed]
         kept = [(row, value) for row, value in found if value is not None]
         rows = np.array([row for row, _ in kept], dtype=np.intp)
         values = np.stack([value for _, value in kept]) if kept else np.zeros((0, control.space.n_labels), np.float32)
-        held_out = evaluation_mask([pool.digests[row] for row in rows], evaluation_share)
+        held_out = sample_position([pool.digests[row] for row in rows]) < limits[rows]
         targets.append(Targets(rows, values.astype(np.float32), held_out))
     return Annotated(targets, answered, len(by_task))
 

@@ -44,6 +44,8 @@ def view_of(pool: ProjectPool, annotated: Annotated, predictions: Sequence[Contr
     space = control.space
     tree = space.tree
     labelled = annotated.answered | pool.gone
+    learned_from = np.zeros(pool.n, dtype=bool)
+    learned_from[targets.train[0]] = True
     return PoolView(
         space=control.model.space,
         probabilities=prediction.propagated if control.model.unmixed is None else control.model.unmixed,
@@ -59,6 +61,7 @@ def view_of(pool: ProjectPool, annotated: Annotated, predictions: Sequence[Contr
         neighbours=control.model.neighbours,
         similarities=control.model.similarities,
         same_photo=control.model.same_photo,
+        learned_from=learned_from,
         shown=prediction.served,
         rng_seed=seed,
     )

@@ -31,6 +31,7 @@ from backend.service.pool.predictions import (
 from backend.service.pool.review import keep_review
 from backend.service.pool.similarity_index import update_similarity_index
 from backend.service.pool.snapshot import Sample, Snapshot, SnapshotControl, remove_old_snapshots, write_snapshot
+from backend.service.projects.evaluation_shares import note_share
 from backend.service.projects.options import ProjectOptions, project_options
 from backend.service.projects.project import find_project
 from backend.service.queue.ordering import order_project
@@ -72,6 +73,7 @@ class Ranking:
         teaches: whether anything can be learned from the answers: not from skips, from *none of these*, nor from labels that are gone.
         versions: what was measured of the versions that need no training, by name.
         accuracy: the headline of what serves; None: not known yet.
+        evaluation_share: of the photos that this order keeps for evaluation.
     """
 
     window: WindowName
@@ -85,6 +87,7 @@ class Ranking:
     teaches: bool
     versions: Mapping[str, Mapping[str, Any]]
     accuracy: AccuracyEstimate | None
+    evaluation_share: float
 
 
 def refresh_project(
@@ -191,6 +194,7 @@ def _rank(
         teaches=any(bool((targets.train[1] >= THRESHOLD).any()) for targets in annotated.targets),
         versions=_measured(runtime, project, served, predictions, annotated.count),
         accuracy=Figures.from_json(predictions[0].evaluation.get(served, {})).accuracy,
+        evaluation_share=options.evaluation_share,
     )
 
 
@@ -226,6 +230,7 @@ def _conclude(runtime: Runtime, project_id: int, ranking: Ranking, version: str)
     """Write down what the refresh came to, all of it or nothing: from now on the queue and /predict answer with it."""
     with runtime.database.session() as session:
         known: dict[str, Any] = {"ordered_at": ranking.read_at, "ordered_tasks": ranking.tasks}
+        note_share(session, project_id, ranking.evaluation_share, ranking.read_at)
         if ranking.new:
             known |= {"published_version": version, "snapshot": str(ranking.window)}
             replace_window(session, project_id, ranking.items)
