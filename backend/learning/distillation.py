@@ -1,6 +1,7 @@
 """A head that learns what the pool's graph believes: of all photos, not only of the annotated ones.
 
-Softmax regression on the embeddings with the calibrated beliefs as soft targets (Hinton et al., "Distilling the
+Softmax regression (where several labels may hold, a logistic one for each) on the embeddings with the calibrated beliefs
+as soft targets (Hinton et al., "Distilling the
 knowledge in a neural network", 2015): convex, so that one method finds the optimum without epochs or learning rates
 (Liu and Nocedal, "On the limited memory BFGS method", 1989). Cross-entropy with a bias keeps the mean of every label: a
 head distilled from calibrated beliefs is calibrated.
@@ -14,7 +15,9 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
+from backend.learning.evaluation import decide_labels
 from backend.learning.head_inference import Head, HeadLayers
 from backend.learning.lbfgs import minimise
 from backend.learning.transform import FeatureTransform, fit_centring
@@ -39,17 +42,20 @@ def distil(
     annotated: NDArray[np.integer] | None = None,
     transform: FeatureTransform | None = None,
     progress: Progress | None = None,
+    several: bool = False,
 ) -> Head:
-    """A linear head that answers as `beliefs` do, for one label a photo.
+    """A linear head that answers as `beliefs` do.
 
     Args:
         embeddings: float [n, d] of the pool.
-        beliefs: calibrated probabilities [n, L], rows sum to 1: the soft targets.
+        beliefs: calibrated probabilities [n, L], the soft targets; rows sum to 1 unless `several`.
         annotated: rows of annotated photos, which weigh `ANNOTATION_WEIGHT`.
         transform: feature transform; by default centring on `embeddings`.
         progress: called with the part done in [0, 1] and a sentence.
+        several: each label holds or does not, whatever the others do: a logistic regression for each.
 
-    Returns: the head; its report holds `agreement`, the share of the n photos on which it has the same likeliest label.
+    Returns: the head; its report holds `agreement`, the share of the n photos on which it has the same likeliest label,
+    or with `several` the same labels.
 
     Raises:
         ValueError: there is no photo, or the arrays differ in length.
@@ -69,6 +75,8 @@ def distil(
         features = features @ basis
     layers = HeadLayers.zeros(features.shape[1], beliefs.shape[1])
     agreement = 0.0
+    says = decide_labels(beliefs, several)
+    slope = _logistic_slope if several else _softmax_slope
 
     def report(attempt: int, step: int) -> None:
         if progress is not None and step % TOLD == 0:
@@ -76,8 +84,10 @@ def distil(
             progress(share, f"learning from what is believed of {len(features):,} photos")
 
     for attempt, penalty in enumerate(PENALTIES):
-        layers = _fit(features, beliefs, weights, penalty / len(features), layers, partial(report, attempt))
-        agreement = float((layers.logits(features).argmax(axis=1) == beliefs.argmax(axis=1)).mean())
+        layers = _fit(features, beliefs, weights, penalty / len(features), layers, partial(report, attempt), slope)
+        answers = layers.logits(features)
+        answers = expit(answers) if several else answers
+        agreement = float((decide_labels(answers, several) == says).all(axis=1).mean())
         if agreement >= ENOUGH_AGREEMENT:
             break
     if basis is not None:
@@ -88,6 +98,7 @@ def distil(
         layers=layers,
         annotated=np.ones(beliefs.shape[1], dtype=np.bool_),
         mean_prior=np.zeros(beliefs.shape[1], dtype=np.float32),
+        multiple=several,
         report={
             "learnt_from": "what is believed of the pool",
             "photos": len(features),
@@ -99,10 +110,33 @@ def distil(
     )
 
 
+def _softmax_slope(scores: Floats, targets: Floats) -> tuple[Floats, Floats]:
+    """Cross-entropy of each photo [n] where one label holds, and its slope by the scores [n, L]."""
+    scores -= scores.max(axis=1, keepdims=True)
+    shares = np.exp(scores)
+    total = shares.sum(axis=1, keepdims=True)
+    shares /= total
+    entropy: Floats = -(targets * (scores - np.log(total))).sum(axis=1)
+    shares -= targets
+    return entropy, shares
+
+
+def _logistic_slope(scores: Floats, targets: Floats) -> tuple[Floats, Floats]:
+    """Cross-entropy of each photo [n] where each label holds or does not, and its slope by the scores [n, L]."""
+    entropy: Floats = (np.logaddexp(np.float32(0.0), scores) - targets * scores).sum(axis=1)
+    return entropy, expit(scores) - targets
+
+
 def _fit(
-    features: Floats, targets: Floats, weights: Floats, decay: float, start: HeadLayers, told: Callable[[int], None]
+    features: Floats,
+    targets: Floats,
+    weights: Floats,
+    decay: float,
+    start: HeadLayers,
+    told: Callable[[int], None],
+    slope: Callable[[Floats, Floats], tuple[Floats, Floats]],
 ) -> HeadLayers:
-    """Softmax regression: kernel and bias that minimise weighted cross-entropy plus `decay` / 2 times |kernel|^2.
+    """Regression: kernel and bias that minimise weighted cross-entropy, by its `slope`, plus `decay` / 2 times |kernel|^2.
 
     `told` is called with the number of steps that were made, 0 before the first.
     """
@@ -111,14 +145,10 @@ def _fit(
     def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         kernel = values[: width * labels].reshape(width, labels).astype(np.float32)
         scores = features @ kernel + values[width * labels :].astype(np.float32)
-        scores -= scores.max(axis=1, keepdims=True)
-        shares = np.exp(scores)
-        total = shares.sum(axis=1, keepdims=True)
-        shares /= total
-        entropy = -float(weights @ (targets * (scores - np.log(total))).sum(axis=1))
-        shares -= targets
-        shares *= weights[:, None]
-        gradient = np.concatenate([(features.T @ shares + decay * kernel).ravel(), shares.sum(axis=0)])
+        entropies, slopes = slope(scores, targets)
+        entropy = float(weights @ entropies)
+        slopes *= weights[:, None]
+        gradient = np.concatenate([(features.T @ slopes + decay * kernel).ravel(), slopes.sum(axis=0)])
         return entropy + 0.5 * decay * float((kernel**2).sum()), gradient.astype(np.float64)
 
     first = np.concatenate([start.kernel.ravel(), start.bias]).astype(np.float64)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.learning.confidence import as_sure_as_the_photo
+from backend.learning.label_sets import LabelSets
 from backend.learning.linear import LinearModel
 from backend.learning.mixture import Mixture, mixture_weight
 from backend.learning.probabilities import geometric_mean, linear_weight, normalise_rows
@@ -17,8 +18,35 @@ from backend.learning.projection import Projection, unit_rows
 FloatArray = NDArray[np.float32]
 
 
+COMMON = ("annotated", "mean", "projection", "space", "neighbours", "affinity_power")
+"""Arrays of an exported extension that say nothing of labels."""
+
+OF_SETS = "sets_"
+"""Arrays of an exported extension whose name begins so say of sets what those without it say of labels."""
+
+
 def extend_from(arrays: Mapping[str, NDArray[Any]], embeddings: NDArray[np.floating], prior: FloatArray) -> FloatArray:
-    """Probabilities float32 [m, L] of images outside the pool, from `PoolModel.export_extension`."""
+    """Probabilities float32 [m, L] of images outside the pool, from `export_extension` of a `PoolModel` or its kind."""
+    shares = _extend_shares(arrays, embeddings, prior)
+    if "members" not in arrays or embeddings.shape[0] == 0:
+        return shares
+    members = arrays["members"].astype(np.float32)
+    sets = LabelSets(members, np.zeros((0, members.shape[0]), dtype=np.float32), float(arrays["set_weight"]))
+    common = {name: arrays[name] for name in COMMON}
+    own = {name.removeprefix(OF_SETS): array for name, array in arrays.items() if name.startswith(OF_SETS)}
+    return sets.marginals(_extend_shares(common | own, embeddings, sets.prior(normalise_rows(prior))), shares)
+
+
+def set_arrays(sets: LabelSets, extension: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """What is to be exported of the sets, from the `extension` of the pool whose labels they are."""
+    own = {OF_SETS + name: array for name, array in extension.items() if name not in COMMON}
+    return {"members": sets.members, "set_weight": np.array(sets.weight), **own}
+
+
+def _extend_shares(
+    arrays: Mapping[str, NDArray[Any]], embeddings: NDArray[np.floating], prior: FloatArray
+) -> FloatArray:
+    """Beliefs float32 [m, L] of images outside the pool; rows sum to 1."""
     prior = normalise_rows(prior)
     if "labels" not in arrays or not arrays["labels"].shape[0] or embeddings.shape[0] == 0:
         return prior

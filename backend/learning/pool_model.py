@@ -73,6 +73,11 @@ class PoolModel(PoolGraph):
         self._mixture: tuple[Mixture, FloatArray] | None = None
 
     @property
+    def several(self) -> bool:
+        """Whether beliefs are probabilities of single labels, of which several may hold; else rows sum to 1."""
+        return False
+
+    @property
     def n_labels(self) -> int:
         """Labels L."""
         return int(self.prior.shape[1])
@@ -100,6 +105,16 @@ class PoolModel(PoolGraph):
     def fork(self) -> PoolModel:
         """The same pool, so that annotations can be tried out without changing this one; arrays are shared."""
         return copy(self)
+
+    def with_labels(self, prior: FloatArray, hints: RelevanceHints | None) -> PoolModel:
+        """The same pool with other labels, of which nothing was said yet: their prior [n, L]; the graph is shared."""
+        other = PoolModel.__new__(PoolModel)
+        other.__dict__.update(self.__dict__)
+        other.prior = normalise_rows(prior)
+        other.hints = hints if hints is not None and hints.used else None
+        other._annotated, other._per_label = np.zeros(0, dtype=np.intp), 0.0
+        other._forget()
+        return other
 
     def add(
         self,

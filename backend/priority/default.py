@@ -138,8 +138,11 @@ class AcquisitionFunction:
 def uncertainty(view: PoolView) -> FloatArray:
     """Margin, raised where the trained head disagrees: float32 [n] in [0, 1], 1 = most uncertain.
 
-    1 - (1 - margin) (1 - disagreement): certain only where the model is sure and both halves agree.
+    1 - (1 - margin) (1 - disagreement): certain only where the model is sure and both halves agree. Where several
+    labels may hold two that are level are no doubt: it is how probably any label is taken wrongly.
     """
+    if view.several:
+        return measures.set_doubt(view.probabilities)
     doubt: FloatArray = measures.margin(view.probabilities)
     if view.head_probabilities is not None:
         agreement = 1.0 - disagreement(view.probabilities, view.head_probabilities)

@@ -69,6 +69,18 @@ def margin(probabilities: Numbers) -> FloatArray:
     return _unit(1.0 - (first - second))
 
 
+def set_doubt(probabilities: Numbers) -> FloatArray:
+    """How probably some label is taken wrongly, where each of several may hold.
+
+    Formula: 1 - Π max(p, 1 - p) over the labels of the row, each taken for itself.
+    Range: [0, 1], 0 = every label is certain to hold or not to. Without labels: 0. What is no number is 1/2.
+    Shape: [n, L], each in [0, 1] -> float32 [n].
+    Cost: O(n L).
+    """
+    values = np.clip(np.nan_to_num(np.asarray(probabilities, dtype=np.float32), nan=0.5), 0.0, 1.0)
+    return _unit(1.0 - np.maximum(values, 1.0 - values).prod(axis=1))
+
+
 def ratio(probabilities: Numbers) -> FloatArray:
     """How much of the best guess's probability the second best has [1].
 

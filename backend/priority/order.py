@@ -116,6 +116,7 @@ def _reasons(
             repeated=bool(repeated[row]),
             anything_labelled=bool(view.labelled.any()),
             untouched=untouched.phrase(int(row)),
+            several=view.several,
         )
         for place, row in enumerate(rows)
     ]
@@ -129,7 +130,7 @@ def _rank_by_strategy(view: PoolView, candidates: BoolArray, options: OrderOptio
     count = min(options.window, int(candidates.sum()))
     places, scores = strategy(only_rows(view, kept), rng, count)
     chosen = kept[places]
-    doubt = measures.least_confidence(view.probabilities)
+    doubt = (measures.set_doubt if view.several else measures.least_confidence)(view.probabilities)
     rest = np.flatnonzero(candidates)
     rest = rest[~np.isin(rest, chosen)]
     rest = rest[np.lexsort((rest, -doubt[rest]))]
@@ -167,7 +168,11 @@ def _usable(view: PoolView) -> PoolView:
         changes["space"] = usable_space(view, np.arange(view.n))
     for name in ("probabilities", "head_probabilities"):
         beliefs = getattr(view, name)
-        if beliefs is not None and not (_is_finite(beliefs) and bool((beliefs.sum(axis=1) > 0).all())):
+        if beliefs is None or (_is_finite(beliefs) and bool((beliefs.sum(axis=1) > 0).all())):
+            continue
+        if view.several:
+            changes[name] = np.clip(np.nan_to_num(beliefs, nan=0.5), 1e-6, 1.0).astype(np.float32)
+        else:
             changes[name] = measures.usable_probabilities(beliefs)
     for name, unsaid in (("relevance", 1.0), ("unknown", 0.0), ("similarities", 0.0)):
         values = getattr(view, name)

@@ -22,7 +22,7 @@ class PoolView:
 
     Attributes:
         space: float32 [n, k], unit rows: where distance means "looks different" (`PoolModel.space`).
-        probabilities: float32 [n, L], rows sum to 1: what the model believes now.
+        probabilities: float32 [n, L], rows sum to 1: what the model believes now; with `several` each in [0, 1].
         labelled: bool [n], True where a person has already annotated (or skipped) the image.
         digests: a stable name of each image, for ties and for the evaluation sample; None: the row index.
         head_probabilities: float32 [n, L] of the trained head, where there is one.
@@ -38,6 +38,7 @@ class PoolView:
         learned_from: bool [n], annotated images that are learned from whatever their digest says of the evaluation sample;
             None: none.
         shown: float32 [n, L], what suggestions are made from, so that reasons speak of the same; None: `probabilities`.
+        several: each label holds or does not, whatever the others do: several may.
         rng_seed: seed of all that is drawn at random.
     """
 
@@ -57,6 +58,7 @@ class PoolView:
     same_photo: BoolArray | None = None
     learned_from: BoolArray | None = None
     shown: FloatArray | None = None
+    several: bool = False
     rng_seed: int = 0
 
     def __post_init__(self) -> None:

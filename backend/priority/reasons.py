@@ -12,6 +12,8 @@ from backend.priority.pool_view import FloatArray
 
 SURE_MARGIN = 0.6  # a suggestion so far ahead of the next label is no toss-up, whatever else is unsure
 TIE = 1e-3  # relative; nothing speaks for one of two labels that are as probable as each other, and none is suggested
+HOLDS = 0.5  # where several labels may hold, those from here on are suggested
+UNSURE = 0.2  # and the model is unsure about those that are at least so probable, and at most so sure
 FAINT = 1.5  # a best label below this multiple of an even spread over all labels says nothing
 
 
@@ -25,6 +27,7 @@ def reason(
     repeated: bool = False,
     anything_labelled: bool = True,
     untouched: str | None = None,
+    several: bool = False,
 ) -> str:
     """Why to label this image now, in words; the strongest grounds first.
 
@@ -37,6 +40,7 @@ def reason(
         repeated: it shows what another image shows that was answered or comes earlier.
         anything_labelled: whether any image was annotated yet; before, each is unlike anything labelled.
         untouched: what was not labelled yet at all, in words, such as "no tennis labelled yet".
+        several: each label holds or does not, whatever the others do.
     """
     if evaluation:
         return "part of the random sample that accuracy is measured on"
@@ -51,7 +55,8 @@ def reason(
         grounds.append((novelty, "unlike anything labelled"))
     if untouched and anything_labelled:
         grounds.append((0.95, untouched))
-    if components.get("uncertainty", 0.0) >= 0.4 and (doubt := _doubt(shown, believed, label_names)):
+    unsure = components.get("uncertainty", 0.0) >= 0.4
+    if unsure and (doubt := _several_doubt(shown, label_names) if several else _doubt(shown, believed, label_names)):
         grounds.append((components["uncertainty"], doubt))
     if components.get("typicality", 0.0) >= 0.5:
         grounds.append((components["typicality"], "stands for many photos like it"))
@@ -60,9 +65,11 @@ def reason(
     grounds.sort(key=lambda ground: -ground[0])
     if grounds:
         return "; ".join(text for _, text in grounds[:3])
-    if shown.size == 0 or _says_nothing(shown):
+    if several and shown.size and shown.max() < HOLDS:
+        return "none of the labels seems to hold, to be confirmed"
+    if shown.size == 0 or (not several and _says_nothing(shown)):
         return "nothing known of it yet"
-    if shown.size > 1 and is_tied(shown):
+    if not several and shown.size > 1 and is_tied(shown):
         return _as_likely(shown, label_names)
     return f"looks like {_name(int(np.argmax(shown)), label_names)}, to be confirmed"
 
@@ -87,6 +94,13 @@ def _doubt(shown: FloatArray, believed: FloatArray | None, label_names: tuple[st
     if shown[best] - shown[second] >= SURE_MARGIN:
         return None
     return f"could be {_name(int(best), label_names)} or {_name(int(second), label_names)}"
+
+
+def _several_doubt(shown: FloatArray, label_names: tuple[str, ...]) -> str | None:
+    """Of which labels it is unsure whether they hold, the two that are nearest to even; None where it is of none."""
+    even = np.argsort(np.abs(shown - HOLDS), kind="stable")[:2]
+    names = [_name(int(label), label_names) for label in even if UNSURE <= shown[label] <= 1.0 - UNSURE]
+    return f"unsure about {' and '.join(names)}" if names else None
 
 
 def _as_likely(shown: FloatArray, label_names: tuple[str, ...]) -> str:

@@ -83,9 +83,12 @@ def photos_of_cell(runtime: Runtime, project: Project, given: int, believed: int
 
 
 def _why_none(multiple: bool) -> str:
+    soon = "Once some labels have two photos each, every answer is compared with what the others say of its photo."
     if multiple:
-        return "With several labels for a photo nobody can say which one was taken for which."
-    return "Once some labels have two photos each, every answer is compared with what the others say of its photo."
+        return (
+            f"With several labels for a photo nobody can say which one was taken for which. With one for each: {soon}"
+        )
+    return soon
 
 
 def _by_label(review: Review, titles: list[str]) -> list[dict[str, Any]]:

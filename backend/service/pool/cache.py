@@ -15,6 +15,7 @@ from backend.labels import LabelSpace
 from backend.learning.pool_model import PoolModel
 from backend.learning.projection import Projection
 from backend.learning.relevance import RelevanceHints
+from backend.learning.several_labels import SeveralLabelsModel
 from backend.service.context.context import Runtime
 from backend.service.context.label_cache import ProjectLabels
 from backend.service.pool.memory import ROW_BYTES, array_bytes
@@ -207,7 +208,8 @@ def build_pool(
     controls = []
     for number, (space, prior) in enumerate(zip(labels.spaces, loaded.priors, strict=True)):
         learnt = _learnt_projection(runtime, project_id, config, number, loaded.embeddings.shape[1])
-        model = PoolModel(loaded.embeddings, prior, seed=seed, projection=learnt, hints=_hints(loaded, space, prior))
+        kind = SeveralLabelsModel if space.control.multiple else PoolModel
+        model = kind(loaded.embeddings, prior, seed=seed, projection=learnt, hints=_hints(loaded, space, prior))
         controls.append(ControlPool(space, model, learnt))
     return ProjectPool(
         labels=labels,

@@ -16,6 +16,7 @@ from backend.learning.cross_validation import held_out_probabilities
 from backend.learning.evaluation import decide_labels
 from backend.learning.figures import Figures, measure
 from backend.learning.head import Head
+from backend.learning.label_sets import has_several
 from backend.priority.evaluation_sample import sample_position
 from backend.service.context.context import Runtime
 from backend.service.pool.cache import Calibration, ControlPool, ProjectPool
@@ -126,7 +127,7 @@ def read_annotations(runtime: Runtime, project_id: int, pool: ProjectPool, evalu
 def answers_of(pool: ProjectPool, annotated: Annotated) -> dict[int, tuple[int, ...]]:
     """What people answered to the first control, by task: indices of labels, ascending."""
     targets = annotated.targets[0]
-    chosen = decide_labels(targets.values, pool.controls[0].space.control.multiple)
+    chosen = decide_labels(targets.values, several_hold(pool.controls[0], targets))
     return {
         int(pool.task_ids[row]): tuple(int(label) for label in np.flatnonzero(labels))
         for row, labels in zip(targets.rows, chosen, strict=True)
@@ -175,10 +176,12 @@ def _predict_control(
     head: Head | None,
 ) -> ControlPrediction:
     rows, values = targets.train
-    multiple = control.space.control.multiple
     prior = control.model.prior
     propagated = control.model.propagate(rows, values)
-    calibration = UNKNOWN if multiple else _calibration(control, propagated, targets, tuned=bool(pool.backbone))
+    several = several_hold(control, targets)
+    if several:
+        control.calibration = None
+    calibration = UNKNOWN if several else _calibration(control, propagated, targets, tuned=bool(pool.backbone))
     by_head = None if head is None else head.predict(pool.embeddings, prior)
     calibrated = tempered(propagated, calibration.temperature)
     # Without annotations the spread prior is what WordNet says, evened out over the pool.
@@ -186,16 +189,24 @@ def _predict_control(
     if by_head is not None:
         served = by_head
     # Nobody's annotation went into the prior: all of them may calibrate it.
-    expected = prior if multiple else tempered(prior, temperature_of(prior[targets.rows], targets.values))
+    expected = prior if several else tempered(prior, temperature_of(prior[targets.rows], targets.values))
     measured = {WORDNET: expected, propagated_as: calibrated, **({version: by_head} if by_head is not None else {})}
     trusted = {WORDNET: len(targets.rows) >= MINIMUM_PHOTOS, propagated_as: calibration.known}
     evaluation = {
         name: measure(
-            probabilities, unlabelled, targets.held_out, multiple=multiple, calibrated=trusted.get(name, True)
+            probabilities, unlabelled, targets.held_out, multiple=several, calibrated=trusted.get(name, True)
         ).to_json()
         for name, probabilities in measured.items()
     }
     return ControlPrediction(served, propagated, calibration.temperature, by_head, evaluation)
+
+
+def several_hold(control: ControlPool, targets: Targets) -> bool:
+    """Whether photos of a control have several labels: where they may, and people gave other than one so far.
+
+    A Taxonomy takes several unless it says otherwise, and most teams give one.
+    """
+    return control.space.control.multiple and has_several(targets.values)
 
 
 def _calibration(control: ControlPool, propagated: Floats, targets: Targets, *, tuned: bool) -> Calibration:

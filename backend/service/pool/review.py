@@ -15,7 +15,7 @@ from backend.learning.calibration import tempered
 from backend.service.context.context import Runtime
 from backend.service.pool.arrays import read_arrays, write_arrays
 from backend.service.pool.cache import ProjectPool
-from backend.service.pool.predictions import Annotated
+from backend.service.pool.predictions import Annotated, several_hold
 from backend.service.versions.artifacts import project_folder
 
 CERTAIN = 0.999  # an answer that is spread over the leaves of an inner choice names no label
@@ -43,6 +43,8 @@ class Review:
 def keep_review(runtime: Runtime, project_id: int, pool: ProjectPool, annotated: Annotated) -> None:
     """Write the review down, if a newer one was made since it was last written."""
     calibration, targets = pool.controls[0].calibration, annotated.targets[0]
+    if several_hold(pool.controls[0], targets):
+        _forget(runtime, project_id)
     if calibration is None or calibration.rows is None or calibration.held_out is None:
         return
     kept = read_review(runtime, project_id)
@@ -62,6 +64,14 @@ def keep_review(runtime: Runtime, project_id: int, pool: ProjectPool, annotated:
         held_out=believed.astype(np.float16),
     )
     write_review(runtime, project_id, review)
+
+
+def _forget(runtime: Runtime, project_id: int) -> None:
+    """Of photos with several labels nobody can say which was taken for which: what was made before there were any goes."""
+    kept = read_review(runtime, project_id)
+    if kept is not None and kept.task_ids.size:
+        none = np.zeros(0, dtype=np.int64)
+        write_review(runtime, project_id, Review(kept.labels_key, 0, none, none, kept.held_out[:0]))
 
 
 def write_review(runtime: Runtime, project_id: int, review: Review) -> None:

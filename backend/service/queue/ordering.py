@@ -63,6 +63,7 @@ def view_of(pool: ProjectPool, annotated: Annotated, predictions: Sequence[Contr
         same_photo=control.model.same_photo,
         learned_from=learned_from,
         shown=prediction.served,
+        several=control.model.several,
         rng_seed=seed,
     )
 

@@ -11,7 +11,7 @@ from backend.learning.calibration import tempered
 from backend.learning.pool_model import PoolModel
 from backend.learning.projection import Projection, fit_projection
 from backend.service.pool.cache import ProjectPool
-from backend.service.pool.predictions import Annotated, ControlPrediction
+from backend.service.pool.predictions import Annotated, ControlPrediction, several_hold
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.intp]
@@ -39,7 +39,7 @@ class TrainingData:
         temperature: what `propagated` was calibrated by.
         unlabelled: bool [n], rows that nobody answered yet.
         sample: bool [n], rows of the evaluation sample.
-        multiple: whether several labels may hold.
+        multiple: whether photos have several labels, see `several_hold`.
     """
 
     graph: PoolModel
@@ -98,5 +98,5 @@ def training_data(
         temperature=prediction.temperature,
         unlabelled=unlabelled,
         sample=sample,
-        multiple=control.space.control.multiple,
+        multiple=several_hold(control, targets),
     )

@@ -25,7 +25,7 @@ from backend.service.context.backbones import backbone_files, keep_tuned, tuned_
 from backend.service.context.context import Runtime
 from backend.service.ingest.embedding import note_failure
 from backend.service.pool.cache import PoolCache
-from backend.service.pool.predictions import read_annotations
+from backend.service.pool.predictions import read_annotations, several_hold
 from backend.service.projects.options import checked_options, project_options
 from backend.service.projects.project import find_project
 from backend.storage.schema import Project, Task
@@ -120,7 +120,7 @@ def _training_set(runtime: Runtime, pools: PoolCache, project: Project) -> _Trai
     with pools.lock(project.id):
         pool = pools.current(project, options.relevance, options.seed)
         targets = read_annotations(runtime, project.id, pool, options.evaluation_share).targets[0]
-        multiple = pool.controls[0].space.control.multiple
+        multiple = several_hold(pool.controls[0], targets)
         rows, values = targets.train
         if not multiple:
             said = values.max(axis=1, initial=0.0) >= 0.5

@@ -17,7 +17,7 @@ from backend.errors import BackendError
 from backend.extensions import Registry
 from backend.learning.adaptation import AdaptationOptions, train_projection
 from backend.learning.distillation import distil
-from backend.learning.head import Head, HeadOptions, train_head
+from backend.learning.head import Head
 from backend.learning.pool_model import PoolModel
 from backend.learning.transform import FeatureTransform
 from backend.progress import Progress
@@ -81,23 +81,9 @@ def _distilled(data: TrainingData, options: TrainingOptions, start: Head | None,
         data.propagated[rows],
         annotated=np.searchsorted(rows, data.known),
         progress=progress,
+        several=data.multiple,
     )
     return FitResult(head.predict(data.embeddings), head=head)
-
-
-def _linear(data: TrainingData, options: TrainingOptions, start: Head | None, progress: Progress) -> FitResult:
-    """A linear head on the annotated photos alone, a sigmoid for each label: several may hold, which no graph spreads."""
-    evaluation = (data.embeddings[data.held], data.held_targets) if len(data.held) else None
-    head = train_head(
-        data.embeddings[data.known],
-        data.targets,
-        HeadOptions(multiple=True),
-        evaluation=evaluation,
-        warm_start=start,
-        progress=progress,
-        prior=data.prior[data.known],
-    )
-    return FitResult(head.predict(data.embeddings, data.prior), head=head)
 
 
 def _adapted(data: TrainingData, options: TrainingOptions, start: Head | None, progress: Progress) -> FitResult:
@@ -128,12 +114,7 @@ def _adaptable(data: TrainingData, options: TrainingOptions) -> bool:
     return options.adaptation is not None and not data.multiple and pairs >= 2
 
 
-def _head(data: TrainingData, options: TrainingOptions, start: Head | None, progress: Progress) -> FitResult:
-    """The head that suits a control."""
-    return (_linear if data.multiple else _distilled)(data, options, start, progress)
-
-
-HEAD = Learner("head", "head", lambda data, options: True, _head)
+HEAD = Learner("head", "head", lambda data, options: True, _distilled)
 LEARNERS: Mapping[str, Learner] = Registry(
     extensions.LEARNERS,
     {

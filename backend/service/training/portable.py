@@ -89,6 +89,7 @@ def portable_version(
                 target[data.believed],
                 annotated=data.believed.searchsorted(known),
                 progress=progress,
+                several=data.multiple and version.version != WORDNET,
             )
         )
     return PortableVersion(version, heads, distilled=True)

@@ -97,3 +97,14 @@ def test_it_tells_how_far_it_is_and_stops_where_it_is_told_to(pool: tuple[Floats
 
     with pytest.raises(JobCancelledError):
         distil(embeddings, beliefs, progress=unwanted)
+
+
+def test_several_labels_that_hold_are_learned_each_for_itself() -> None:
+    rng = np.random.default_rng(1)
+    holds = rng.random((300, 4)) < 0.4
+    embeddings = (holds @ rng.normal(0, 2, (4, 32)) + rng.normal(0, 0.1, (300, 32))).astype(np.float32)
+    beliefs = np.where(holds, 0.95, 0.04).astype(np.float32)
+    head = distil(embeddings, beliefs, several=True)
+    assert head.multiple
+    assert ((head.predict(embeddings) >= 0.5) == holds).all(axis=1).mean() == pytest.approx(head.report["agreement"])
+    assert head.report["agreement"] > 0.97

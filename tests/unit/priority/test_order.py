@@ -318,3 +318,29 @@ def test_many_answers_turn_from_crowds_to_single_photos_in_doubt() -> None:
 
     assert first(4) in {1, 2}
     assert first(58) == 4
+
+
+def test_two_labels_that_both_hold_are_no_doubt() -> None:
+    """Where several may hold, a photo of two sure labels teaches less than one of which some label is unsure."""
+    space = np.eye(4, dtype=np.float32)
+    sure, unsure = [0.99, 0.99, 0.01], [0.99, 0.5, 0.01]
+    view = PoolView(
+        space=space,
+        probabilities=np.array([sure, unsure, sure, unsure], dtype=np.float32),
+        labelled=np.zeros(4, dtype=bool),
+        several=True,
+    )
+    order = order_pool(view, OrderOptions(evaluation_share=0.0, weights={"coverage": 0.0}))
+    assert set(order.rows[:2].tolist()) == {1, 3}
+    doubt = dict(zip(order.rows.tolist(), order.components["uncertainty"].tolist(), strict=True))
+    assert doubt[1] > 0.5 > 0.05 > doubt[0]
+
+
+@pytest.mark.parametrize("strategy", ["default", "margin"])
+def test_broken_rows_of_several_labels_are_ordered_too(strategy: str) -> None:
+    view = random_view(40, several=True)
+    broken = view.probabilities.copy()
+    broken[3], broken[7] = np.nan, 0.0
+    order = order_pool(replace(view, probabilities=broken), OrderOptions(strategy=strategy, evaluation_share=0.0))
+    assert sorted(order.rows.tolist()) == np.flatnonzero(~view.labelled).tolist()
+    assert np.isfinite(order.priority).all()

@@ -71,3 +71,20 @@ def test_a_faint_best_of_many_labels_is_no_suggestion_to_doubt() -> None:
 def test_evaluation_says_so_and_labels_without_names_are_numbered() -> None:
     assert "random sample" in reason({"novelty": 1.0}, TORN, NAMES, evaluation=True)
     assert reason({"uncertainty": 0.9}, TORN, ()) == "could be label 0 or label 1"
+
+
+@pytest.mark.parametrize(
+    ("components", "shown", "said"),
+    [
+        ({"uncertainty": 0.9}, [0.9, 0.55, 0.3], "unsure about badminton and rowing"),
+        ({"uncertainty": 0.9}, [0.97, 0.97, 0.35], "unsure about rowing"),
+        ({"typicality": 0.8, "uncertainty": 0.9}, [0.97, 0.97, 0.1], "stands for many photos like it"),
+        ({}, [0.97, 0.97, 0.05], "looks like tennis, to be confirmed"),
+        ({}, [0.1, 0.1, 0.05], "none of the labels seems to hold, to be confirmed"),
+    ],
+)
+def test_where_several_labels_may_hold_doubt_is_of_each_of_them(
+    components: dict[str, float], shown: list[float], said: str
+) -> None:
+    believed = np.array(shown[::-1], dtype=np.float32)
+    assert reason(components, np.array(shown, dtype=np.float32), NAMES, believed=believed, several=True) == said

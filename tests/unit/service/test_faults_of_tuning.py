@@ -1,4 +1,4 @@
-"""Faults and kills, by counting, of what takes longest: fine-tuning, re-embedding, and cross-validation within a training.
+"""Faults and kills, by counting, of what takes longest: fine-tuning, re-embedding, and what a training learns from the whole pool.
 
 After each: what served goes on serving, nothing is half-written, no annotation is lost. The next attempt ends the job.
 """
@@ -15,7 +15,6 @@ import pytest
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import OperationalError
 
-from backend.learning.head_options import HeadOptions
 from backend.service.context.backbones import backbone_files, tuned_folder, tuned_metadata
 from backend.service.pool.snapshot import read_snapshot
 from backend.service.projects.project import set_up_project
@@ -36,8 +35,8 @@ pytestmark = [pytest.mark.unit, pytest.mark.long]
 log = logging.getLogger(__name__)
 
 FILES = FileFaults()
-STEP = int(os.environ.get("FAULT_STEP", "15"))  # 1: every single one; the suite takes every fifteenth, and each fold
-FOLDS = HeadOptions().folds
+STEP = int(os.environ.get("FAULT_STEP", "15"))  # 1: every single one; the suite takes every fifteenth
+LEARNING = "learning from what is believed"
 CLASSES = ("coffee", "rocket")
 ANNOTATED = 34
 KILLS_IN_A_ROW = 3  # then it is let finish: a job that kills five workers is given up
@@ -60,7 +59,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhotoProject]:
 
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhotoProject]:
-    """A project whose photos may have several labels: its heads are cross-validated."""
+    """A project whose photos may have several labels."""
     folder = tmp_path_factory.mktemp("several")
     network = write_network(folder / "own.onnx")
     made = PhotoProject(folder, CLASSES, 12, backbone=str(network), weights_dir=folder / "models", evaluation_share=0.0)
@@ -247,15 +246,15 @@ def check_embedded(project: PhotoProject) -> None:
     assert seen == len(project.truth)
 
 
-def test_faults_within_a_cross_validation(several: PhotoProject) -> None:
-    assert faults(several, train, "Cross-validation", 1) == FOLDS
+def test_faults_within_a_distillation(several: PhotoProject) -> None:
+    assert faults(several, train, LEARNING, 1) >= 2
     run_all(several, ["refresh"])
     check_queue(several)
 
 
-def test_kills_within_a_cross_validation(several: PhotoProject) -> None:
+def test_kills_within_a_distillation(several: PhotoProject) -> None:
     before = len(list_versions(several.runtime, 1))
-    assert kills(several, train, "Cross-validation", 1, ["train"]) == FOLDS
+    assert kills(several, train, LEARNING, 1, ["train"]) >= 2
     assert len(list_versions(several.runtime, 1)) > before
     run_all(several, ["refresh"])
     check_queue(several)

@@ -108,3 +108,9 @@ def test_mean_similarity_by_hand() -> None:
 
 def test_mean_similarity_to_nothing_is_neutral() -> None:
     assert measures.mean_similarity(np.ones((2, 1)), np.empty((0, 1))).tolist() == [0.5, 0.5]
+
+
+def test_set_doubt_is_how_probably_any_label_is_taken_wrongly() -> None:
+    rows = np.array([[1.0, 1.0, 0.0], [0.9, 0.2, 0.0], [0.5, 0.5, 0.5], [np.nan, 1.0, 1.0], [2.0, -1.0, 1.0]])
+    np.testing.assert_allclose(measures.set_doubt(rows), [0.0, 1 - 0.9 * 0.8, 1 - 0.125, 0.5, 0.0], atol=1e-6)
+    assert measures.set_doubt(np.zeros((2, 0))).tolist() == [0.0, 0.0]
