@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from sqlalchemy import select
 from backend.labels.tree import LabelTree
 from backend.service.context.context import Runtime
 from backend.service.pool.current import current_snapshot
+from backend.service.pool.snapshot import Snapshot, named
 from backend.service.projects.labels import labels_of
 from backend.storage.schema import Annotation, Project
 
@@ -21,31 +23,53 @@ ROOT = -1
 def coverage_of(runtime: Runtime, project: Project) -> list[dict[str, Any]]:
     """The nodes of the label tree, from the top down: node, title, parent (-1: none), label (None: an inner node), photos, answered.
 
-    Each photo counts below its likeliest label, and so once below each node above that. A label that lies in several
-    branches of WordNet is shown in the most specific one.
+    Each photo counts below its likeliest label, or where several may hold below all that probably do, and once below
+    each node above those. A label that lies in several branches of WordNet is shown in the most specific one.
 
     Raises:
         BackendError: `not_ready`, nothing is predicted yet.
     """
     space = labels_of(runtime, project).spaces[0]
     snapshot = current_snapshot(runtime, project)
-    likeliest = np.asarray(snapshot.believed.label)
     answered = np.isin(snapshot.task_ids, answered_tasks(runtime, project.id))
-    photos = np.bincount(likeliest, minlength=space.n_labels)
-    done = np.bincount(likeliest[answered], minlength=space.n_labels)
     parents = tree_parents(space.tree)
     below = _below(space.tree, parents)
+    photos, done = _counts(snapshot, answered, below, several=space.control.multiple)
     return [
         {
             "node": node,
             "title": name,
             "parent": int(parents[node]),
             "label": node - space.tree.n_inner if node >= space.tree.n_inner else None,
-            "photos": int(photos[below[node]].sum()),
-            "answered": int(done[below[node]].sum()),
+            "photos": int(photos[node]),
+            "answered": int(done[node]),
         }
         for node, name in enumerate(space.tree.nodes)
     ]
+
+
+def _counts(
+    snapshot: Snapshot, answered: NDArray[np.bool_], below: Sequence[NDArray[np.intp]], *, several: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Photos below each of T nodes, int [T], and those of them that are `answered`, bool [n]."""
+    probabilities = snapshot.controls[0].probabilities
+    labels = probabilities.shape[1]
+    photos, done = (np.zeros(len(below), dtype=np.int64) for _ in range(2))
+    if not several:
+        likeliest = np.asarray(snapshot.believed.label)
+        of_label = np.bincount(likeliest, minlength=labels)
+        of_answered = np.bincount(likeliest[answered], minlength=labels)
+        for node, held in enumerate(below):
+            photos[node], done[node] = of_label[held].sum(), of_answered[held].sum()
+        return photos, done
+    member = np.zeros((labels, len(below)), dtype=np.float32)
+    for node, held in enumerate(below):
+        member[held, node] = 1.0
+    for place, said in named(probabilities, several=True):
+        inside = said.astype(np.float32) @ member > 0.0
+        photos += inside.sum(axis=0)
+        done += inside[answered[place]].sum(axis=0)
+    return photos, done
 
 
 def labels_below(tree: LabelTree, node: int) -> NDArray[np.intp]:

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.labels import LabelSpace
-from backend.learning.evaluation import THRESHOLD
-from backend.service.pool.snapshot import Snapshot, mass_of
+from backend.service.pool.snapshot import Snapshot, mass_of, named
 
 Answered = Literal["any", "no", "yes"]
 
@@ -84,15 +83,22 @@ def ranked_by_labels(
     """The photos that are believed to be of any of these labels, then others, each the most probable first."""
     scores = mass_of(pool.snapshot.controls[0].probabilities, labels)
     allowed = _allowed(pool, filters)
-    if pool.space.control.multiple:
-        believed = scores >= THRESHOLD
-    else:
-        believed = np.isin(np.asarray(pool.snapshot.believed.label), labels)
+    believed = _named(pool, labels)
     first = np.flatnonzero(allowed & believed)
     rows = _largest(scores, first, limit)
     if rows.size < limit:
         rows = np.concatenate([rows, _largest(scores, np.flatnonzero(allowed & ~believed), limit - rows.size)])
     return SearchResult(asked, label, described(pool, rows, scores), int(first.size))
+
+
+def _named(pool: SearchedPool, labels: Sequence[int] | NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Which photos are believed to be of any of these labels, bool [n]."""
+    if not pool.space.control.multiple:
+        return np.isin(np.asarray(pool.snapshot.believed.label), labels)
+    found = np.zeros(pool.answered.size, dtype=np.bool_)
+    for place, said in named(pool.snapshot.controls[0].probabilities, several=True):
+        found[place] = said[:, labels].any(axis=1)
+    return found
 
 
 def _largest(scores: NDArray[np.float32], rows: NDArray[np.intp], limit: int) -> NDArray[np.intp]:
@@ -108,7 +114,7 @@ def _allowed(pool: SearchedPool, filters: Filters) -> NDArray[np.bool_]:
     if filters.label is None and filters.relevant == "any":
         return allowed
     if filters.label is not None:
-        allowed &= np.asarray(pool.snapshot.believed.label) == filters.label
+        allowed &= _named(pool, [filters.label])
     irrelevant = np.flatnonzero(pool.space.irrelevant)
     if filters.relevant != "any" and irrelevant.size:
         strange = mass_of(pool.snapshot.controls[0].probabilities, irrelevant) > STRANGE

@@ -7,7 +7,7 @@ import json
 import shutil
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from backend.errors import BackendError
 from backend.files import atomic_folder
+from backend.learning.evaluation import decide_labels
 
 CHUNK = 4096  # rows whose probabilities are looked at together
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error)
@@ -68,6 +69,18 @@ def mass_of(probabilities: NDArray[np.float16], labels: NDArray[np.intp] | Seque
         part = np.asarray(probabilities[start : start + CHUNK])[:, labels]
         found[start : start + len(part)] = part.astype(np.float32).sum(axis=1)
     return found
+
+
+def named(probabilities: NDArray[np.float16], *, several: bool) -> Iterator[tuple[slice, NDArray[np.bool_]]]:
+    """Which labels each row of probabilities [n, L] names, bool [m, L], chunk by chunk with its place: the likeliest, and
+    where several may hold all that probably do.
+    """
+    for start in range(0, probabilities.shape[0], CHUNK):
+        part = np.asarray(probabilities[start : start + CHUNK], dtype=np.float32)
+        said = decide_labels(part, False)
+        if several:
+            said |= decide_labels(part, True)
+        yield slice(start, start + len(part)), said
 
 
 @dataclass(frozen=True)

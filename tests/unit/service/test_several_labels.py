@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from backend.service.insight.coverage import coverage_of
 from backend.service.insight.mistakes import mistakes_of
+from backend.service.insight.search import search_label
+from backend.service.insight.search_results import Filters
 from backend.service.pool.cache import PoolCache
 from backend.service.projects.project import find_project, set_up_project
 from backend.service.queue.predict import Predictor
@@ -122,3 +125,15 @@ def test_of_photos_with_several_labels_no_label_was_taken_for_another(tmp_path: 
     found = mistakes_of(project.runtime, project.row)
     assert (found["photos"], found["suspects"]) == (0, [])
     assert "several labels" in found["why"]
+
+
+def test_each_photo_is_covered_and_found_below_all_of_its_labels(several: PhotoProject) -> None:
+    nodes = {node["title"]: node for node in coverage_of(several.runtime, several.row)}
+    answered = {name: sum(name in labels_of(several.truth[task]) for task in ANNOTATED) for name in (*GROUND, "ground")}
+    assert {name: nodes[name]["answered"] for name in answered} == answered
+    ground = nodes["ground"]["label"]
+    found = search_label(several.runtime, several.row, ground, 100, Filters(label=ground, answered="no"))
+    shown = {photo["task"] for photo in found.photos}
+    wanted = {task for task, name in several.truth.items() if name in GROUND and task not in ANNOTATED}
+    assert len(shown & wanted) >= 0.9 * len(wanted)
+    assert len(shown - wanted) <= 2
