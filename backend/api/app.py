@@ -19,7 +19,7 @@ from backend.api.auth import require_credentials
 from backend.api.body import BodyBudget, BodyError
 from backend.api.contract import contract_blueprint
 from backend.api.describe import BODY_BUDGET, BODY_LIMIT
-from backend.api.errors import error_response, status_line
+from backend.api.errors import error_response, status_line, without_paths
 from backend.api.events import events_blueprint
 from backend.api.insight import insight_blueprint
 from backend.api.map import map_blueprint
@@ -127,9 +127,10 @@ def _answer_errors(app: Flask, runtime: Runtime) -> None:
     def refuse(error: BackendError) -> Response:
         status = next((code for kind, code in STATUS if isinstance(error, kind)), CALLERS_FAULT)
         log.warning("%s %s: %s", request.method, request.path, error)
-        response = _retry_later(error_response(error.reason, str(error), status))
+        message = without_paths(runtime.settings, str(error))
+        response = _retry_later(error_response(error.reason, message, status))
         if request.path == "/setup":
-            response.status = status_line(status, str(error))
+            response.status = status_line(status, message)
         return response
 
     @app.errorhandler(RequestEntityTooLarge)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from backend.api.body import SMALL_BODY_BYTES, BodyBudget, clean, json_body, limit_body
 from backend.errors import BackendError, NotFoundError
 from backend.service.projects.payloads import first_fault
-from backend.service.projects.project import MAX_PROJECT_ID
+from backend.service.projects.project import MAX_PROJECT_ID, MAX_TASK_ID
 
 BODY_LIMIT = "MAX_REQUEST_BYTES"
 BODY_BUDGET = "BODY_BUDGET"
@@ -82,6 +82,8 @@ def description_of(view: Callable[..., Any]) -> Description | None:
 def _of_path(path: Mapping[str, Any]) -> dict[str, Any]:
     if path.get("project_id", 0) > MAX_PROJECT_ID:
         raise NotFoundError(f"There is no project {path['project_id']}: ids end at {MAX_PROJECT_ID}.")
+    if path.get("task_id", 0) > MAX_TASK_ID:
+        raise NotFoundError(f"There is no task {path['task_id']}: ids end at {MAX_TASK_ID}.")
     return {name: clean(value) for name, value in path.items()}
 
 

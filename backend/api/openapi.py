@@ -13,7 +13,7 @@ from werkzeug.routing import Rule
 
 from backend.api.answers import ErrorAnswer
 from backend.api.describe import Description, described, description_of
-from backend.service.projects.project import MAX_PROJECT_ID
+from backend.service.projects.project import MAX_PROJECT_ID, MAX_TASK_ID
 
 _JSON = "application/json"
 _REFERENCES = "#/components/schemas/{model}"
@@ -84,7 +84,8 @@ def _operation(rule: Rule, method: str, description: Description, references: di
 
 def _path_parameters(rule: Rule) -> Iterator[dict[str, Any]]:
     for kind, name in re.findall(r"<(?:(\w+):)?(\w+)>", rule.rule):
-        schema = {"type": "integer", "minimum": 0, "maximum": MAX_PROJECT_ID} if kind == "int" else {"type": "string"}
+        most = MAX_TASK_ID if name == "task_id" else MAX_PROJECT_ID
+        schema = {"type": "integer", "minimum": 0, "maximum": most} if kind == "int" else {"type": "string"}
         yield {"name": name, "in": "path", "required": True, "schema": schema}
 
 

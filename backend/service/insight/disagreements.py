@@ -96,7 +96,8 @@ def compare_versions(runtime: Runtime, project_id: int, pairs: Iterable[str], pr
         write_atomically(path, json.dumps({**found, "snapshot": project.snapshot}).encode())
         for old in sorted(path.parent.glob("*.json"), key=lambda item: item.stat().st_mtime)[:-KEPT_PAIRS]:
             old.unlink(missing_ok=True)
-        said.append(f"{version} and {other} differ on {found['differing']} of {found['compared']} photos")
+        counts = f"{version} and {other} differ on {found['differing']} of {found['compared']} photos"
+        said.append(found["why"] or counts)
     return {"message": "; ".join(said)}
 
 

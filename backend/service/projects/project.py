@@ -19,6 +19,7 @@ from backend.storage.schema import Project
 log = logging.getLogger(__name__)
 
 MAX_PROJECT_ID = 2**31 - 1  # what Label Studio and the databases number projects with
+MAX_TASK_ID = 2**63 - 1  # the same of tasks
 MAX_TITLE = 255
 
 

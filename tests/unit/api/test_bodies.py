@@ -72,7 +72,13 @@ def test_what_is_no_json_is_refused(app: App, data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/projects/4294967296", "/projects/99999999999999999999/queue", "/projects/7/models/%00"]
+    "path",
+    [
+        "/projects/4294967296",
+        "/projects/99999999999999999999/queue",
+        "/projects/7/models/%00",
+        "/projects/7/tasks/9223372036854775808/attribution.png",
+    ],
 )
 def test_addresses_of_nothing_are_not_found(app: App, path: str) -> None:
     app.client.post("/setup", json=SETUP)

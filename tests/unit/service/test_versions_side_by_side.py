@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from backend.api.app import create_app
 from backend.service.insight.disagreements import KEPT_PAIRS, disagreements_of
-from backend.service.versions.artifacts import project_folder
+from backend.service.versions.artifacts import head_folder, project_folder
 from backend.service.versions.registry import list_versions
 from tests.photographs import photographs
 from tests.unit.service.photo_project import PhotoProject
@@ -85,6 +85,31 @@ def test_a_person_promotes_goes_back_and_lets_go(project: PhotoProject, client: 
     assert project.row.serving_version == "propagation"
     client.post("/projects/1/models/unpin")
     assert not project.row.pinned
+
+
+def test_a_version_whose_folder_is_gone_or_damaged_says_so(project: PhotoProject, client: FlaskClient) -> None:
+    trained = next(item.version for item in list_versions(project.runtime, 1) if item.version.startswith("head"))
+    folder = head_folder(project.runtime, 1, trained)
+    away = folder.rename(folder.with_name("away"))
+    try:
+        refused = client.post(f"/projects/1/models/{trained}/promote")
+        assert refused.json["error"]["code"] == "artifact_missing"
+        asked = client.get(f"/projects/1/models/{trained}/disagreements?against=wordnet").json["job"]
+        project.run_waiting()
+        assert trained in project.jobs.ledger.get(asked).message
+        assert "0 of 0" not in project.jobs.ledger.get(asked).message
+    finally:
+        away.rename(folder)
+    weights = folder / "control-0" / "weights.npz"
+    whole = weights.read_bytes()
+    try:
+        weights.write_bytes(whole[:100])
+        refused = client.post(f"/projects/1/models/{trained}/promote")
+        assert refused.json["error"]["code"] == "artifact_damaged"
+        assert str(project.settings.state_dir) not in refused.text, "where the server keeps its files"
+    finally:
+        weights.write_bytes(whole)
+    assert project.row.serving_version != trained
 
 
 def test_an_unknown_version_is_named_and_stays_text(project: PhotoProject, client: FlaskClient) -> None:
