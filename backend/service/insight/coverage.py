@@ -34,7 +34,7 @@ def coverage_of(runtime: Runtime, project: Project) -> list[dict[str, Any]]:
     answered = np.isin(snapshot.task_ids, answered_tasks(runtime, project.id))
     parents = tree_parents(space.tree)
     below = _below(space.tree, parents)
-    photos, done = _counts(snapshot, answered, below, several=space.control.multiple)
+    photos, done = _counts(snapshot, answered, below)
     return [
         {
             "node": node,
@@ -49,13 +49,13 @@ def coverage_of(runtime: Runtime, project: Project) -> list[dict[str, Any]]:
 
 
 def _counts(
-    snapshot: Snapshot, answered: NDArray[np.bool_], below: Sequence[NDArray[np.intp]], *, several: bool
+    snapshot: Snapshot, answered: NDArray[np.bool_], below: Sequence[NDArray[np.intp]]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Photos below each of T nodes, int [T], and those of them that are `answered`, bool [n]."""
     probabilities = snapshot.controls[0].probabilities
     labels = probabilities.shape[1]
     photos, done = (np.zeros(len(below), dtype=np.int64) for _ in range(2))
-    if not several:
+    if not snapshot.controls[0].several:
         likeliest = np.asarray(snapshot.believed.label)
         of_label = np.bincount(likeliest, minlength=labels)
         of_answered = np.bincount(likeliest[answered], minlength=labels)

@@ -93,7 +93,7 @@ def ranked_by_labels(
 
 def _named(pool: SearchedPool, labels: Sequence[int] | NDArray[np.intp]) -> NDArray[np.bool_]:
     """Which photos are believed to be of any of these labels, bool [n]."""
-    if not pool.space.control.multiple:
+    if not pool.snapshot.controls[0].several:
         return np.isin(np.asarray(pool.snapshot.believed.label), labels)
     found = np.zeros(pool.answered.size, dtype=np.bool_)
     for place, said in named(pool.snapshot.controls[0].probabilities, several=True):

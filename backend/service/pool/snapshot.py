@@ -35,6 +35,11 @@ class SnapshotControl:
     probabilities: NDArray[np.float16]
     extension: Mapping[str, NDArray[Any]]
 
+    @property
+    def several(self) -> bool:
+        """Whether photos have several labels: people gave other than one, and what is carried speaks of sets."""
+        return "members" in self.extension
+
 
 @dataclass(frozen=True)
 class Believed:

@@ -36,6 +36,7 @@ class Candidates:
         evaluation: bool [n]: kept for the evaluation sample.
         space: the labels of the first control.
         backbone: id of the backbone whose embeddings the probabilities were made from.
+        several: whether photos have several labels.
     """
 
     project_id: int
@@ -47,6 +48,7 @@ class Candidates:
     evaluation: NDArray[np.bool_]
     space: LabelSpace
     backbone: str
+    several: bool = False
 
     @property
     def eligible(self) -> NDArray[np.bool_]:
@@ -106,6 +108,7 @@ def read_candidates(runtime: Runtime, project: Project) -> Candidates:
         evaluation=_sample(runtime, project, snapshot),
         space=labels_of(runtime, project).spaces[0],
         backbone=snapshot.backbone,
+        several=snapshot.controls[0].several,
     )
 
 

@@ -61,11 +61,13 @@ Chooser = Callable[[Request], Proposal | None]
 
 
 def propose(request: Request, kind: Kind) -> Proposal:
-    """The best sheet of a kind now.
+    """The best sheet of a kind now. Where photos have several labels there are only sheets of what does not belong.
 
     Raises:
         NotFoundError: there is none; the message says what to do instead.
     """
+    if request.candidates.several and kind != "strangers":
+        raise NotFoundError(_SEVERAL, reason="no_sheet")
     found = CHOOSERS[kind](request)
     if found is None:
         raise NotFoundError(_NOTHING[kind], reason="no_sheet")
@@ -189,6 +191,11 @@ CHOOSERS: Mapping[Kind, Chooser] = {
     "same": _same,
     "chosen": _chosen,
 }
+
+_SEVERAL = (
+    "A sheet gives each of its photos one label and no other, and photos of this project have several: "
+    "press Label All Tasks in Label Studio, where all of them are suggested."
+)
 
 _NOTHING: Mapping[Kind, str] = {
     "auto": "Single photos teach more than a sheet now: label in Label Studio, and look again later.",

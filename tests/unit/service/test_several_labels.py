@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from backend.errors import NotFoundError
 from backend.service.insight.coverage import coverage_of
 from backend.service.insight.mistakes import mistakes_of
 from backend.service.insight.search import search_label
@@ -16,6 +17,7 @@ from backend.service.pool.cache import PoolCache
 from backend.service.projects.project import find_project, set_up_project
 from backend.service.queue.predict import Predictor
 from backend.service.queue.queue_window import current_window
+from backend.service.sheets.sheets import next_sheet
 from backend.service.training.portable import portable_version
 from backend.service.versions.artifacts import load_heads
 from backend.storage.schema import Annotation, Task
@@ -137,3 +139,11 @@ def test_each_photo_is_covered_and_found_below_all_of_its_labels(several: PhotoP
     wanted = {task for task, name in several.truth.items() if name in GROUND and task not in ANNOTATED}
     assert len(shown & wanted) >= 0.9 * len(wanted)
     assert len(shown - wanted) <= 2
+
+
+def test_no_sheet_gives_one_label_to_photos_of_several(several: PhotoProject) -> None:
+    """All Ground, except …: confirmed, each of them would have been Ground and nothing else."""
+    for kind in ("confirm", "same", "clean"):
+        with pytest.raises(NotFoundError, match="several") as refused:
+            next_sheet(several.runtime, 1, "a person", kind)
+        assert refused.value.reason == "no_sheet"
