@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from backend.errors import BackendError, SettingsError
 from backend.priority import COMPONENTS, STRATEGIES, OrderOptions, PoolView, evaluation_mask, order_pool
 from backend.priority.candidates import only_rows
-from backend.priority.default import FIRST_DOUBTFUL, AcquisitionFunction, rank_default
+from backend.priority.default import FIRST_DOUBTFUL, AcquisitionFunction, rank_default, say_of_relevance
 from tests.unit.priority.views import random_view, unit
 
 pytestmark = pytest.mark.unit
@@ -247,6 +247,34 @@ def test_doubtful_questions_come_half_as_often_with_each_doubling(labelled: int,
     view = random_view(n, seed=3, relevance=relevance, labelled=said)
     order = order_pool(view, OrderOptions(window=39, evaluation_share=0.0))
     assert np.flatnonzero(relevance[order.rows[:39]] < 0.5).tolist() == places
+
+
+@pytest.mark.parametrize(
+    ("belongs", "per_label", "least", "power"),
+    [
+        (0.95, 0.0, 0.9, 1.5),
+        (0.99, 2.0, 0.9, 1.5),
+        (0.95, 4.0, 0.75, 0.75),
+        (0.6, 1.0, 0.45, 0.375),
+        (0.3, 1.0, 0.0, 0.0),
+    ],
+)
+def test_relevance_counts_by_how_much_belongs_and_until_crowds_are_settled(
+    belongs: float, per_label: float, least: float, power: float
+) -> None:
+    pool = np.full(7, belongs, dtype=np.float32)
+    assert say_of_relevance(pool, per_label) == pytest.approx((least, power), abs=1e-5)
+
+
+def test_where_few_photos_belong_doubtful_ones_are_asked_about_before_certain_ones() -> None:
+    n = 300
+    certain = np.arange(n) % 5 == 0
+    relevance = np.where(certain, 0.95, 0.1).astype(np.float32)
+    known = np.array([0.98, 0.01, 0.01, 0.0], dtype=np.float32)
+    view = random_view(n, seed=3, relevance=relevance, labelled=np.zeros(n, dtype=bool))
+    view = replace(view, probabilities=np.where(certain[:, None], known, view.probabilities))
+    order = order_pool(view, OrderOptions(window=40, evaluation_share=0.0))
+    assert certain[order.rows[:40]].sum() <= 2
 
 
 def test_strategies_of_ones_own_can_be_ordered_by() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +109,13 @@ def test_distractors_are_counted_and_mostly_not_asked_about() -> None:
     assert ours.distractors_asked[100] <= 6
     header, rows = table_rows(summarise([ours, baseline]))
     assert rows[0][header.index("distractors in 100")] == f"{ours.distractors_asked[100]:.1f}"
+
+
+def test_every_class_is_found_among_many_strangers_in_crowds_of_their_own() -> None:
+    everything = photos(each=16, classes=20, seed=2)
+    pool = replace(everything, labels=np.where(everything.labels < len(CLASSES), everything.labels, DISTRACTOR))
+    run = play(Setting(pool, photos(seed=1), CLASSES, budget=80), "default", 0)
+    assert run.points[-1].accuracy > 0.9
 
 
 def points(*pairs: tuple[int, float]) -> list[CurvePoint]:
