@@ -75,7 +75,7 @@ def explained_classifier(
     Raises:
         BackendError: it was made elsewhere.
     """
-    import keras
+    from backend.frameworks import keras
 
     if "normalise" not in [layer.name for layer in whole.layers]:
         raise BackendError(f"{name} was not made by this product: it has no layer `normalise`.", reason="bad_graph")
@@ -103,7 +103,7 @@ def explained_head(
     network: ExportBackbone, head: Head, name: str, labels: Sequence[str], *, crop: float, fit: Fit
 ) -> Explained:
     """A head on its backbone, put together for attribution alone: no copy of the network is made, as for an export."""
-    import keras
+    from backend.frameworks import keras
 
     embeddings = keras.Input((network.body.output_shape[-1],))
     layers = keras.Model(embeddings, head_layers(head, feature_layers(network.widths, embeddings)))
@@ -128,7 +128,7 @@ def explained_head(
 
 def split_at_pools(body: Any, head: Any) -> Any:
     """A network, or several side by side, before their global pools, and what follows; None: there are no such pools."""
-    import keras
+    from backend.frameworks import keras
 
     parts = [layer for layer in body.layers if isinstance(layer, keras.Model)]
     halves = [_halves(part) for part in parts or [body]]
@@ -150,7 +150,7 @@ def split_at_pools(body: Any, head: Any) -> Any:
 
 def _halves(network: Any) -> tuple[Any, Any] | None:
     """A network up to its global pool, and from there on; None: it has no such pool, or several."""
-    import keras
+    from backend.frameworks import keras
 
     pools = [layer for layer in network.layers if isinstance(layer, keras.layers.GlobalAveragePooling2D)]
     if len(pools) != 1:

@@ -64,7 +64,7 @@ class AttributedModel:
         The network is compiled for a size of picture when it is first seen, which takes seconds: run as it stands it
         would take three times as long, and work out gradients of its weights that nobody asked for.
         """
-        import tensorflow as tf
+        from backend.frameworks import tf
 
         size = pixels.shape[1:]
         if size not in self._compiled:
@@ -80,7 +80,7 @@ class AttributedModel:
         )
 
     def _looked(self, pixels: Any, label: Any) -> tuple[Any, Any, Any, Any]:
-        import tensorflow as tf
+        from backend.frameworks import tf
 
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(pixels)
@@ -209,7 +209,7 @@ def grad_cam(model: AttributedModel, pixels: Floats, label: int) -> Floats | Non
 
 def _cam(features: Sequence[Any], gradients: Sequence[Any]) -> Any:
     """Grad-CAM of the first picture, from the features [n, y, x, c] of each network and their gradients: [y, x]."""
-    import tensorflow as tf
+    from backend.frameworks import tf
 
     if not features:
         return tf.zeros([0, 0])

@@ -20,7 +20,7 @@ def open_keras_classifier(path: Path) -> Explained:
     Raises:
         BackendError: it is of another format, or was made elsewhere.
     """
-    import keras
+    from backend.frameworks import keras
 
     opened = open_classifier(path)
     if opened.path.suffix != ".keras":
@@ -43,7 +43,7 @@ def open_keras_classifier(path: Path) -> Explained:
 
 def open_imagenet(settings: Settings) -> Explained:
     """The ImageNet layer of the backbone that the settings name."""
-    import tensorflow as tf
+    from backend.frameworks import tf
 
     choice = choose_backbone(
         settings.backbone, models_dir=settings.resolved_weights_dir, inception_weights=settings.inception_weights

@@ -42,7 +42,7 @@ def open_frozen(
     Raises:
         BackendError: it has no such layer; the message names those that it has.
     """
-    import tensorflow as tf
+    from backend.frameworks import tf
 
     definition = tf.compat.v1.GraphDef()
     definition.ParseFromString(path.read_bytes())

@@ -30,8 +30,7 @@ def write_compiled(spec: BackboneSpec, network: ImageNetNetwork, output: Path, p
     A batch of one keeps each image's activations within the processor's cache: on two cores, one image on each
     was measured to be nearly twice as fast as batches of 32.
     """
-    import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+    from backend.frameworks import convert_variables_to_constants_v2, tf
 
     openvino = import_openvino()
     shape = (1, spec.input_size, spec.input_size, 3)

@@ -83,14 +83,14 @@ def scaled_stages(variant: Variant) -> tuple[Stage, ...]:
 
 
 def _normalised(x: keras.KerasTensor, name: str, *, activated: bool = True) -> keras.KerasTensor:
-    from keras import layers
+    from backend.frameworks import layers
 
     x = layers.BatchNormalization(epsilon=BATCH_NORM_EPSILON, name=name)(x)
     return layers.ReLU(max_value=6.0)(x) if activated else x
 
 
 def _block(x: keras.KerasTensor, stage: Stage, stride: int, name: str) -> keras.KerasTensor:
-    from keras import layers
+    from backend.frameworks import layers
 
     shortcut, channels = x, int(x.shape[-1])
     if stage.expansion > 1:
@@ -106,8 +106,7 @@ def _block(x: keras.KerasTensor, stage: Stage, stride: int, name: str) -> keras.
 
 
 def _body(variant: Variant) -> keras.Model:
-    import keras
-    from keras import layers
+    from backend.frameworks import keras, layers
 
     image = layers.Input((variant.input_size, variant.input_size, 3))
     x = layers.Conv2D(STEM_FILTERS, 3, strides=2, padding="same", use_bias=False, name="_conv_stem")(image)
@@ -124,7 +123,7 @@ def _body(variant: Variant) -> keras.Model:
 
 def _keras_weights(layer: keras.Layer, state: Mapping[str, Array]) -> list[Array]:
     """The weights of one Keras layer, from the PyTorch tensors below its name."""
-    from keras import layers
+    from backend.frameworks import layers
 
     if isinstance(layer, layers.BatchNormalization):
         return [state[f"{layer.name}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")]

@@ -30,7 +30,8 @@ class FrozenNetwork:
 
     def __init__(self, path: Path) -> None:
         from google.protobuf.message import DecodeError
-        from tensorflow.core.framework.graph_pb2 import GraphDef
+
+        from backend.frameworks import GraphDef
 
         definition = GraphDef()
         try:
@@ -57,7 +58,7 @@ class FrozenNetwork:
         Raises:
             WeightsError: the node is missing or no constant.
         """
-        import tensorflow as tf
+        from backend.frameworks import tf
 
         node = self.node(name)
         while node.op in PASSED_THROUGH:
@@ -103,7 +104,7 @@ class FrozenNetwork:
 
 
 def _convolution(graph: FrozenNetwork, node: Any, inputs: list[Any]) -> Any:
-    import keras
+    from backend.frameworks import keras
 
     kernel = graph.array(node.input[1])
     strides, padding = list(node.attr["strides"].list.i)[1:3], node.attr["padding"].s.decode().lower()
@@ -117,7 +118,7 @@ def _convolution(graph: FrozenNetwork, node: Any, inputs: list[Any]) -> Any:
 
 
 def _bias(graph: FrozenNetwork, node: Any, inputs: list[Any]) -> Any:
-    import keras
+    from backend.frameworks import keras
 
     bias = graph.array(node.input[1])
     identity = keras.layers.BatchNormalization(scale=False, epsilon=0.0)  # x - 0, over 1, plus the bias
@@ -136,14 +137,14 @@ def _fused_normalisation(graph: FrozenNetwork, node: Any, inputs: list[Any]) -> 
 
 
 def _normalised(inputs: Any, gamma: Floats | None, beta: Floats, mean: Floats, variance: Floats, epsilon: float) -> Any:
-    import keras
+    from backend.frameworks import keras
 
     layer = keras.layers.BatchNormalization(scale=gamma is not None, epsilon=epsilon)
     return _with_weights(layer, inputs, *([] if gamma is None else [gamma]), beta, mean, variance)
 
 
 def _pooling(graph: FrozenNetwork, node: Any, inputs: list[Any]) -> Any:
-    import keras
+    from backend.frameworks import keras
 
     kind = keras.layers.MaxPooling2D if node.op == "MaxPool" else keras.layers.AveragePooling2D
     size, strides = (list(node.attr[name].list.i)[1:3] for name in ("ksize", "strides"))
@@ -151,14 +152,14 @@ def _pooling(graph: FrozenNetwork, node: Any, inputs: list[Any]) -> Any:
 
 
 def _concatenation(graph: FrozenNetwork, node: Any, inputs: list[Any]) -> Any:
-    import keras
+    from backend.frameworks import keras
 
     axis = int(graph.array(node.input[0] if node.op == "Concat" else node.input[-1]))
     return keras.layers.Concatenate(axis=axis)(inputs)
 
 
 def _relu(graph: FrozenNetwork, node: Any, inputs: list[Any]) -> Any:
-    import keras
+    from backend.frameworks import keras
 
     return keras.layers.ReLU(max_value=6.0 if node.op == "Relu6" else None)(inputs[0])
 

@@ -72,7 +72,7 @@ def build_network(graph: Path, size: int, width: int, mean: float, scale: float)
     Raises:
         WeightsError: the graph or its class list is missing, damaged or another one.
     """
-    import keras
+    from backend.frameworks import keras
 
     places = class_places(graph)
     frozen = FrozenNetwork(graph)

@@ -25,7 +25,7 @@ def build_network(weights: Path | None) -> ImageNetNetwork:
     if weights is not None and weights.suffix == inception_2015.ENDING:
         spec = INCEPTION_V3
         return inception_2015.build_network(weights, spec.input_size, spec.embedding_dim, spec.mean, spec.scale)
-    import keras
+    from backend.frameworks import keras
 
     model = keras.applications.InceptionV3(weights=None, classes=IMAGENET_CLASSES)
     if weights is not None:

@@ -19,7 +19,7 @@ FULL_WIDTH_EMBEDDING = 1024
 
 def build_network(alpha: float, input_size: int, weights: Path | None) -> ImageNetNetwork:
     """MobileNet cut at its global average pool; without a weights file its weights are random."""
-    import keras
+    from backend.frameworks import keras
 
     model = keras.applications.MobileNet((input_size, input_size, 3), alpha, weights=None, classes=IMAGENET_CLASSES)
     if weights is not None:

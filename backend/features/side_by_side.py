@@ -23,7 +23,7 @@ def build_network(spec: BackboneSpec, weights: Sequence[Path | None]) -> ImageNe
     networks = [part.build_network(file) for part, file in zip(spec.networks, weights, strict=True)]
     if not spec.several:
         return networks[0]
-    import keras
+    from backend.frameworks import keras
 
     image = keras.Input((spec.input_size, spec.input_size, 3))
     outputs = []
@@ -38,7 +38,7 @@ def build_network(spec: BackboneSpec, weights: Sequence[Path | None]) -> ImageNe
 
 def _as_wanted(image: Any, spec: BackboneSpec, part: NetworkSpec) -> Any:
     """The normalised picture of the backbone at the size, and in the range, that one network wants."""
-    import keras
+    from backend.frameworks import keras
 
     if part.input_size != spec.input_size:
         image = keras.layers.Resizing(part.input_size, part.input_size, name=f"{part.name}_size")(image)

@@ -20,7 +20,7 @@ def sees_gpu() -> bool:
     """Whether TensorFlow could run on a GPU; it is imported (seconds, 500 MB) only where a driver is present."""
     if not any(path.exists() for path in GPU_DEVICE_FILES):
         return False
-    import tensorflow as tf
+    from backend.frameworks import tf
 
     return bool(tf.config.list_physical_devices("GPU"))
 
@@ -59,7 +59,7 @@ class TensorFlowRunner:
     def __init__(
         self, spec: BackboneSpec, weights: Sequence[Path], tuned: Path | None = None, *, batch_size: int = 32
     ) -> None:
-        import tensorflow as tf
+        from backend.frameworks import tf
 
         body = build_tuned(spec, weights, tuned).body
         self.batch_size = batch_size

@@ -87,7 +87,7 @@ def train_projection(
         BackendError: reason `too_few_annotations` when no two labels have two photos each.
         ValueError: shapes do not fit each other.
     """
-    import keras
+    from backend.frameworks import keras
 
     options = options or AdaptationOptions()
     if len(embeddings) != len(labels):
@@ -159,7 +159,7 @@ def _draw(rows: NDArray[np.intp], count: int, rng: np.random.Generator) -> NDArr
 
 
 def _anchored(start: Floats, strength: float) -> Any:
-    import keras
+    from backend.frameworks import keras
 
     anchor = keras.ops.convert_to_tensor(start)
     return lambda kernel: strength * keras.ops.sum(keras.ops.square(kernel - anchor))

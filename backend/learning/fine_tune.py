@@ -75,7 +75,7 @@ def fine_tune(
         BackendError: reason `no_photos` when there are no images.
         ValueError: there are more than `count`, or the head has hidden layers or other labels.
     """
-    import keras
+    from backend.frameworks import keras
 
     options = options or FineTuneOptions()
     if head.layers.hidden_kernel is not None:
@@ -113,7 +113,7 @@ def split_body(body: keras.Model, convolutions: int) -> tuple[keras.Model, keras
     The two share their layers with `body`. The whole body is the tail when no single tensor separates the two. Of
     several networks side by side each is split, and what their trunks give is one vector.
     """
-    import keras
+    from backend.frameworks import keras
 
     joined = body.layers[-1]
     if not any(isinstance(layer, keras.Model) for layer in body.layers):
@@ -137,7 +137,7 @@ def split_body(body: keras.Model, convolutions: int) -> tuple[keras.Model, keras
 
 
 def _split_network(body: keras.Model, convolutions: int) -> tuple[keras.Model, keras.Model]:
-    import keras
+    from backend.frameworks import keras
 
     held = 0
     for position in range(len(body.layers) - 1, 0, -1):
@@ -194,7 +194,7 @@ def _run_trunk(
 
 def _shuffled(examples: _Examples, options: FineTuneOptions) -> keras.utils.PyDataset:
     """Batches in a new random order for each epoch, read from disk as they are wanted."""
-    import keras
+    from backend.frameworks import keras
 
     class Shuffled(keras.utils.PyDataset):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -217,8 +217,7 @@ def _shuffled(examples: _Examples, options: FineTuneOptions) -> keras.utils.PyDa
 
 def _with_logits(tail: keras.Model, widths: tuple[int, ...], head: Head) -> keras.Model:
     """The tail, the head's transform (frozen) and its outputs for annotated labels, as a network to be trained."""
-    import keras
-
+    from backend.frameworks import keras
     from backend.learning.export.classifier import feature_layers, transform_layers
 
     _train_all_but_statistics(tail)
@@ -235,7 +234,7 @@ def _with_logits(tail: keras.Model, widths: tuple[int, ...], head: Head) -> kera
 
 
 def _train_all_but_statistics(model: keras.Model) -> None:
-    import keras
+    from backend.frameworks import keras
 
     for layer in model.layers:
         if isinstance(layer, keras.Model):

@@ -32,8 +32,7 @@ class HeadNetwork:
     """
 
     def __init__(self, options: HeadOptions, width: int, labels: int) -> None:
-        import keras
-        import tensorflow as tf
+        from backend.frameworks import keras, tf
 
         self._options = options
         self._network = network = _network(options, width, labels)
@@ -73,7 +72,7 @@ class HeadNetwork:
 
     def start(self, features: Floats, targets: Floats, weights: Floats, layers: HeadLayers | None) -> None:
         """Begin a fit on features [n, k], targets [n, L], weights [n]: at `layers`, or at random ones by the seed."""
-        import tensorflow as tf
+        from backend.frameworks import tf
 
         for variable, value in zip(self._variables, self._initial, strict=True):
             variable.assign(value)
@@ -116,7 +115,7 @@ def head_network(options: HeadOptions, width: int, labels: int) -> Iterator[Head
 
 
 def _network(options: HeadOptions, width: int, labels: int) -> keras.Model:
-    import keras
+    from backend.frameworks import keras
 
     # Seeds of their own: Keras's global seed is shared by all trainings of a process.
     initial = keras.initializers.GlorotUniform(options.seed)
@@ -145,7 +144,7 @@ def _network(options: HeadOptions, width: int, labels: int) -> keras.Model:
 
 
 def _loss(options: HeadOptions) -> keras.losses.Loss:
-    import keras
+    from backend.frameworks import keras
 
     family = keras.losses.BinaryCrossentropy if options.multiple else keras.losses.CategoricalCrossentropy
     return family(from_logits=True, label_smoothing=options.label_smoothing)

@@ -28,7 +28,7 @@ def triplet_loss(triplets: Triplets, margin: float) -> Callable[[Any, Any], Any]
 
 def _distances(labels: Any, rows: Any) -> tuple[Any, Any]:
     """Whether two rows have one label [b, b], and their distances [b, b], in [0, 2]."""
-    from keras import ops
+    from backend.frameworks import ops
 
     labels = ops.reshape(labels, (-1,))
     cosines = ops.matmul(rows, ops.transpose(rows))
@@ -36,7 +36,7 @@ def _distances(labels: Any, rows: Any) -> tuple[Any, Any]:
 
 
 def _hard(same: Any, distances: Any, margin: float) -> Any:
-    from keras import ops
+    from backend.frameworks import ops
 
     farthest_same = ops.max(ops.where(same, distances, -1.0), axis=1)
     nearest_other = ops.min(ops.where(same, _NONE, distances), axis=1)
@@ -44,7 +44,7 @@ def _hard(same: Any, distances: Any, margin: float) -> Any:
 
 
 def _semi_hard(same: Any, distances: Any, margin: float) -> Any:
-    from keras import ops
+    from backend.frameworks import ops
 
     # [anchor, positive, negative]; where no negative is farther than the positive, the farthest one stands in.
     farther = ops.logical_and(~same[:, None, :], distances[:, None, :] > distances[:, :, None])
@@ -55,7 +55,7 @@ def _semi_hard(same: Any, distances: Any, margin: float) -> Any:
 
 
 def _all(same: Any, distances: Any, margin: float) -> Any:
-    from keras import ops
+    from backend.frameworks import ops
 
     losses = ops.relu(distances[:, :, None] - distances[:, None, :] + margin)
     valid = ops.logical_and((same & ~_itself(same))[:, :, None], ~same[:, None, :])
@@ -63,13 +63,13 @@ def _all(same: Any, distances: Any, margin: float) -> Any:
 
 
 def _itself(same: Any) -> Any:
-    from keras import ops
+    from backend.frameworks import ops
 
     return ops.cast(ops.eye(ops.shape(same)[0]), "bool")
 
 
 def _mean_of(losses: Any, valid: Any, axis: Any) -> Any:
-    from keras import ops
+    from backend.frameworks import ops
 
     weights = ops.cast(valid, losses.dtype)
     return ops.sum(losses * weights, axis=axis) / ops.maximum(ops.sum(weights, axis=axis), 1.0)

@@ -126,7 +126,7 @@ def write_int8(path: Path, classifier: Classifier, images: NDArray[np.uint8]) ->
 
 
 def _rename_output(graph: Path, name: str) -> None:
-    import tensorflow as tf
+    from backend.frameworks import tf
 
     definition = tf.compat.v1.GraphDef()
     definition.ParseFromString(graph.read_bytes())

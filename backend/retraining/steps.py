@@ -77,7 +77,7 @@ def train_steps(
         checkpoint: where the state is kept; training goes on from there if it holds one of the same training.
         on_report: hears every `report_every` steps, and after the last.
     """
-    import keras
+    from backend.frameworks import keras
 
     targets = np.eye(n_classes, dtype=np.float32)[examples.labels]
     trainer = _Trainer(examples.features, targets, schedule)
@@ -147,8 +147,7 @@ class _Trainer:
     """The head as a Keras layer, its optimiser, and a compiled function for several steps at once."""
 
     def __init__(self, features: Floats, targets: Floats, schedule: Schedule) -> None:
-        import keras
-        import tensorflow as tf
+        from backend.frameworks import keras, tf
 
         means = targets.T @ features
         norms = np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)

@@ -39,7 +39,7 @@ class Summaries:
 
     def __init__(self, folder: Path) -> None:
         require_tensorboard("--summaries-dir")
-        import tensorflow as tf
+        from backend.frameworks import tf
 
         self._tf = tf
         self._folder = folder

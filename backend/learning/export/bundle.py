@@ -130,7 +130,7 @@ def sample_images(size: int, count: int = 4, seed: int = 0) -> NDArray[np.uint8]
 
 
 def _features(backbone: ExportBackbone, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    import keras
+    from backend.frameworks import keras
 
     pixels = (images.astype(np.float32) - np.float32(backbone.mean)) / np.float32(backbone.scale)
     whole = keras.Model(backbone.body.input, feature_layers(backbone.widths, backbone.body.output))

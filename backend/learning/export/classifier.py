@@ -45,7 +45,7 @@ def build_classifier(backbone: ExportBackbone, head: Head) -> keras.Model:
     Raises:
         ValueError: the head was trained on embeddings of another length.
     """
-    import keras
+    from backend.frameworks import keras
 
     if backbone.body.output_shape[-1] != head.transform.input_dim:
         raise ValueError(
@@ -61,7 +61,7 @@ def build_classifier(backbone: ExportBackbone, head: Head) -> keras.Model:
 
 def _with_plain_names(body: keras.Model, prefix: str = "backbone") -> keras.Model:
     """A copy whose layer names all start with a letter, as TensorFlow's scopes (SavedModel, ONNX) demand."""
-    import keras
+    from backend.frameworks import keras
 
     def renamed(layer: keras.Layer) -> keras.Layer:
         name = f"{prefix}.{layer.name}"
@@ -97,7 +97,7 @@ def head_layers(head: Head, embeddings: Any) -> Any:
 
 def feature_layers(widths: Sequence[int], embeddings: Any) -> Any:
     """What heads see of a Keras tensor of embeddings [n, d]: each part's signed square root, scaled to unit length."""
-    import keras
+    from backend.frameworks import keras
 
     if not widths:
         return embeddings
@@ -110,7 +110,7 @@ def feature_layers(widths: Sequence[int], embeddings: Any) -> Any:
 
 def transform_layers(transform: FeatureTransform, embeddings: Any) -> Any:
     """The transform's layers on a Keras tensor [n, d]: a Keras tensor [n, k]."""
-    import keras
+    from backend.frameworks import keras
 
     if transform.matrix is None:
         outputs = keras.layers.Rescaling(1.0, offset=(-transform.mean).tolist(), name="centre")(embeddings)
@@ -120,7 +120,7 @@ def transform_layers(transform: FeatureTransform, embeddings: Any) -> Any:
 
 
 def _dense(inputs: Any, kernel: Floats, bias: Floats, name: str, activation: str | None) -> Any:
-    import keras
+    from backend.frameworks import keras
 
     layer = keras.layers.Dense(kernel.shape[1], activation=activation, name=name)
     outputs = layer(inputs)
@@ -129,7 +129,7 @@ def _dense(inputs: Any, kernel: Floats, bias: Floats, name: str, activation: str
 
 
 def _rescaling(inputs: Any, scale: Floats, offset: Floats) -> Any:
-    import keras
+    from backend.frameworks import keras
 
     if np.all(scale == 1) and not offset.any():
         return keras.layers.Identity(name="probabilities")(inputs)

@@ -8,8 +8,7 @@ from typing import Any
 
 def frozen_graph(forward: Callable[[Any], Any], shape: Sequence[int | None], dtype: Any, name: str) -> Any:
     """The `GraphDef` of `forward` over an input of this shape and dtype called `name`; bound to no device."""
-    import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+    from backend.frameworks import convert_variables_to_constants_v2, tf
 
     with tf.device("/cpu:0"):  # a frozen graph runs wherever it is loaded
         function = tf.function(forward).get_concrete_function(tf.TensorSpec(shape, dtype, name=name))

@@ -27,8 +27,7 @@ STD = "input_std"
 
 def write(model: keras.Model, path: Path) -> None:
     """Freeze what follows the model's normalisation."""
-    import keras
-    import tensorflow as tf
+    from backend.frameworks import keras, tf
 
     normalise = model.get_layer("normalise")
     std = 1 / float(normalise.scale)
@@ -49,7 +48,7 @@ def write(model: keras.Model, path: Path) -> None:
 
 def load(path: Path) -> Runner:
     """Open it as TensorFlow 1 did; raw pixels are normalised by the constants in it."""
-    import tensorflow as tf
+    from backend.frameworks import tf
 
     definition = tf.compat.v1.GraphDef()
     definition.ParseFromString(path.read_bytes())

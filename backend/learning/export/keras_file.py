@@ -21,7 +21,7 @@ def write(model: keras.Model, path: Path) -> None:
 
 def load(path: Path) -> Runner:
     """Open it in safe mode: no code stored in the archive is run."""
-    import keras
+    from backend.frameworks import keras
 
     model = keras.saving.load_model(path, compile=False, safe_mode=True)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def write(model: keras.Model, path: Path) -> None:
     """Convert through tf2onnx; the batch size stays free."""
     _require("tf2onnx")
-    import keras
+    from backend.frameworks import keras
 
     signature = [keras.InputSpec(shape=model.input_shape, dtype="uint8", name="images")]
     with warnings.catch_warnings():

@@ -21,7 +21,7 @@ GRAPH_FILE = "model.xml"
 
 def write(model: keras.Model, path: Path) -> None:
     """Convert the frozen graph with OpenVINO's own reader; weights stay in float32."""
-    import tensorflow as tf
+    from backend.frameworks import tf
 
     openvino = _import_openvino()
     with tempfile.TemporaryDirectory() as folder:

@@ -21,7 +21,7 @@ def write(model: keras.Model, path: Path) -> None:
 
 def load(path: Path) -> Runner:
     """Open it with TensorFlow alone."""
-    import tensorflow as tf
+    from backend.frameworks import tf
 
     loaded = tf.saved_model.load(str(path))
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def write(model: keras.Model, path: Path) -> None:
     """Convert in float32, with a batch of one: delegates on devices want fixed shapes."""
-    import keras
+    from backend.frameworks import keras
 
     height, width, channels = model.input_shape[1:]
     signature = [keras.InputSpec(shape=(1, height, width, channels), dtype="uint8", name="images")]
@@ -29,8 +29,7 @@ def write_int8(model: keras.Model, path: Path, images: NDArray[np.uint8]) -> Non
     """Convert to int8 weights and activations, with the ranges of `images` [n, h, w, 3]: a quarter of the size."""
     import tempfile
 
-    import tensorflow as tf
-
+    from backend.frameworks import tf
     from backend.learning.export import saved_model
 
     def representative() -> Iterator[list[NDArray[np.uint8]]]:
@@ -47,7 +46,7 @@ def write_int8(model: keras.Model, path: Path, images: NDArray[np.uint8]) -> Non
 
 def load(path: Path) -> Runner:
     """Open it with the interpreter that ships with TensorFlow."""
-    import tensorflow as tf
+    from backend.frameworks import tf
 
     with warnings.catch_warnings():
         # It announces a successor, a package of its own, which people who only ask a model cannot do anything about.
