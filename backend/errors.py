@@ -70,6 +70,12 @@ class LabelStudioError(BackendError):
     reason = "label_studio"
 
 
+class AnotherProjectError(BackendError):
+    """Label Studio has another project under the number of one that is known here."""
+
+    reason = "another_project"
+
+
 class BusyError(BackendError):
     """Too much of one kind is asked for at once; a little later it is taken."""
 

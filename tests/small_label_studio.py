@@ -38,7 +38,7 @@ class SmallLabelStudio(LocalServer):
             "title": "Small",
             "label_config": label_config,
             "model_version": "",
-            "task_number": len(data),
+            "created_at": self._now(),
         }
         self.tasks: dict[int, dict[str, Any]] = {
             number: {
@@ -110,7 +110,9 @@ class SmallLabelStudio(LocalServer):
             if path == f"/api/projects/{number}/":
                 if method == "PATCH":
                     self.project |= body
-                return 200, self.project
+                answers = sum(len(task["annotations"]) for task in self.tasks.values())
+                counts = {"total_annotations_number": answers, "skipped_annotations_number": 0}
+                return 200, {**self.project, **counts, "task_number": len(self.tasks)}
             if path == "/api/users/":
                 return 200, [{"id": place, "last_activity": stamp} for place, stamp in enumerate(self.users)]
             if path == "/api/tasks":

@@ -33,7 +33,9 @@ from backend.api.sign_in import sign_in_blueprint
 from backend.api.throttle import Throttle
 from backend.dashboard import dashboard_blueprint
 from backend.dashboard.asking import Askings
+from backend.dashboard.visitor import visitor
 from backend.errors import (
+    AnotherProjectError,
     BackendError,
     BusyError,
     LabelConfigError,
@@ -47,11 +49,13 @@ from backend.jobs.queue import JobQueue
 from backend.logs import logged_as
 from backend.service.context.context import Runtime
 from backend.service.ingest.spool import SPOOL, EventSpool
+from backend.storage.schema import Project
 
 log = logging.getLogger(__name__)
 
 STATUS: tuple[tuple[type[BackendError], int], ...] = (
     (NotFoundError, 404),
+    (AnotherProjectError, 409),
     (LabelConfigError, 400),
     (SettingsError, 400),
     (BodyError, 400),
@@ -103,7 +107,10 @@ def create_app(runtime: Runtime, jobs: JobQueue) -> Flask:
         g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex[:16]
         g.log_names = ExitStack()
         g.log_names.enter_context(logged_as(request=g.request_id))
-        return require_credentials(runtime.settings, throttle, sessions)
+        refusal = require_credentials(runtime.settings, throttle, sessions)
+        if refusal is None:
+            _hide_another(runtime)
+        return refusal
 
     @app.after_request
     def count(response: Response) -> Response:
@@ -120,6 +127,17 @@ def create_app(runtime: Runtime, jobs: JobQueue) -> Flask:
 
     _answer_errors(app, runtime)
     return app
+
+
+def _hide_another(runtime: Runtime) -> None:
+    """Label Studio tells what a person may see of the project that it has, which need not be the one known here."""
+    project_id = (request.view_args or {}).get("project_id")
+    if project_id is None or visitor().may_do_everything:
+        return
+    with runtime.database.session() as session:
+        project = session.get(Project, project_id)
+    if project is not None and project.another_made_at is not None:
+        raise NotFoundError(f"Project {project_id} of this Label Studio is not known here.")
 
 
 def _answer_errors(app: Flask, runtime: Runtime) -> None:

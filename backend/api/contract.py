@@ -37,6 +37,7 @@ from backend.service.context.context import Runtime
 from backend.service.ingest.intake import EventIntake
 from backend.service.ingest.spool import EventSpool
 from backend.service.ingest.webhooks import ACTIONS
+from backend.service.projects.identity import made_at_of
 from backend.service.projects.project import project_id_of, set_up_from_payload, set_up_project
 from backend.service.queue.predict import FIRST_VERSION, Predictor
 from backend.service.versions.registry import version_names
@@ -81,7 +82,11 @@ def contract_blueprint(runtime: Runtime, jobs: JobQueue, spool: EventSpool) -> B
     )
     def setup(body: SetupBody) -> Answer:
         project = set_up_project(
-            runtime, named_project(body.project), label_config=body.label_config, extra_params=body.extra_params
+            runtime,
+            named_project(body.project),
+            label_config=body.label_config,
+            extra_params=body.extra_params,
+            made_at=made_at_of(told_project(body.project)),
         )
         return jsonify({"model_version": project.published_version or FIRST_VERSION})
 
@@ -90,7 +95,8 @@ def contract_blueprint(runtime: Runtime, jobs: JobQueue, spool: EventSpool) -> B
     def predict(body: PredictBody) -> Answer:
         project_id = named_project(body.project)
         tasks = [{"id": task.id, "data": task.data} for task in body.tasks]
-        set_up = partial(set_up_project, runtime, project_id, label_config=body.label_config)
+        made_at = made_at_of(told_project(body.project))
+        set_up = partial(set_up_project, runtime, project_id, label_config=body.label_config, made_at=made_at)
         budget = runtime.settings.predict_budget_seconds
         return jsonify({"results": predictor.predict(project_id, tasks, budget, set_up=set_up)})
 
@@ -119,8 +125,7 @@ def contract_blueprint(runtime: Runtime, jobs: JobQueue, spool: EventSpool) -> B
     @blueprint.post("/train")
     @described("Trains a head now.", body=StartTrainingBody, answers={201: AcceptedAnswer}, carries_tasks=True)
     def train(body: StartTrainingBody) -> Answer:
-        said = body.project.model_dump() if isinstance(body.project, ProjectObject) else body.project
-        project = set_up_from_payload(runtime, said)
+        project = set_up_from_payload(runtime, told_project(body.project))
         return jsonify({"status": "accepted", "job": runtime.jobs.enqueue(JobKind.TRAIN, project.id)}), 201
 
     @blueprint.get("/versions")
@@ -176,3 +181,8 @@ def _keep_for_later(spool: EventSpool, action: str, event: dict[str, Any]) -> An
 def named_project(name: ProjectObject | int | str | None) -> int:
     """The number of a project, however it is written."""
     return project_id_of(name.id if isinstance(name, ProjectObject) else name)
+
+
+def told_project(name: ProjectObject | int | str | None) -> dict[str, Any] | int | str | None:
+    """A project with all that a call tells of it, as plain data."""
+    return name.model_dump() if isinstance(name, ProjectObject) else name

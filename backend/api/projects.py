@@ -60,7 +60,8 @@ def projects_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
         with runtime.database.session() as session:
             counts = count_all_tasks(session)
         found = list_projects(runtime)
-        shown = visitor().sees([project.id for project in found])
+        everything = visitor().may_do_everything
+        shown = visitor().sees([project.id for project in found if everything or project.another_made_at is None])
         return jsonify({"projects": [_describe(item, counts[item.id]) for item in found if item.id in shown]})
 
     @blueprint.get("/<int:project_id>")

@@ -25,6 +25,7 @@ from backend.cli.doctor import doctor
 from backend.cli.evaluate import evaluate
 from backend.cli.export import export
 from backend.cli.fetch import fetch
+from backend.cli.forget import forget
 from backend.cli.label_image import label_image
 from backend.cli.models import models
 from backend.cli.order import order
@@ -50,6 +51,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     doctor,
     backup,
     restore,
+    forget,
     order,
     fetch,
     convert,

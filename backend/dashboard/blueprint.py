@@ -31,7 +31,8 @@ def dashboard_blueprint(runtime: Runtime) -> Blueprint:
     @blueprint.get("/")
     def projects() -> AnyResponse:
         found = list_projects(runtime)
-        shown = visitor().sees([project.id for project in found])
+        everything = visitor().may_do_everything
+        shown = visitor().sees([project.id for project in found if everything or project.another_made_at is None])
         found = [project for project in found if project.id in shown]
         if len(found) == 1 and "all" not in request.args:
             return redirect(url_for("dashboard.project", project_id=found[0].id))

@@ -122,8 +122,16 @@ def _connection(runtime: Runtime, project: Project) -> str:
         return (
             "Label Studio asks, nothing is pushed: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY for the ordered queue."
         )
+    if project.another_made_at is not None:
+        return (
+            f"Not connected: Label Studio has another project {project.id}, made on {project.another_made_at:%Y-%m-%d}. "
+            "Nothing is read from it or written to it."
+        )
     if project.missing_since is not None:
-        return "Label Studio no longer has this project."
+        return (
+            f"Label Studio no longer has this project, since {project.missing_since:%Y-%m-%d %H:%M} UTC. Should it be back, it "
+            f"goes on by itself; to remove it here: python -m backend forget --project {project.id}"
+        )
     if project.synced_at is None:
         return "Not read from Label Studio yet."
     return f"Read from Label Studio at {project.synced_at:%H:%M:%S} UTC."

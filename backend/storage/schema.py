@@ -78,7 +78,9 @@ class Project(Base):
     projection: Mapped[str] = mapped_column(
         String(100), default="", server_default=""
     )  # the version whose projection its graph lives in; empty: none
-    trained_annotations: Mapped[int] = mapped_column(Integer, default=0)  # annotated tasks at the last training
+    trained_annotations: Mapped[int] = mapped_column(
+        Integer, default=0
+    )  # annotated tasks at the last training, less where some were deleted since: what is beyond them is new
     learned_from: Mapped[str] = mapped_column(
         String(64), default="", server_default=""
     )  # digest of all that the last training learned from
@@ -88,7 +90,9 @@ class Project(Base):
     evaluation_shares: Mapped[list[Any]] = mapped_column(
         JSON, default=list, server_default="[]"
     )  # the shares that it had, each as [since, share]
-    missing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)  # Label Studio no longer has the project
+    missing_since: Mapped[datetime | None] = mapped_column(
+        UtcDateTime
+    )  # Label Studio no longer has the project, or not under the address that is set
     ordered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when the last order read the annotations
     ordered_tasks: Mapped[int] = mapped_column(Integer, default=0)  # embedded tasks that the last order knew
     synced_at: Mapped[datetime | None] = mapped_column(
@@ -97,6 +101,19 @@ class Project(Base):
     synced_news_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime
     )  # when it was read, by ours, while changes of its time may still be committed; empty: none can be
+    synced_from: Mapped[str] = mapped_column(Text, default="", server_default="")  # the address it was last read from
+    counts_apart: Mapped[dict[str, Any]] = mapped_column(
+        JSON, default=dict, server_default="{}"
+    )  # how far Label Studio's counts are from what is known here; see backend.service.ingest.recount
+    described_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime
+    )  # Label Studio's stamp of the newest label config and title that an event brought
+    made_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime
+    )  # when Label Studio made it, to the second: numbers begin at 1 in each Label Studio, this tells projects apart
+    another_made_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime
+    )  # Label Studio has another project under this number, made then: nothing is read from it or written to it
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 

@@ -21,6 +21,12 @@ class Calls:
         """One project with its settings and counts."""
         return as_object(self.transport.call("GET", f"/api/projects/{project_id}/"))
 
+    def made_at(self, project_id: int) -> str | None:
+        """When a project was made, as an ISO time: a cheap call, nothing is counted for it."""
+        found = as_object(self.transport.call("GET", f"/api/projects/{project_id}/", params={"include": "id"}))
+        stamp = found.get("created_at")
+        return stamp if isinstance(stamp, str) else None
+
 
 def as_object(answer: Any) -> JsonDict:
     """An answer that should be an object, with its own words for keys that it lacks."""

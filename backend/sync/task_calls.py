@@ -11,10 +11,11 @@ from typing import Any, Literal
 from backend.errors import LabelStudioError
 from backend.sync.calls import SLOW_CALL_SECONDS, Calls, JsonDict, as_object
 
-TaskFields = Literal["ids", "plain", "predictions", "all"]
+TaskFields = Literal["ids", "counts", "plain", "predictions", "all"]
 
 FIELD_PARAMS: dict[TaskFields, JsonDict] = {
     "ids": {"include": "id"},
+    "counts": {"include": "id,total_annotations,cancelled_annotations"},
     "plain": {},
     "predictions": {"include": "id,predictions,total_annotations", "fields": "all"},
     "all": {"fields": "all"},
@@ -58,8 +59,9 @@ class TaskCalls(Calls):
         """All tasks of a project that meet every filter, by rising id, in lists of at most `page_size`.
 
         Pages by "id greater than the last one seen", so tasks created or deleted meanwhile shift nothing.
-        `data` holds the values as imported (cloud URIs are not rewritten). `fields`: "ids" gives only `id`,
-        "predictions" these and the number of annotations, "plain" data and counts, "all" annotations and predictions too.
+        `data` holds the values as imported (cloud URIs are not rewritten). `fields`: "ids" gives only `id`, "counts" also
+        the numbers of annotations and skips, "predictions" these and the number of annotations, "plain" data and counts,
+        "all" annotations and predictions too.
         """
         last_id = 0
         while True:

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 REPORT_SECONDS = 5.0
 SPOOL_SECONDS = 5.0
+MISSING_SECONDS = 3600.0  # projects that Label Studio does not have are asked for so often
 LONG_NICENESS = 10  # of 19: the long lane takes the processor time that predictions and queues leave
 
 
@@ -39,8 +40,9 @@ def run_worker(settings: Settings, lane: Lane) -> None:
     )  # else a file might go before its event has arrived
     take_in = partial(spool.take_in, Runtime(settings, durable, queue))
     clocks: dict[Callable[[], object], float] = {poll: settings.poll_seconds} if lane is Lane.QUICK else {}
+    ask_again = partial(poll_projects, runtime, missing=True)
     if lane is Lane.QUICK:
-        clocks[take_in] = SPOOL_SECONDS
+        clocks |= {take_in: SPOOL_SECONDS, ask_again: MISSING_SECONDS}
     worker = Worker(queue, lane, job_handlers(runtime), threads=settings.job_workers, clocks=clocks)
     reporter = Reporter(runtime.reports_folder, "worker", str(worker.runner.name))
     reporter.write()
@@ -48,5 +50,5 @@ def run_worker(settings: Settings, lane: Lane) -> None:
     log.info("worker of the %s lane started: %d threads", lane, settings.job_workers)
     if lane is Lane.QUICK:
         log.info("Label Studio is polled every %g s", settings.poll_seconds)
-        poll()  # what happened while nobody worked
+        ask_again()  # what happened while nobody worked; the address of Label Studio may be another one now
     worker.run()

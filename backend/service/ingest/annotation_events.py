@@ -14,7 +14,7 @@ from backend.service.context.context import Runtime
 from backend.service.ingest.event_parts import EventOutcome, Payload, listed, readable
 from backend.service.projects.annotations import annotation_values, record_annotations
 from backend.service.projects.payloads import is_row_id, read_annotation, read_task
-from backend.service.projects.project import project_id_of, read_project, set_up_project
+from backend.service.projects.project import Description, project_id_of, read_project, set_up_described
 from backend.service.projects.tasks import record_tasks
 from backend.storage.schema import Project
 
@@ -66,14 +66,14 @@ class _Projects:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._latest: dict[int, tuple[tuple[int, str | None, str | None], Project]] = {}
+        self._latest: dict[int, tuple[Description, Project]] = {}
 
     def of(self, payload: Payload) -> Project:
-        said = project_id, label_config, title = read_project(payload.get("project"))
-        known = self._latest.get(project_id)
+        said = read_project(payload.get("project"))
+        known = self._latest.get(said.id)
         if known is None or known[0] != said:
-            known = said, set_up_project(self._runtime, project_id, label_config=label_config, title=title)
-            self._latest[project_id] = known
+            known = said, set_up_described(self._runtime, said)
+            self._latest[said.id] = known
         return known[1]
 
 

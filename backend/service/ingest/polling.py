@@ -10,26 +10,20 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from backend.errors import BackendError, LabelStudioError, WeightsError
+from backend.errors import AnotherProjectError, LabelStudioError, WeightsError
 from backend.jobs.kinds import JobKind
-from backend.labels import LabelConfig
 from backend.service.context.context import Runtime
 from backend.service.ingest.embedding import MAX_READS, PASSING_REASONS
+from backend.service.ingest.recount import read_by_number, settle_counts
+from backend.service.ingest.taking_in import take_in
 from backend.service.pool.snapshot import backbone_of_snapshot
-from backend.service.projects.annotations import annotation_values, record_annotations, record_deletions
-from backend.service.projects.project import find_project, list_projects, set_up_project
-from backend.service.projects.tasks import (
-    count_tasks,
-    fewest_attempts,
-    forget_tasks,
-    newest_task,
-    record_tasks,
-    task_ids,
-)
+from backend.service.projects.identity import made_at_of, mark_missing
+from backend.service.projects.project import Stamp, find_project, list_projects, set_up_project
+from backend.service.projects.tasks import count_tasks, fewest_attempts
 from backend.service.versions.artifacts import snapshots_folder
 from backend.storage.schema import Annotation, Job, Project, Task, now
 from backend.sync.client import LabelStudioClient
-from backend.sync.pull import OVERLAP, PulledPage, has_all_tasks, pull_pages, pull_tasks, task_difference
+from backend.sync.pull import OVERLAP, pull_pages
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +37,16 @@ FIRST_PAUSE = timedelta(minutes=10)
 PAUSE_GROWTH = 6
 
 
-def poll_projects(runtime: Runtime) -> None:
-    """Ask for a sync of every project; nothing where the backend has no access to Label Studio."""
+def poll_projects(runtime: Runtime, *, missing: bool = False) -> None:
+    """Ask for a sync of every project; nothing where the backend has no access to Label Studio.
+
+    Args:
+        missing: also of those that Label Studio did not have when it was asked last: its address may have been wrong then.
+    """
     if runtime.label_studio is None:
         return
     for project in list_projects(runtime):
-        if project.missing_since is None:
+        if missing or project.missing_since is None:
             runtime.jobs.enqueue(JobKind.SYNC, project.id, {"poll": True})
 
 
@@ -68,10 +66,11 @@ def sync_project(
         return {"message": "no access to Label Studio: LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY are not set"}
     try:
         return _sync_with(client, runtime, project_id, progress, poll=poll)
+    except AnotherProjectError as error:
+        return {"transient": poll, "message": str(error)}
     except LabelStudioError as error:
         if error.reason == "label_studio_not_found":
-            _mark_missing(runtime, project_id)
-            return {"message": f"{error} The project is left alone until Label Studio calls about it again."}
+            return _left_alone(runtime, project_id, error, poll=poll)
         if poll and error.reason in PASSING_FAULTS:
             log.warning("project %s is not polled now: %s", project_id, error)
             return {"transient": True, "message": str(error)}
@@ -81,16 +80,16 @@ def sync_project(
 def _sync_with(
     client: LabelStudioClient, runtime: Runtime, project_id: int, progress: Callable[[float, str], None], *, poll: bool
 ) -> dict[str, Any]:
-    listed = client.project(project_id)
-    project = set_up_project(runtime, project_id, label_config=listed["label_config"], title=listed["title"])
+    listed, project = _listed(client, runtime, project_id)
     config = runtime.labels.parse(project.label_config)
     tasks = annotations = seen = 0
-    newest: datetime | None = project.synced_at
+    moved = project.synced_from not in ("", client.url)  # maybe to a copy that went its own way
+    since = newest = project.synced_at if project.synced_from == client.url else None
     begun = asked_at = now()
     # A quiet project is asked for news alone: its last change may have been one of many thousands.
     overlap = OVERLAP if project.synced_news_at or project.synced_at is None else timedelta(0)
-    for page in pull_pages(client, project_id, since=project.synced_at, overlap=overlap):
-        changed_tasks, changed_annotations = _take_in(runtime, project_id, config, page, asked_at)
+    for page in pull_pages(client, project_id, since=since, overlap=overlap):
+        changed_tasks, changed_annotations = take_in(runtime, project_id, config, page, asked_at, whatever_stamp=moved)
         asked_at = now()  # the next page is read from here on
         tasks, annotations = tasks + changed_tasks, annotations + changed_annotations
         seen += len(page.tasks)
@@ -99,18 +98,20 @@ def _sync_with(
     if newest is not None and now() - begun > LONG_PULL:
         # A task of the first page may have changed while the last one was read, which is newer than that change.
         newest = min(newest, begun - CLOCKS_DIFFER)
-    gone, found = _reconcile(runtime, project_id, config)
-    tasks, annotations = tasks + found[0], annotations + found[1]
+    found = read_by_number(client, runtime, project_id, config)
+    found += settle_counts(client, runtime, project_id, config, listed)
+    tasks, annotations, gone = tasks + found.tasks, annotations + found.annotations, found.gone
     cancelled = runtime.jobs.cancelled_at(JobKind.EMBED, project_id)
     with runtime.database.session() as session:
         news_at = _news_at(project, newest, begun)
         query = update(Project).where(Project.id == project_id)
-        session.execute(query.values(synced_at=newest, synced_news_at=news_at))
+        session.execute(query.values(synced_at=newest, synced_news_at=news_at, synced_from=client.url))
         waiting = session.scalar(_pending(project_id, cancelled)) is not None
         again = cancelled is None and _to_be_read_again(session, project_id)
     if waiting or again:
         runtime.jobs.enqueue(JobKind.EMBED, project_id)
-    if project.published_version != listed.get("model_version") and lost_its_window(client, runtime, project_id):
+    chosen = listed.get("model_version")
+    if moved or (project.published_version != chosen and lost_its_window(client, runtime, project_id)):
         # Somebody chose another version in Label Studio, or the last publication was cut off: the queue would be random.
         runtime.jobs.enqueue(JobKind.REFRESH, project_id, {"republish": True})
     elif gone:
@@ -141,71 +142,36 @@ def _news_at(project: Project, newest: datetime | None, begun: datetime) -> date
     return project.synced_news_at
 
 
-def _mark_missing(runtime: Runtime, project_id: int) -> None:
-    with runtime.database.session() as session:
-        session.execute(update(Project).where(Project.id == project_id).values(missing_since=now()))
+def _listed(client: LabelStudioClient, runtime: Runtime, project_id: int) -> tuple[dict[str, Any], Project]:
+    """What Label Studio says of a project, and the project with it.
 
-
-def _take_in(
-    runtime: Runtime, project_id: int, config: LabelConfig, page: PulledPage, read_at: datetime
-) -> tuple[int, int]:
-    changed = 0
-    with runtime.database.session() as session:
-        tasks = record_tasks(session, runtime.database, project_id, config, page.tasks)
-        states = []
-        for annotation in page.annotations:
-            try:
-                states.append(annotation_values(int(annotation["task"]), annotation))
-            except (BackendError, KeyError, TypeError, ValueError) as error:
-                log.warning("an annotation of project %s is left out: %s", project_id, error)
-        changed += record_annotations(session, runtime.database, project_id, states, listed_at=read_at)
-        vanished = _vanished(session, project_id, page, read_at)
-        changed += record_deletions(session, runtime.database, project_id, vanished)
-    return tasks, changed
-
-
-def _vanished(session: Session, project_id: int, page: PulledPage, read_at: datetime) -> list[int]:
-    """Annotations known for the tasks of a page that Label Studio no longer lists.
-
-    One that a webhook brought after the page was read is newer than the page, and stays.
+    Raises:
+        AnotherProjectError: it is not the one that is known here; it is left alone.
     """
-    listed = {int(annotation["id"]) for annotation in page.annotations}
-    query = select(Annotation.annotation_id).where(
-        Annotation.project_id == project_id,
-        Annotation.task_id.in_(page.task_ids),
-        Annotation.deleted.is_(False),
-        Annotation.received_at < read_at,
-    )
-    return [found for found in session.scalars(query) if found not in listed]
+    stamp = Stamp(find_project(runtime, project_id).described_at, listed=True)
+    listed = client.project(project_id)
+    made_at = made_at_of(listed)
+    try:
+        project = set_up_project(
+            runtime,
+            project_id,
+            label_config=listed["label_config"],
+            title=listed["title"],
+            made_at=made_at,
+            stamp=stamp,
+        )
+    except AnotherProjectError:
+        mark_missing(runtime, project_id, made_at)
+        raise
+    return listed, project
 
 
-def _reconcile(runtime: Runtime, project_id: int, config: LabelConfig) -> tuple[int, tuple[int, int]]:
-    """Forget the tasks that Label Studio has no more, and read those that no pull gave.
-
-    Returns: how many are gone; how many tasks and annotations are new.
-    """
-    client = runtime.label_studio
-    if client is None:
-        raise BackendError("Label Studio is not configured.")
-    with runtime.database.session() as session:
-        count, newest = newest_task(session, project_id)
-    if has_all_tasks(client, project_id, count, newest):
-        return 0, (0, 0)
-    with runtime.database.session() as session:
-        known = task_ids(session, project_id)
-    found = task_difference(client, project_id, known)
-    if found.gone:
-        with runtime.database.session() as session:
-            forget_tasks(session, project_id, sorted(found.gone))
-    tasks = annotations = 0
-    if found.unread:
-        log.warning("project %s: %d tasks are read that came without news", project_id, len(found.unread))
-    asked_at = now()
-    for page in pull_tasks(client, project_id, found.unread):
-        changed_tasks, changed_annotations = _take_in(runtime, project_id, config, page, asked_at)
-        asked_at = now()
-        tasks, annotations = tasks + changed_tasks, annotations + changed_annotations
-    return len(found.gone), (tasks, annotations)
+def _left_alone(runtime: Runtime, project_id: int, error: LabelStudioError, *, poll: bool) -> dict[str, Any]:
+    """A project that Label Studio does not have; a poll that finds it missing again leaves no trace among the jobs."""
+    known = find_project(runtime, project_id).missing_since is not None
+    mark_missing(runtime, project_id)
+    message = f"{error} The project is left alone until Label Studio calls about it again."
+    return {"transient": poll and known, "message": message}
 
 
 def _catch_up(runtime: Runtime, project_id: int) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 
 from backend.errors import LabelStudioError
 from backend.service.context.context import Runtime
+from backend.service.projects.project import find_project
 from backend.service.projects.suggestions import SuggestionOutcome, compare_with_suggestion
 from backend.storage.schema import Annotation
 from backend.sync.client import LabelStudioClient
@@ -26,7 +27,7 @@ def look_up_suggestions(runtime: Runtime, project_id: int) -> int:
         LabelStudioError: a call failed; the next pass goes on.
     """
     client = runtime.label_studio
-    if client is None:
+    if client is None or find_project(runtime, project_id).missing_since is not None:
         return 0
     query = select(Annotation).where(
         Annotation.project_id == project_id,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from backend.errors import BackendError
 from backend.service.context.context import Runtime
+from backend.service.projects.identity import client_for
 from backend.storage.schema import Project
 from backend.sync.task_calls import TaskFilter
 
@@ -19,9 +20,10 @@ def open_tab(runtime: Runtime, project: Project, tasks: Sequence[int], title: st
 
     Raises:
         BackendError: `no_label_studio`, no address and token are set.
+        AnotherProjectError: Label Studio has another project under its number.
         LabelStudioError: it does not take the tab.
     """
-    client = runtime.label_studio
+    client = client_for(runtime, project)
     if client is None:
         raise BackendError(
             "The Data Manager is Label Studio's: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY and start again.",

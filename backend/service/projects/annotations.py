@@ -37,6 +37,7 @@ def record_annotations(
     annotations: Sequence[Mapping[str, Any]],
     *,
     listed_at: datetime | None = None,
+    whatever_stamp: bool = False,
 ) -> int:
     """Store the states of annotations unless newer ones are known; how many changed.
 
@@ -44,14 +45,18 @@ def record_annotations(
         annotations: columns by name, see `annotation_values`.
         listed_at: the states come from Label Studio's own listing, asked for at this moment: the annotations exist even
             if they were deleted here before; a deletion that was told since then is newer, and stays.
+        whatever_stamp: the listing counts even where a newer state is known, unless that was told since.
     """
     rows = sorted(annotations, key=lambda values: values["annotation_id"])  # one order for all writers: no deadlock
     if not rows:
         return 0
     statement = _upsert(database.dialect)
     if listed_at is not None:
-        revived = Annotation.deleted.is_(True) & (Annotation.received_at < listed_at)
-        statement = _upsert_where(database.dialect, revived)
+        contradicted: ColumnElement[bool] = Annotation.deleted.is_(True)
+        if whatever_stamp:
+            other_state = Annotation.updated_at != insert_into(Annotation, database.dialect).excluded.updated_at
+            contradicted = or_(contradicted, other_state)
+        statement = _upsert_where(database.dialect, contradicted & (Annotation.received_at < listed_at))
     found = session.connection().execute(statement, [{"project_id": project_id, **values} for values in rows])
     return found.rowcount
 

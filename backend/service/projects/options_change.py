@@ -7,6 +7,7 @@ from typing import Any
 
 from backend.errors import BackendError
 from backend.service.context.context import Runtime
+from backend.service.projects.identity import client_for
 from backend.service.projects.options import options_model, project_options
 from backend.service.projects.project import find_project, set_up_project
 
@@ -31,12 +32,13 @@ def change_options(runtime: Runtime, project_id: int, extra_params: Mapping[str,
 
     Raises:
         SettingsError: one is unknown or not allowed; nothing is changed then.
-        LabelStudioError: Label Studio does not take them; nothing is changed then.
+        AnotherProjectError: Label Studio has another project under its number; nothing is changed then.
+        LabelStudioError: it does not take them; nothing is changed then.
         BackendError: `not_connected`, the project has no connection to this backend in Label Studio.
     """
-    find_project(runtime, project_id)
+    project = find_project(runtime, project_id)
     project_options(runtime.settings, extra_params)
-    client = runtime.label_studio
+    client = client_for(runtime, project)
     if client is not None:
         ours = runtime.settings.public_url.rstrip("/")
         entries = client.ml_backends(project_id)

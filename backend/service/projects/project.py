@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -12,8 +14,9 @@ from backend.errors import BackendError, NotFoundError, SettingsError, WordNetEr
 from backend.jobs.kinds import JobKind
 from backend.labels import check_roots
 from backend.service.context.context import Runtime
+from backend.service.projects.identity import made_at_of, refuse_another
 from backend.service.projects.options import parse_extra_params, project_options
-from backend.service.projects.payloads import first_fault
+from backend.service.projects.payloads import EPOCH, first_fault, parse_time
 from backend.storage.schema import Project
 
 log = logging.getLogger(__name__)
@@ -30,6 +33,37 @@ class ProjectPayload(BaseModel):
 
     label_config: str | None = None
     title: str | None = None
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """How new a description of a project is; what Label Studio says of it now in a call of its own has none.
+
+    Attributes:
+        at: of an event, when the project was changed last, by Label Studio's clock. Of a listing, the newest stamp that
+            was known when it was asked for; None: none was.
+        listed: whether it is a listing. It is right where no event came meanwhile, even if it contradicts older ones.
+    """
+
+    at: datetime | None
+    listed: bool = False
+
+    def is_news(self, known: datetime | None) -> bool:
+        """Whether the description is newer than the one with that stamp."""
+        if known is None:
+            return True
+        return self.at is not None and (self.at > known or (self.listed and self.at == known))
+
+
+@dataclass(frozen=True)
+class Description:
+    """A project as an event or /predict carries it: what is None was not told."""
+
+    id: int
+    label_config: str | None = None
+    title: str | None = None
+    made_at: datetime | None = None
+    stamp: Stamp | None = None
 
 
 def project_id_of(value: object) -> int:
@@ -53,10 +87,18 @@ def set_up_project(
     label_config: str | None = None,
     title: str | None = None,
     extra_params: object = None,
+    made_at: datetime | None = None,
+    stamp: Stamp | None = None,
 ) -> Project:
     """Create or update a project; what is None stays as it is. Changed labels or options ask for a new order.
 
+    Args:
+        made_at: when Label Studio made it, see `identity`.
+        stamp: how new label config and title are; older ones than those known change nothing. None: they are the present
+            ones.
+
     Raises:
+        AnotherProjectError: Label Studio means another project of this number than the one known here.
         LabelConfigError: the config has no image classification control.
         SettingsError: an extra param is unknown or not allowed.
     """
@@ -79,13 +121,19 @@ def set_up_project(
             insert = runtime.database.insert(Project).values(id=project_id).on_conflict_do_nothing()
             created = session.execute(insert).rowcount == 1  # type: ignore[attr-defined]
             project = session.get_one(Project, project_id)
+        refuse_another(project, made_at)
         before = (project.label_config, project.extra_params)
-        if project.missing_since is not None:
-            project.missing_since = None  # Label Studio speaks of it, so it is there
-        if label_config:
+        if project.made_at is None and made_at is not None:
+            project.made_at = made_at
+        if project.missing_since is not None and (made_at is not None or project.another_made_at is None):
+            project.missing_since = project.another_made_at = None  # Label Studio speaks of it, so it is there
+        is_news = stamp is None or stamp.is_news(project.described_at)
+        if label_config and is_news:
             project.label_config = label_config
-        if title:
+        if title and is_news:
             project.title = title
+        if stamp is not None and is_news and not stamp.listed and stamp.at is not None:
+            project.described_at = stamp.at
         if params is not None:
             project.extra_params = params
         changed = (project.label_config, project.extra_params) != before
@@ -98,27 +146,43 @@ def set_up_project(
     return project
 
 
+def set_up_described(runtime: Runtime, said: Description) -> Project:
+    """Create or update a project as it was described; errors as `set_up_project`."""
+    return set_up_project(
+        runtime, said.id, label_config=said.label_config, title=said.title, made_at=said.made_at, stamp=said.stamp
+    )
+
+
 def set_up_from_payload(runtime: Runtime, payload: Any) -> Project:
     """Create or update the project that a webhook or /predict carries (whole, or its id only)."""
-    project_id, label_config, title = read_project(payload)
-    return set_up_project(runtime, project_id, label_config=label_config, title=title)
+    return set_up_described(runtime, read_project(payload))
 
 
-def read_project(payload: Any) -> tuple[int, str | None, str | None]:
-    """Number, label config and title of a project, as far as a webhook or /predict tells them.
+def read_project(payload: Any) -> Description:
+    """A project, as far as a webhook or /predict tells of it.
 
     Raises:
         NotFoundError: it has no number.
         BackendError: `bad_event`; the message names the part that is wrong.
     """
     project_id = project_id_of(payload)
+    made_at = made_at_of(payload)
     if not isinstance(payload, dict):
-        return project_id, None, None
+        return Description(project_id, made_at=made_at)
     try:
         said = ProjectPayload.model_validate(payload)
     except ValidationError as error:
         raise BackendError(f"Project {project_id} cannot be read: {first_fault(error)}.", reason="bad_event") from None
-    return project_id, said.label_config, said.title
+    return Description(project_id, said.label_config, said.title, made_at, _stamp_of(payload))
+
+
+def _stamp_of(payload: dict[str, Any]) -> Stamp | None:
+    """When the project was changed last; None where that is not told, or cannot be read."""
+    try:
+        at = parse_time(payload.get("updated_at"))
+    except ValueError:
+        return None
+    return None if at == EPOCH else Stamp(at)
 
 
 def find_project(runtime: Runtime, project_id: int) -> Project:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import update
 
+from backend.errors import AnotherProjectError, LabelStudioError
 from backend.learning.accuracy import AccuracyEstimate
 from backend.learning.evaluation import THRESHOLD
 from backend.learning.figures import Figures
@@ -32,6 +33,7 @@ from backend.service.pool.review import keep_review
 from backend.service.pool.similarity_index import update_similarity_index
 from backend.service.pool.snapshot import Sample, Snapshot, SnapshotControl, remove_old_snapshots, write_snapshot
 from backend.service.projects.evaluation_shares import note_share
+from backend.service.projects.identity import client_for, is_gone
 from backend.service.projects.options import ProjectOptions, project_options
 from backend.service.projects.project import find_project
 from backend.service.queue.ordering import order_project
@@ -110,6 +112,12 @@ def refresh_project(
     """
     pace = pace or PublicationPace()
     project = find_project(runtime, project_id)
+    try:
+        client_for(runtime, project)
+    except (AnotherProjectError, LabelStudioError) as error:
+        if not is_gone(error):
+            raise
+        return {"message": f"{error} Nothing is published."}
     options = project_options(runtime.settings, project.extra_params)
     options = options.model_copy(update={"window_size": window_size(runtime, project_id, options.window_size)})
     refill_window(runtime, project, options.window_size)

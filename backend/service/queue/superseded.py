@@ -49,6 +49,8 @@ def clean_superseded(runtime: Runtime, project_id: int) -> int:
     # A publication may be about to bring a model back: its predictions are looked at when that is over.
     if client is None or not project.published_version or runtime.jobs.pending(JobKind.REFRESH, project_id):
         return 0
+    if project.missing_since is not None:  # what has its number now, if anything, is another project
+        return 0
     ours = {*BUILT_IN, *(item.version for item in list_versions(runtime, project_id))}
     stored = [name for name in client.model_versions(project_id) if name and model_of(name) in ours]
     in_use = {project.published_version, client.project(project_id)["model_version"]}

@@ -16,12 +16,13 @@ from backend.jobs.kinds import JobKind
 from backend.labels import Control
 from backend.service.context.context import Runtime
 from backend.service.projects.annotations import annotation_values, record_annotations, record_deletions
+from backend.service.projects.identity import client_for
 from backend.service.projects.labels import labels_of
 from backend.service.projects.project import find_project
 from backend.service.sheets.candidates import read_candidates
 from backend.service.sheets.kinds import Kind, Request, propose
 from backend.service.sheets.reservations import ReservedSheet, answering, release, reserve
-from backend.storage.schema import SheetPhoto, now
+from backend.storage.schema import Project, SheetPhoto, now
 from backend.sync.client import LabelStudioClient
 
 WRITERS = 4
@@ -94,7 +95,7 @@ def answer_sheet(
         BackendError: a label that the config does not have; nothing is saved then.
     """
     project = find_project(runtime, project_id)
-    client = _client(runtime)
+    client = _client(runtime, project)
     control = labels_of(runtime, project).spaces[0].control
     by_name = {name: index for index, label in enumerate(control.labels) for name in (label.title, label.value)}
     unknown = sorted({name for name in answers.values() if name not in by_name})
@@ -141,8 +142,7 @@ def undo_sheet(runtime: Runtime, project_id: int, holder: str) -> Outcome:
     Raises:
         NotFoundError: there is nothing left to take back.
     """
-    find_project(runtime, project_id)
-    client = _client(runtime)
+    client = _client(runtime, find_project(runtime, project_id))
     with runtime.database.session() as session:
         mine = select(SheetPhoto).where(
             SheetPhoto.project_id == project_id, SheetPhoto.holder == holder, SheetPhoto.answered.is_not(None)
@@ -185,13 +185,14 @@ def _free_in_label_studio(runtime: Runtime, project_id: int, task_ids: Sequence[
     }
 
 
-def _client(runtime: Runtime) -> LabelStudioClient:
-    if runtime.label_studio is None:
+def _client(runtime: Runtime, project: Project) -> LabelStudioClient:
+    client = client_for(runtime, project)
+    if client is None:
         raise BackendError(
             "Answers are written to Label Studio: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY and start again.",
             reason="no_label_studio",
         )
-    return runtime.label_studio
+    return client
 
 
 def _write(

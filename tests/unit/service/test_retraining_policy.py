@@ -8,6 +8,7 @@ from sqlalchemy import update
 from backend.jobs.queue import JobQueue
 from backend.jobs.worker_name import WorkerName
 from backend.service.context.context import Runtime
+from backend.service.projects.annotations import record_deletions
 from backend.service.projects.project import set_up_project
 from backend.storage.database import Database
 from backend.storage.schema import Project
@@ -71,3 +72,22 @@ def test_where_several_labels_may_hold_and_none_ever_did_no_training_is_asked_fo
     assert project.refresh() == [], "it would fail, once for each annotation"
     project.annotate(range(6, 7))
     assert len(project.refresh()) == 1
+
+
+def test_answers_that_were_deleted_since_the_last_training_do_not_put_off_the_next(
+    runtime: Runtime, database: Database, jobs: JobQueue
+) -> None:
+    project = Embedded(runtime, database, jobs)
+    project.annotate(range(8))
+    (training,) = project.refresh()
+    assert jobs.ledger.claim(training, ME) is not None
+    with database.session() as session:
+        session.execute(update(Project).where(Project.id == 7).values(trained_annotations=8))
+    jobs.ledger.finish(training, ME, result={}, error=None)
+    with database.session() as session:
+        record_deletions(session, database, 7, range(6))
+    assert project.refresh() == []
+    project.annotate(range(8, 12))
+    assert project.refresh() == [], "four are new"
+    project.annotate(range(12, 13))
+    assert len(project.refresh()) == 1, "five are new, whatever was deleted"
