@@ -51,7 +51,7 @@ def test_events_tell_when_the_project_was_made_and_changed(
     first, second, third = (event.body["project"] for event in ml_backend.events("ANNOTATION_CREATED"))
     (updated,) = (event.body["project"] for event in ml_backend.events("PROJECT_UPDATED"))
     assert first["updated_at"] == second["updated_at"] < updated["updated_at"] == third["updated_at"]
-    assert (second["label_config"], third["label_config"]) == (LABEL_CONFIG, CHANGED)
+    assert (second["label_config"], third["label_config"]) == (LABEL_CONFIG.strip(), CHANGED.strip())
     listed = client.project(project)
     assert made_at_of(first) == made_at_of(listed) == made_at_of({"created_at": client.made_at(project)}) is not None
 
@@ -59,7 +59,7 @@ def test_events_tell_when_the_project_was_made_and_changed(
     for event in (*ml_backend.events("PROJECT_UPDATED"), *ml_backend.events("ANNOTATION_CREATED")):
         handle_event(runtime, event.body["action"], event.body)
     handle_event(runtime, "ANNOTATION_CREATED", late)
-    assert find_project(runtime, project).label_config == CHANGED
+    assert find_project(runtime, project).label_config == CHANGED.strip()
     with runtime.database.session() as session:
         assert len(session.scalars(select(Annotation)).all()) == 3
 

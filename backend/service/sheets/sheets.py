@@ -142,7 +142,7 @@ def undo_sheet(runtime: Runtime, project_id: int, holder: str) -> Outcome:
     Raises:
         NotFoundError: there is nothing left to take back.
     """
-    client = _client(runtime, find_project(runtime, project_id))
+    project = find_project(runtime, project_id)
     with runtime.database.session() as session:
         mine = select(SheetPhoto).where(
             SheetPhoto.project_id == project_id, SheetPhoto.holder == holder, SheetPhoto.answered.is_not(None)
@@ -151,6 +151,7 @@ def undo_sheet(runtime: Runtime, project_id: int, holder: str) -> Outcome:
         photos = [] if last is None else list(session.scalars(mine.where(SheetPhoto.sheet == last.sheet)))
     if not photos:
         raise NotFoundError("You have no answered sheet that could be taken back.", reason="nothing_to_undo")
+    client = _client(runtime, project)
     gone: list[int] = []
     left_out: dict[int, str] = {}
     with ThreadPoolExecutor(WRITERS, thread_name_prefix="sheet") as pool:

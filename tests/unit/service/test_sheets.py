@@ -32,6 +32,7 @@ from tests.unit.sync.scripted_server import Answer, ScriptedServer
 pytestmark = [pytest.mark.unit, pytest.mark.both_databases]
 
 TASKS = (1, 2, 3, 4)
+THE_PROJECT = Answer(200, {"id": 7})  # asked for before anything is written to it
 
 
 @pytest.fixture
@@ -88,9 +89,11 @@ def test_what_is_answered_is_stored_and_taken_back(
 ) -> None:
     tasks = [{"id": 1, "total_annotations": 0}, {"id": 2, "total_annotations": 0}, {"id": 3, "locked_by": [5]}]
     answers = (
+        THE_PROJECT,
         Answer(200, {"tasks": tasks, "total": 3}),
         Answer(201, annotation(11)),
         Answer(201, annotation(12)),
+        THE_PROJECT,
         Answer(204, b""),
     )
     with ScriptedServer(*answers) as server:
@@ -120,7 +123,7 @@ def test_an_answer_that_is_gone_from_label_studio_counts_as_taken_back(
 ) -> None:
     free = Answer(200, {"tasks": [{"id": 1, "total_annotations": 0}], "total": 1})
     gone = Answer(404, {"detail": "No Annotation matches the given query."})
-    with ScriptedServer(free, Answer(201, annotation(11)), gone) as server:
+    with ScriptedServer(THE_PROJECT, free, Answer(201, annotation(11)), THE_PROJECT, gone) as server:
         access = {"label_studio_url": server.url, "label_studio_api_key": "0" * 40}
         pushing = Runtime(settings.model_copy(update=access), database, runtime.jobs)
         sheet = take(pushing, project, "me", (1,))
