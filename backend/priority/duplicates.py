@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -36,6 +36,20 @@ def duplicates(view: PoolView, candidates: BoolArray, answered: IntArray) -> Boo
             found[like[row]] = True
     found &= candidates
     return found
+
+
+def each_once(rows: IntArray, names: Sequence[str], taken: IntArray) -> tuple[IntArray, IntArray]:
+    """The first of `rows` [m] of each name that none of `taken` has, and the others; both in their order.
+
+    Of a file that many tasks show, one speaks for all of them in the evaluation sample: its members would be that file
+    again and again.
+    """
+    seen = {names[row] for row in taken}
+    first = np.zeros(rows.size, dtype=bool)
+    for place, row in enumerate(rows):
+        first[place] = names[row] not in seen
+        seen.add(names[row])
+    return rows[first], rows[~first]
 
 
 def _alike(view: PoolView) -> Mapping[int, list[int]]:

@@ -13,7 +13,7 @@ from backend.priority import measures
 from backend.priority.candidates import in_digest_order, only_rows, usable_space
 from backend.priority.coverage import UntouchedBranches
 from backend.priority.default import Ranked, rank_default
-from backend.priority.duplicates import duplicates, with_duplicates_last
+from backend.priority.duplicates import duplicates, each_once, with_duplicates_last
 from backend.priority.evaluation_sample import evaluation_mask, interleave, sample_position, stratified_order
 from backend.priority.options import OrderOptions
 from backend.priority.pool_view import BoolArray, FloatArray, IntArray, PoolView
@@ -75,21 +75,24 @@ def order_pool(
         ranked = rank_default(view, candidates, answered, options)
     else:
         ranked = _rank_by_strategy(view, candidates, options, strategies[options.strategy])
-    ranked = with_duplicates_last(ranked, repeated)
     # Those that are answered keep their places in the sample: the others come where they would have come anyway. Of the
     # rest alone, whatever label is predicted most often would always be next.
     sample = np.flatnonzero(in_sample)
     strata = view.probabilities[sample].argmax(axis=1) if view.probabilities.shape[1] else np.zeros_like(sample)
     sample = sample[stratified_order(sample_position([names[row] for row in sample]), strata)]
+    once, again = each_once(sample[held_out[sample]], names, taken=np.flatnonzero(in_sample & view.labelled))
+    repeated[again] = True
+    ranked = with_duplicates_last(ranked, repeated)
     ordered, is_evaluation = interleave(
         ranked.rows,
-        sample[held_out[sample]],
+        once,
         options.evaluation_share,
         answered=int(view.labelled.sum()),
         evaluated=int((view.labelled & in_sample).sum()),
     )
     priority = np.full(ordered.size, np.inf, dtype=np.float32)
     priority[~is_evaluation] = ranked.scores
+    is_evaluation |= held_out[ordered]
     priority = np.minimum(np.minimum.accumulate(priority), np.float32(1.0))
     components = {name: values[ordered].astype(np.float32) for name, values in ranked.components.items()}
     components["evaluation"] = is_evaluation.astype(np.float32)

@@ -42,6 +42,8 @@ def reason(
         untouched: what was not labelled yet at all, in words, such as "no tennis labelled yet".
         several: each label holds or does not, whatever the others do.
     """
+    if evaluation and repeated:
+        return "the same picture as another one of the random sample"
     if evaluation:
         return "part of the random sample that accuracy is measured on"
     if repeated:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from backend.learning.same_photo import SAME_PHOTO, same_photo_edges
-from backend.priority import OrderOptions, PoolView, order_pool
+from backend.priority import OrderOptions, PoolView, evaluation_mask, order_pool
 from backend.priority.candidates import only_rows
 from backend.priority.duplicates import duplicates
 
@@ -40,6 +40,23 @@ def test_copies_of_what_was_answered_come_last() -> None:
     order = order_pool(view(["a", "b", "a", "c", "a"], labelled=(2,)), OrderOptions(window=2, evaluation_share=0.0))
     assert sorted(order.rows[:2].tolist()) == [1, 3]
     assert sorted(order.rows[2:].tolist()) == [0, 4]
+
+
+def test_a_file_of_the_evaluation_sample_is_asked_about_once_too() -> None:
+    names = [f"{number:03d}" for number in range(200)]
+    repeated = next(name for name in names if evaluation_mask([name], 0.1)[0])
+    digests = names + [repeated] * 30
+    order = order_pool(view(digests), OrderOptions(window=230, evaluation_share=0.1))
+    assert sorted(order.rows.tolist()) == list(range(230))
+    copies = np.flatnonzero([digests[row] == repeated for row in order.rows])
+    assert copies.size == 31
+    assert copies[1] > np.flatnonzero(~order.evaluation)[-1], "one of them is asked about, the others come last"
+    assert order.evaluation.sum() == evaluation_mask(digests, 0.1).sum()
+    assert order.reasons[copies[1]] == "the same picture as another one of the random sample"
+    assert (np.diff(order.priority) <= 0).all()
+    answered = order_pool(view(digests, labelled=(200,)), OrderOptions(window=230, evaluation_share=0.1))
+    copies = np.flatnonzero([digests[row] == repeated for row in answered.rows])
+    assert copies[0] > np.flatnonzero(~answered.evaluation)[-1]
 
 
 def test_without_digests_nothing_is_a_copy() -> None:
