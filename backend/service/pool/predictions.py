@@ -22,6 +22,7 @@ from backend.service.context.context import Runtime
 from backend.service.pool.cache import Calibration, ControlPool, ProjectPool
 from backend.service.projects.annotations import agreed_target, live_annotations
 from backend.service.projects.evaluation_shares import evaluation_shares, first_answer, lowest_share
+from backend.service.projects.queue_overrides import pushed_first
 from backend.service.versions.artifacts import load_heads
 from backend.service.versions.registry import PROPAGATION, WORDNET, EmbeddingConfig, matches_backbone
 
@@ -100,17 +101,24 @@ class ControlPrediction:
 def read_annotations(runtime: Runtime, project_id: int, pool: ProjectPool, evaluation_share: float) -> Annotated:
     """The annotations of a project as arrays over its pool.
 
+    What was answered because somebody pushed it to the top is learned from: it was chosen, not drawn.
+
     Args:
         evaluation_share: as it is now; what was answered under a smaller one is held out only where that would have.
     """
     with runtime.database.session() as session:
         by_task = live_annotations(session, project_id)
         shares = evaluation_shares(session, project_id)
+        pushed = pushed_first(session, project_id)
     limits = np.full(pool.n, evaluation_share)
     answered = np.zeros(pool.n, dtype=bool)
     placed = [(row, annotations) for task, annotations in by_task.items() if (row := pool.row_of.get(task)) is not None]
     for row, given in placed:
         answered[row] = True
+        since = pushed.get(int(pool.task_ids[row]))
+        if since is not None and since < first_answer(given):
+            limits[row] = 0.0
+            continue
         if any(share < evaluation_share for _, share in shares):
             limits[row] = lowest_share(shares, first_answer(given), evaluation_share)
     targets = []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from backend.errors import NotFoundError
 from backend.jobs.kinds import JobKind
@@ -37,6 +39,14 @@ def override_queue(runtime: Runtime, project_id: int, tasks: Sequence[int], posi
                 for task in dict.fromkeys(tasks)
             )
     return runtime.jobs.enqueue(JobKind.REFRESH, project_id)
+
+
+def pushed_first(session: Session, project_id: int) -> dict[int, datetime]:
+    """Tasks that somebody wants answered first, and since when."""
+    query = select(QueueOverride.task_id, QueueOverride.at).where(
+        QueueOverride.project_id == project_id, QueueOverride.wish == "first"
+    )
+    return {row.task_id: row.at for row in session.execute(query)}
 
 
 def queue_overrides(runtime: Runtime, project_id: int) -> dict[int, str]:

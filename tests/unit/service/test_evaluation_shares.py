@@ -12,6 +12,7 @@ from backend.service.pool.predictions import Targets, read_annotations
 from backend.service.projects.evaluation_shares import evaluation_shares, lowest_share
 from backend.service.projects.options import project_options
 from backend.service.projects.project import find_project, set_up_project
+from backend.service.projects.queue_overrides import override_queue
 from backend.service.queue.queue_window import current_window
 from backend.storage.database import Database
 from backend.storage.schema import now
@@ -65,6 +66,22 @@ def test_the_missing_ones_are_made_up_for(project: Embedded) -> None:
     with_share(project, 0.5)
     window = current_window(project.runtime, find_project(project.runtime, 7))
     assert [item.evaluation for item in window[:6]] == [True, False] * 3
+
+
+def test_what_somebody_pushed_to_the_top_was_chosen_not_drawn(project: Embedded) -> None:
+    with_share(project, 0.5)
+    answer(project, range(10))
+    drawn = targets(project)
+    sampled = {int(task) for task in drawn.rows[drawn.evaluation]}
+    assert sampled
+    pushed = [*sampled, *range(10, 20)]
+    override_queue(project.runtime, 7, pushed, "first")
+    answer(project, range(10, 30))
+    now_held = targets(project)
+    held = {int(task) for task in now_held.rows[now_held.evaluation]}
+    assert sampled <= held, "they were answered before"
+    assert not held & set(range(10, 20))
+    assert held & set(range(20, 30))
 
 
 def test_the_share_of_all_times_before_is_the_first_that_is_known() -> None:
