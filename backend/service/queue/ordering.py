@@ -55,7 +55,7 @@ def view_of(pool: ProjectPool, annotated: Annotated, predictions: Sequence[Contr
         membership=tree.membership,
         node_names=space.node_titles,
         label_names=tuple(label.title for label in space.control.labels),
-        relevance=control.model.relevance,
+        relevance=_relevance(pool),
         unknown=pool.unknown,
         annotated_probabilities=_said(labelled, pool, targets),
         neighbours=control.model.neighbours,
@@ -66,6 +66,14 @@ def view_of(pool: ProjectPool, annotated: Annotated, predictions: Sequence[Contr
         several=control.model.several,
         rng_seed=seed,
     )
+
+
+def _relevance(pool: ProjectPool) -> NDArray[np.float32] | None:
+    """Whether each photo belongs, float32 [n] in [0, 1]: by the first control, else by another one that tells it.
+
+    Many teams ask what a photo shows by one tag, and by a second one whether it is to be used at all.
+    """
+    return next((item.model.relevance for item in pool.controls if item.model.relevance is not None), None)
 
 
 def _said(labelled: NDArray[np.bool_], pool: ProjectPool, targets: Targets) -> NDArray[np.float32]:

@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 
 from backend.service.queue.suggestion import pre_annotation, suggestion_text
-from tests.unit.labels.configs import choices
+from tests.unit.labels.configs import choices, taxonomy
 
 pytestmark = pytest.mark.unit
 
 SPORT = choices(["tennis", "squash", "golf", "polo"])
 PLACE = choices(["indoor", "outdoor"])
+BRANCHES = taxonomy(
+    '<Choice value="racket"><Choice value="tennis"/><Choice value="squash"/></Choice><Choice value="golf"/>', ""
+)
 CONTENTS = choices(["person", "ball", "net"], 'choice="multiple"')
 
 
@@ -48,3 +51,12 @@ def test_where_several_labels_may_hold_those_that_are_likely_are_suggested() -> 
     assert result["value"] == {"choices": ["person", "ball"]}
     assert suggestion_text([CONTENTS], [row]) == "person 90 %, ball 60 %, perhaps net 30 %"
     assert pre_annotation([CONTENTS], [_row(0.4, 0.2, 0.1)]) == []
+
+
+def test_a_taxonomy_gets_its_likeliest_label_sooner_since_it_takes_long_to_find() -> None:
+    (result,) = pre_annotation([BRANCHES], [_row(0.2, 0.4, 0.3)])
+    assert result["value"] == {"taxonomy": [["racket", "squash"]]}
+    (result,) = pre_annotation([BRANCHES], [_row(0.6, 0.3, 0.1)])
+    assert result["value"] == {"taxonomy": [["racket", "tennis"]]}
+    assert pre_annotation([BRANCHES], [_row(0.2, 0.2, 0.1)]) == []
+    assert pre_annotation([BRANCHES], [_row(1 / 3, 1 / 3, 1 / 3)]) == []
