@@ -98,7 +98,7 @@ def parse_label_config(xml: str) -> LabelConfig:
         except LabelConfigError as error:
             faults.append(str(error))
     if not controls:
-        detail = "; ".join(faults) or "it has neither a Choices nor a Taxonomy tag"
+        detail = "; ".join(faults) or f"it has neither a Choices nor a Taxonomy tag{_only(root)}"
         raise LabelConfigError(
             f"The label config has nothing that classifies images: {detail}. "
             'Add for example <Image name="image" value="$image"/> and '
@@ -119,6 +119,12 @@ def parse_label_config(xml: str) -> LabelConfig:
         if names.count(name) > 1:
             raise LabelConfigError(f'Two control tags are named "{name}": give each its own name.')
     return LabelConfig(tuple(item for item in controls if item.data_key == photo.data_key), tuple(faults))
+
+
+def _only(root: Element) -> str:
+    """What control tags it has instead, in words; empty where there are none."""
+    tags = dict.fromkeys(str(item.tag) for item in root.iter() if {"name", "toname"} <= element_attributes(item).keys())
+    return f", only {', '.join(f'<{tag}>' for tag in tags)}" if tags else ""
 
 
 def parse_config_xml(xml: str) -> Element:

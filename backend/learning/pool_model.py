@@ -106,14 +106,21 @@ class PoolModel(PoolGraph):
         """The same pool, so that annotations can be tried out without changing this one; arrays are shared."""
         return copy(self)
 
-    def with_labels(self, prior: FloatArray, hints: RelevanceHints | None) -> PoolModel:
-        """The same pool with other labels, of which nothing was said yet: their prior [n, L]; the graph is shared."""
+    def with_labels(
+        self, prior: FloatArray, hints: RelevanceHints | None, *, smoothed: FloatArray | None = None
+    ) -> PoolModel:
+        """The same pool with other labels, of which nothing was said yet: their prior [n, L]; the graph is shared.
+
+        Args:
+            smoothed: the prior, evened out over the graph [n, L]; None: it is worked out when it is needed.
+        """
         other = PoolModel.__new__(PoolModel)
         other.__dict__.update(self.__dict__)
         other.prior = normalise_rows(prior)
         other.hints = hints if hints is not None and hints.used else None
         other._annotated, other._per_label = np.zeros(0, dtype=np.intp), 0.0
         other._forget()
+        other._smoothed = None if smoothed is None else normalise_rows(smoothed)
         return other
 
     def add(

@@ -61,7 +61,7 @@ class SeveralLabelsModel(PoolModel):
         hints = self.hints
         if hints is not None:
             hints = RelevanceHints(sets.irrelevant(hints.irrelevant), hints.mass, hints.unknown)
-        return self.with_labels(sets.prior(self.prior), hints)
+        return self.with_labels(sets.prior(self.prior), hints, smoothed=sets.prior(self.smoothed_prior))
 
     def extend_projected(self, features: FloatArray, prior: FloatArray) -> FloatArray:
         """As of `PoolModel`; from the first annotation of several labels on, each label's own probability."""

@@ -120,6 +120,12 @@ def test_not_relevant_labels_are_known_by_name_or_attribute() -> None:
     [
         ("<View><Image name='i' value='$i'/></View>", "no_image_choice", "neither a Choices nor a Taxonomy"),
         (
+            "<View><Image name='i' value='$i'/><RectangleLabels name='b' toName='i'><Label value='x'/></RectangleLabels>"
+            "<!-- boxes --></View>",
+            "no_image_choice",
+            "only <RectangleLabels>",
+        ),
+        (
             "<View><Text name='t' value='$t'/><Choices name='c' toName='t'><Choice value='a'/></Choices></View>",
             "no_image_choice",
             "no Image tag",
