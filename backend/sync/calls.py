@@ -23,7 +23,9 @@ class Calls:
 
     def made_at(self, project_id: int) -> str | None:
         """When a project was made, as an ISO time: a cheap call, nothing is counted for it."""
-        found = as_object(self.transport.call("GET", f"/api/projects/{project_id}/", params={"include": "id"}))
+        found = as_object(
+            self.transport.call("GET", f"/api/projects/{project_id}/", params={"include": "id,created_at"})
+        )
         stamp = found.get("created_at")
         return stamp if isinstance(stamp, str) else None
 

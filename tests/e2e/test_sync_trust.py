@@ -11,10 +11,11 @@ from ml_contract_server import MlContractServer
 from sqlalchemy import select
 
 from backend.demo.label_studio_process import LabelStudioProcess
+from backend.errors import AnotherProjectError
 from backend.service.context.context import Runtime
 from backend.service.ingest.polling import sync_project
 from backend.service.ingest.webhooks import handle_event
-from backend.service.projects.identity import made_at_of
+from backend.service.projects.identity import client_for, made_at_of
 from backend.service.projects.project import find_project, set_up_project
 from backend.storage.schema import Annotation, Task
 from backend.sync.client import LabelStudioClient
@@ -112,3 +113,16 @@ def test_a_project_that_was_deleted_is_left_alone(client: LabelStudioClient, run
     assert row.missing_since is not None
     assert row.another_made_at is None
     assert poll(runtime, project)["transient"] is True
+
+
+def test_another_project_of_the_same_number_is_neither_read_nor_written(
+    client: LabelStudioClient, make_project, runtime: Runtime
+) -> None:
+    project = make_project(2)
+    set_up_project(runtime, project, label_config=LABEL_CONFIG, made_at=made_at_of(f"{project}.1600000000"))
+    with pytest.raises(AnotherProjectError):
+        client_for(runtime, find_project(runtime, project))
+    assert "another Label Studio" in poll(runtime, project)["message"]
+    assert find_project(runtime, project).another_made_at == made_at_of(client.project(project))
+    with runtime.database.session() as session:
+        assert session.scalars(select(Task)).all() == []
