@@ -64,8 +64,13 @@ def label_config(names: list[str]) -> str:
     return f'<View><Image name="image" value="$image"/><Choices name="what" toName="image">{choices}</Choices></View>'
 
 
-def fill(settings: Settings, tasks: int, names: list[str], seed: int) -> list[int]:
-    """Store a project of embedded tasks and ask for its first order; the true label of each task, tasks from 0."""
+def address(row: int) -> str:
+    """Where the photo of a task would be."""
+    return f"https://photos.example/{row}.jpg"
+
+
+def fill(settings: Settings, tasks: int, names: list[str], seed: int, *, first: int = 0) -> list[int]:
+    """Store a project of embedded tasks, numbered from `first`, and ask for its first order; the true label of each."""
     database = Database(settings.resolved_database_url)
     database.migrate()
     jobs = JobQueue(settings, database)
@@ -84,8 +89,10 @@ def fill(settings: Settings, tasks: int, names: list[str], seed: int) -> list[in
         runtime.features.put(runtime.backbone.id, list(zip(digests, embeddings, strict=True)))
         with database.session() as session:
             for row, digest in zip(rows, digests, strict=True):
-                data = {"image": f"https://photos.example/{row}.jpg"}
-                session.add(Task(project_id=PROJECT, task_id=row, data=data, image=data["image"], digest=digest))
+                data = {"image": address(row)}
+                session.add(
+                    Task(project_id=PROJECT, task_id=first + row, data=data, image=data["image"], digest=digest)
+                )
     jobs.enqueue("refresh", PROJECT)
     database.close()
     return [int(number) for number in group % len(names)]
@@ -97,7 +104,7 @@ def annotation_event(number: int, task: int, label: str, config: str) -> dict[st
     return {
         "action": "ANNOTATION_CREATED",
         "project": {"id": PROJECT, "title": "Latency", "label_config": config},
-        "task": {"id": task, "data": {"image": f"https://photos.example/{task}.jpg"}},
+        "task": {"id": task, "data": {"image": address(task)}},
         "annotation": {"id": number, "task": task, "result": [result], "updated_at": "2026-01-01T00:00:00Z"},
     }
 

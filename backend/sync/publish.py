@@ -14,7 +14,7 @@ from typing import Any
 
 from backend.errors import LabelStudioError
 from backend.sync.client import LabelStudioClient
-from backend.sync.storing import store_predictions
+from backend.sync.storing import one_by_one, store_predictions
 from backend.sync.version_names import SupersededName
 from backend.sync.window_plan import Plan, Step, StoredTask, WindowItem, plan_window
 
@@ -72,6 +72,9 @@ class Publication:
             imported: that way it leaves out what no longer fits.
         sweep: look for further predictions of this version too: slower, needed where `earlier` may not know them all.
 
+    Attributes:
+        calls: of Label Studio, so far, roughly: a list of tasks counts as one.
+
     Raises:
         ValueError: a task occurs twice, or `version` is empty.
     """
@@ -102,6 +105,7 @@ class Publication:
         self._sweep = sweep
         self._tasks = tasks
         self._label_config = label_config
+        self.calls = 0  # of Label Studio, so far
         self._rest: list[Step] = []
         self._complete = True
 
@@ -111,6 +115,7 @@ class Publication:
         Raises:
             LabelStudioError: a call failed, or Label Studio kept none of the items (reason window_refused).
         """
+        self.calls += 2 + self._sweep
         plan = self._plan()
         there = self._client.project(self._project_id)
         if there["label_config"] != self._label_config:
@@ -165,6 +170,7 @@ class Publication:
     def _create(self, steps: Sequence[Step]) -> dict[int, str]:
         """Store the new predictions of some steps; returns the tasks that Label Studio refuses, with reasons."""
         missing = [step.created for step in steps if step.created is not None]
+        self.calls += len(missing) if one_by_one(len(missing), self._tasks) else 1
         dropped = store_predictions(self._client, self._project_id, missing, tasks=self._tasks)
         if dropped is not None:
             return dropped
@@ -196,6 +202,7 @@ class Publication:
                 self._complete = False
                 return
             for prediction_id, fields in step.changes:
+                self.calls += 1
                 try:
                     self._client.update_prediction(prediction_id, **fields)
                 except LabelStudioError as error:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from sqlalchemy import update
 
@@ -84,7 +85,7 @@ class Publishing:
             label_config=project.label_config,
         )
         deadline = time.monotonic() + URGENT_SECONDS
-        with self._pace.publication(project.id):
+        with self._timed(self._publication):
             report = self._publication.begin(lambda: time.monotonic() < deadline)
         for item in self._items:
             item.score = report.scores.get(item.task_id, item.score)
@@ -96,16 +97,25 @@ class Publishing:
         """Make the other places right, until a newer order waits; what is left then, the next refresh does."""
         deadline = time.monotonic() + SETTLE_SECONDS
         publication = self._publication
-        with self._pace.publication(self._project.id):
-            complete = publication is None or publication.settle(
-                lambda: time.monotonic() < deadline and not self._is_outdated()
-            )
+        complete = True
+        if publication is not None:
+            with self._timed(publication):
+                complete = publication.settle(lambda: time.monotonic() < deadline and not self._is_outdated())
         if complete and self._sees_all:
             query = update(Project).where(Project.id == self._project.id, Project.window_serial == self._window.serial)
             with self._runtime.database.session() as session:
                 session.execute(query.values(window_settled=True))
         elif not self._is_outdated():
             self._runtime.jobs.enqueue(JobKind.REFRESH, self._project.id)
+
+    @contextmanager
+    def _timed(self, publication: Publication) -> Iterator[None]:
+        """Tell the pace how long a part of the publication took Label Studio, also where it fails."""
+        begun, calls = time.monotonic(), publication.calls
+        try:
+            yield
+        finally:
+            self._pace.published(self._project.id, time.monotonic() - begun, publication.calls - calls)
 
     def _is_outdated(self) -> bool:
         if self._runtime.jobs.ledger.waiting(self._project.id, JobKind.REFRESH):

@@ -14,6 +14,7 @@ from backend.storage.database import Database
 from backend.storage.schema import Project, QueueItem
 from backend.sync.version_names import WindowName
 from tests.unit.service.samples import CONFIG, choice
+from tests.unit.service.test_pace import Clock, Recorder
 from tests.unit.sync.scripted_server import Answer, ScriptedServer
 
 pytestmark = [pytest.mark.unit, pytest.mark.both_databases]
@@ -73,11 +74,13 @@ def test_a_label_studio_that_does_not_answer_leaves_the_window_open(
     with ScriptedServer(Answer(403, {"detail": "No."})) as server:
         access = {"label_studio_url": server.url, "label_studio_api_key": "0" * 40}
         pushing = Runtime(settings.model_copy(update=access), database, runtime.jobs)
+        pace = Recorder(Clock())
         publishing = Publishing(
-            pushing, find_project(pushing, project), WindowName("propagation", serial), window(serial, 1)
+            pushing, find_project(pushing, project), WindowName("propagation", serial), window(serial, 1), pace=pace
         )
         with pytest.raises(LabelStudioError):
             publishing.begin()
+    assert pace.told == [(project, 3)]  # what failed took its time too
     found = find_project(runtime, project)
     assert not found.window_settled
     assert found.published_version == ""
