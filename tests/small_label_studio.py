@@ -27,6 +27,7 @@ class SmallLabelStudio(LocalServer):
         tasks: by id, each with its annotations and predictions.
         users: when each user last did something, as an ISO stamp.
         held: the task that each person holds: nobody else gets it.
+        calls: how many were answered.
     """
 
     def __init__(self, project_id: int, label_config: str, data: Mapping[int, Mapping[str, Any]]) -> None:
@@ -52,6 +53,7 @@ class SmallLabelStudio(LocalServer):
         }
         self.users: list[str] = []
         self.held: dict[int, int] = {}
+        self.calls = 0
         super().__init__(self._handler())
 
     def hand_out(self, person: int) -> int | None:
@@ -107,6 +109,7 @@ class SmallLabelStudio(LocalServer):
         path, query = urlsplit(target).path, parse_qs(urlsplit(target).query)
         number = self.project["id"]
         with self._lock:
+            self.calls += 1
             if path == f"/api/projects/{number}/":
                 if method == "PATCH":
                     self.project |= body

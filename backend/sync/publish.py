@@ -67,6 +67,8 @@ class Publication:
         items: the window in its order, each task once. Empty: those that left the window lose their place, no more.
         superseded: the name for suggestions that leave the queue.
         earlier: tasks of the window before.
+        next_places: how many places annotators may reach before the next order: `begin` sees to those alone; None: to as many
+            as `URGENT_CHANGES` allow.
         tasks: how many the project has, roughly: it decides how new predictions are stored.
         label_config: what the suggestions were made for. Where Label Studio has another one by now, new predictions are
             imported: that way it leaves out what no longer fits.
@@ -91,6 +93,7 @@ class Publication:
         sweep: bool = False,
         tasks: int = 0,
         label_config: str = "",
+        next_places: int | None = None,
     ) -> None:
         if not version:
             raise ValueError("the version of a window must not be empty")
@@ -105,6 +108,7 @@ class Publication:
         self._sweep = sweep
         self._tasks = tasks
         self._label_config = label_config
+        self._next_places = next_places
         self.calls = 0  # of Label Studio, so far
         self._rest: list[Step] = []
         self._complete = True
@@ -121,7 +125,7 @@ class Publication:
         if there["label_config"] != self._label_config:
             self._tasks = 0
         dropped = dict.fromkeys(plan.missing, "the task no longer exists")
-        urgent, self._rest = _split(plan.steps)
+        urgent, self._rest = self._split(plan.steps)
         dropped.update(self._create(urgent))
         scores = {task: score for task, score in plan.scores.items() if task not in dropped}
         for task_id, why in dropped.items():
@@ -166,6 +170,19 @@ class Publication:
             for task in found
         }
         return plan_window(self._version, self._items, stored, self._superseded)
+
+    def _split(self, steps: Sequence[Step]) -> tuple[list[Step], list[Step]]:
+        """The steps to take at once, and the rest. An import is cheap: what only adds a prediction goes first, all of it."""
+        added = sum(step.created is not None for step in steps)
+        imported = not one_by_one(added, self._tasks)
+        costs = itertools.accumulate(len(step.changes) for step in steps)
+        urgent: list[Step] = []
+        rest: list[Step] = []
+        for step, cost in zip(steps, costs, strict=True):
+            reached = self._next_places is None or step.urgency < self._next_places
+            at_once = (reached and cost <= URGENT_CHANGES) or (imported and not step.changes)
+            (urgent if at_once else rest).append(step)
+        return urgent, rest
 
     def _create(self, steps: Sequence[Step]) -> dict[int, str]:
         """Store the new predictions of some steps; returns the tasks that Label Studio refuses, with reasons."""
@@ -222,13 +239,3 @@ class Publication:
             prediction, return_errors=True
         )
         return "; ".join(errors) if errors else "Label Studio dropped the prediction without a reason; see its log"
-
-
-def _split(steps: Sequence[Step]) -> tuple[list[Step], list[Step]]:
-    """The steps to take at once, and the rest. Those that only add a prediction are cheap, and go first all of them."""
-    costs = itertools.accumulate(len(step.changes) for step in steps)
-    urgent: list[Step] = []
-    rest: list[Step] = []
-    for step, cost in zip(steps, costs, strict=True):
-        (urgent if cost <= URGENT_CHANGES or not step.changes else rest).append(step)
-    return urgent, rest

@@ -62,7 +62,7 @@ def sync_project(
     if client is None:
         if runtime.jobs.cancelled_at(JobKind.EMBED, project_id) is None:
             runtime.jobs.enqueue(JobKind.EMBED, project_id)
-        _catch_up(runtime, project_id)
+        catch_up(runtime, project_id)
         return {"message": "no access to Label Studio: LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY are not set"}
     try:
         return _sync_with(client, runtime, project_id, progress, poll=poll)
@@ -117,7 +117,7 @@ def _sync_with(
     elif gone:
         runtime.jobs.enqueue(JobKind.REFRESH, project_id)
     else:
-        _catch_up(runtime, project_id)
+        catch_up(runtime, project_id)
     message = f"{tasks} new or changed tasks, {annotations} changed annotations, {gone} deleted tasks"
     result = {"tasks": tasks, "annotations": annotations, "deleted_tasks": gone, "message": message}
     return result | {"transient": poll and not (tasks or annotations or gone)}
@@ -174,7 +174,7 @@ def _left_alone(runtime: Runtime, project_id: int, error: LabelStudioError, *, p
     return {"transient": poll and known, "message": message}
 
 
-def _catch_up(runtime: Runtime, project_id: int) -> None:
+def catch_up(runtime: Runtime, project_id: int) -> None:
     """Ask for a refresh if something is stored that no order has seen, or that did not reach Label Studio.
 
     A job that should have asked may have died.
@@ -187,7 +187,8 @@ def _catch_up(runtime: Runtime, project_id: int) -> None:
     unseen = newest is not None and (ordered_at is None or newest >= ordered_at or ordered_at > now())
     unsettled = bool(project.published_version) and not project.window_settled
     if unseen or unsettled or embedded != project.ordered_tasks or _sees_otherwise(runtime, project):
-        runtime.jobs.enqueue(JobKind.REFRESH, project_id)
+        # Annotators go on: only the places that come next were made right, the others are now.
+        runtime.jobs.enqueue(JobKind.REFRESH, project_id, {"republish": True} if unsettled else None)
 
 
 def _sees_otherwise(runtime: Runtime, project: Project) -> bool:

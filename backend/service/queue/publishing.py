@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 URGENT_SECONDS = 5.0  # a Label Studio that is slower than that for the first places gets a newer order sooner
 SETTLE_SECONDS = 10.0  # then other projects have their turn
 SWEEP_EVERY = 10  # windows; what left them, or was asked for by Label Studio itself, is out of the queue by then
+NEXT_PLACES = 10  # that annotators may reach before the next order; a large window is one of a large team
+NEXT_SHARE = 4  # of the window: its fourth part, a place for each person
 
 
 def open_window(runtime: Runtime, project_id: int) -> int:
@@ -49,15 +51,24 @@ class Publishing:
         handed_out: Sequence[WindowItem] = (),
         *,
         tasks: int = 0,
+        whole: bool = False,
         pace: PublicationPace | None = None,
     ) -> None:
-        """`tasks`: how many the project has, roughly."""
+        """What is published, and how.
+
+        Args:
+            tasks: how many the project has, roughly.
+            whole: make every place right. Else those that annotators may reach before the next order: the others wait for
+                every tenth window, or the next poll.
+        """
         self._runtime = runtime
         self._project = project
         self._window = window
         self._items = items
         self._handed_out = handed_out
         self._tasks = tasks
+        moves = project.published_version != window.model
+        self._whole = whole or moves or window.serial % SWEEP_EVERY == 0
         self._pace = pace or PublicationPace()
         self._publication: Publication | None = None
         self._sees_all = True  # the publication knows everything that has a place in Label Studio
@@ -68,11 +79,8 @@ class Publishing:
         if runtime.label_studio is None:
             # Label Studio asks only for what has no prediction of the current version: each window is a new one.
             return str(window)
-        moves = project.published_version != window.model
-        regular = moves or window.serial % SWEEP_EVERY == 0
-        # While newer orders keep coming, what an interrupted one left in the queue waits for the regular sweep.
-        sweep = regular or not (project.window_settled or self._is_outdated())
-        self._sees_all = sweep or project.window_settled
+        # What an interrupted publication left in the queue waits until every place is made right.
+        self._sees_all = self._whole or project.window_settled
         self._publication = Publication(
             runtime.label_studio,
             project.id,
@@ -80,9 +88,10 @@ class Publishing:
             [*(WindowItem(item.task_id, item.result) for item in self._items), *self._handed_out],
             SupersededName(window.model, now()),
             earlier=[item.task_id for item in current_window(runtime, project)],
-            sweep=sweep,
+            sweep=self._whole,
             tasks=self._tasks,
             label_config=project.label_config,
+            next_places=None if self._whole else max(NEXT_PLACES, len(self._items) // NEXT_SHARE),
         )
         deadline = time.monotonic() + URGENT_SECONDS
         with self._timed(self._publication):
@@ -94,19 +103,21 @@ class Publishing:
         return window.model
 
     def settle(self) -> None:
-        """Make the other places right, until a newer order waits; what is left then, the next refresh does."""
+        """Make the other places right, where all are to be, until a newer order waits; what is left then, the next one does."""
         deadline = time.monotonic() + SETTLE_SECONDS
         publication = self._publication
         complete = True
         if publication is not None:
             with self._timed(publication):
-                complete = publication.settle(lambda: time.monotonic() < deadline and not self._is_outdated())
+                complete = publication.settle(
+                    lambda: self._whole and time.monotonic() < deadline and not self._is_outdated()
+                )
         if complete and self._sees_all:
             query = update(Project).where(Project.id == self._project.id, Project.window_serial == self._window.serial)
             with self._runtime.database.session() as session:
                 session.execute(query.values(window_settled=True))
-        elif not self._is_outdated():
-            self._runtime.jobs.enqueue(JobKind.REFRESH, self._project.id)
+        elif self._whole and not self._is_outdated():
+            self._runtime.jobs.enqueue(JobKind.REFRESH, self._project.id, {"republish": True})
 
     @contextmanager
     def _timed(self, publication: Publication) -> Iterator[None]:

@@ -107,7 +107,7 @@ def refresh_project(
     one transaction.
 
     Args:
-        republish: compare with what Label Studio holds even if the window stayed as it was, and at once.
+        republish: compare with what Label Studio holds even if the window stayed as it was, and make every place right.
         pace: says when, where Label Studio was slow to take the last window; None: at once.
     """
     pace = pace or PublicationPace()
@@ -121,7 +121,7 @@ def refresh_project(
     options = project_options(runtime.settings, project.extra_params)
     options = options.model_copy(update={"window_size": window_size(runtime, project_id, options.window_size)})
     refill_window(runtime, project, options.window_size)
-    if not republish and pace.wait(project_id, progress):  # people go on meanwhile
+    if pace.wait(project_id, progress):  # people go on meanwhile
         refill_window(runtime, find_project(runtime, project_id), options.window_size)
     project = find_project(runtime, project_id)
     earlier = current_window(runtime, project)

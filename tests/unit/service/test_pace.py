@@ -96,10 +96,6 @@ def test_an_order_waits_for_a_slow_label_studio_and_knows_what_was_answered_mean
         assert sum("Label Studio is busy" in line for line in said) == 12
         assert set(connected.label_studio.queue()) == {5, 6, 7}
 
-        pace.published(1, 4.0, 3)
-        refresh_project(project.runtime, pools, 1, lambda *_: None, republish=True, pace=pace)
-        assert clock.seconds == pytest.approx(111.2)  # another model, or what a person asked for: at once
-
 
 def test_each_part_of_a_publication_tells_how_many_calls_it_took(tmp_path: Path) -> None:
     with settled(tmp_path) as connected:

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from backend.jobs.queue import JobQueue
+from backend.jobs.worker_name import WorkerName
 from backend.service.context.context import Runtime
+from backend.service.ingest.polling import catch_up
 from backend.service.ingest.webhooks import handle_event
 from backend.service.pool.cache import PoolCache
 from backend.service.projects.project import find_project, set_up_project
@@ -48,8 +50,9 @@ class Team:
             for number, digest in enumerate(digests):
                 session.add(Task(project_id=PROJECT, task_id=number + 1, data={}, image=str(number), digest=digest))
 
-    def refresh(self) -> None:
-        refresh_project(self.runtime, self.pools, PROJECT, lambda fraction, message: None)
+    def refresh(self, *, polled: bool = False) -> None:
+        """As an annotation asks for it, or a poll that finds places left over."""
+        refresh_project(self.runtime, self.pools, PROJECT, lambda fraction, message: None, republish=polled)
 
     def refill(self, size: int) -> int:
         return refill_window(self.runtime, find_project(self.runtime, PROJECT), size)
@@ -113,7 +116,7 @@ def test_a_window_that_runs_low_is_refilled_in_the_known_order(team: Team) -> No
         [(item.result, item.score)] for item in known
     ]
     assert team.refill(50) == 0
-    team.refresh()  # knows of them: those that are not among the first 50 leave the queue
+    team.refresh(polled=True)  # knows of them: those that are not among the first 50 leave the queue
     assert team.label_studio.queue()[:50] == team.window()
     assert find_project(team.runtime, PROJECT).window_settled
 
@@ -134,8 +137,36 @@ def test_a_refill_that_did_not_arrive_is_made_up_for(team: Team) -> None:
     team.label_studio.answer = answer  # type: ignore[method-assign]
     assert len(team.label_studio.queue()) == 20
     team.refresh()
+    assert team.label_studio.queue()[:10] == team.window()[:10]
+    team.refresh(polled=True)
     assert team.label_studio.queue()[:50] == team.window()
     assert len(team.window()) == 50
+
+
+def test_while_people_go_on_the_next_places_are_right_and_a_poll_makes_the_others_right(team: Team) -> None:
+    team.refresh()
+    team.label_studio.hand_out(1)
+    unsettled = 0
+    for _ in range(8):
+        assert team.answer(1)
+        before = team.label_studio.calls
+        team.refresh()
+        assert team.label_studio.queue()[:10] == team.window()[:10]
+        assert team.label_studio.calls - before <= 10 + 2 * 12  # lists, and two changes for each of the next places
+        unsettled += not find_project(team.runtime, PROJECT).window_settled
+    assert unsettled  # else this shows nothing
+    if find_project(team.runtime, PROJECT).window_settled:
+        team.answer(1)
+        team.refresh()
+
+    assert not find_project(team.runtime, PROJECT).window_settled
+    catch_up(team.runtime, PROJECT)
+    (waiting,) = team.runtime.jobs.ledger.waiting(PROJECT, "refresh")
+    job = team.runtime.jobs.ledger.claim(waiting, WorkerName.of_this_process())
+    assert job is not None
+    assert job.payload == {"republish": True}
+    team.refresh(polled=True)
+    assert team.label_studio.queue()[:50] == team.window()
 
 
 def test_the_last_photos_are_added_once(team: Team) -> None:
