@@ -122,6 +122,8 @@ class SmallLabelStudio(LocalServer):
                 return 200, self._listed(json.loads(query["query"][0]), int(query["page_size"][0]), query)
             if path == f"/api/projects/{number}/import/predictions":
                 return 201, {"created": sum(self._predicted(item) for item in body)}
+            if path == "/api/predictions/" and method == "POST":
+                return (201, body) if self._predicted(body) else (400, {"detail": "Invalid pk: object does not exist."})
             if path == f"/api/projects/{number}/model-versions/":
                 versions = [row["model_version"] for task in self.tasks.values() for row in task["predictions"]]
                 return 200, {"static": [{"model_version": v, "count": versions.count(v)} for v in sorted({*versions})]}

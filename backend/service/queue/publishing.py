@@ -48,11 +48,11 @@ class Publishing:
         project: Project,
         window: WindowName,
         items: Sequence[QueueItem],
-        handed_out: Sequence[WindowItem] = (),
+        handed_out: Sequence[WindowItem],
         *,
-        tasks: int = 0,
-        whole: bool = False,
-        pace: PublicationPace | None = None,
+        tasks: int,
+        whole: bool,
+        pace: PublicationPace,
     ) -> None:
         """What is published, and how.
 
@@ -69,7 +69,7 @@ class Publishing:
         self._tasks = tasks
         moves = project.published_version != window.model
         self._whole = whole or moves or window.serial % SWEEP_EVERY == 0
-        self._pace = pace or PublicationPace()
+        self._pace = pace
         self._publication: Publication | None = None
         self._sees_all = True  # the publication knows everything that has a place in Label Studio
 

@@ -129,11 +129,10 @@ def refresh_project(
         ranking = _rank(runtime, pools, project, options, progress, republish=republish)
     if ranking is None:
         return {"message": "no photo of this project is embedded yet"}
-    publication = (
-        Publishing(runtime, project, ranking.window, ranking.items, ranking.handed_out, pace=pace)
-        if ranking.new
-        else None
-    )
+    publication = None
+    if ranking.new:
+        shown = (ranking.window, ranking.items, ranking.handed_out)
+        publication = Publishing(runtime, project, *shown, tasks=ranking.tasks, whole=republish, pace=pace)
     version = publication.begin() if publication else project.published_version
     _conclude(runtime, project_id, ranking, version)
     if ranking.teaches:

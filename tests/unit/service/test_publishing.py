@@ -7,6 +7,7 @@ import pytest
 from backend.errors import LabelStudioError
 from backend.service.context.context import Runtime
 from backend.service.projects.project import find_project, set_up_project
+from backend.service.queue.pace import PublicationPace
 from backend.service.queue.publishing import Publishing, open_window
 from backend.service.queue.queue_window import current_window, replace_window, same_window
 from backend.settings import Settings
@@ -52,7 +53,8 @@ def write_down(database: Database, items: list[QueueItem]) -> None:
 def test_where_label_studio_asks_each_window_is_a_version(runtime: Runtime, database: Database, project: int) -> None:
     serial = open_window(runtime, project)
     items = window(serial, 5, 3, 9)
-    publishing = Publishing(runtime, find_project(runtime, project), WindowName("propagation", serial), items)
+    name, pace = WindowName("propagation", serial), PublicationPace()
+    publishing = Publishing(runtime, find_project(runtime, project), name, items, [], tasks=10, whole=True, pace=pace)
     assert publishing.begin() == f"propagation.{serial}"
     write_down(database, items)
     assert [item.task_id for item in current_window(runtime, find_project(runtime, project))] == [5, 3, 9]
@@ -75,9 +77,8 @@ def test_a_label_studio_that_does_not_answer_leaves_the_window_open(
         access = {"label_studio_url": server.url, "label_studio_api_key": "0" * 40}
         pushing = Runtime(settings.model_copy(update=access), database, runtime.jobs)
         pace = Recorder(Clock())
-        publishing = Publishing(
-            pushing, find_project(pushing, project), WindowName("propagation", serial), window(serial, 1), pace=pace
-        )
+        name, found = WindowName("propagation", serial), find_project(pushing, project)
+        publishing = Publishing(pushing, found, name, window(serial, 1), [], tasks=10, whole=True, pace=pace)
         with pytest.raises(LabelStudioError):
             publishing.begin()
     assert pace.told == [(project, 3)]  # what failed took its time too
