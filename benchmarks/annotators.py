@@ -33,15 +33,15 @@ from benchmarks.servers import idle, wait
 from benchmarks.team import CONFIG, Plan, Work, run_locust
 from benchmarks.team_servers import (
     TOKEN,
+    add_programs,
     make_people,
+    parse_with_programs,
     process_with,
     processor_seconds,
     start_backend,
     start_label_studio,
 )
-from tests.database_servers import postgresql_programs
 
-ROOT = Path(__file__).resolve().parents[1]
 SPARE = 1.3  # photos for each annotation that is expected
 
 
@@ -123,12 +123,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--backbone", default="auto")
     parser.add_argument("--models-dir", type=Path, default=Path(".state/models"))
     parser.add_argument("--wordnet-dir", type=Path, default=Path(".state/wordnet"))
-    parser.add_argument("--label-studio", type=Path, default=ROOT / ".label-studio" / "venv", help="its environment")
-    parser.add_argument("--postgresql", type=Path, default=postgresql_programs(), help="folder of its programs")
+    add_programs(parser)
     parser.add_argument("--output", type=Path, help="write the figures here as JSON")
-    options = parser.parse_args(arguments)
-    if options.postgresql is None:
-        raise SystemExit("PostgreSQL's server is not installed (Debian, Ubuntu: apt install postgresql)")
+    options = parse_with_programs(parser, arguments)
     with tempfile.TemporaryDirectory() as folder:
         alone, connected, memory = measure(Path(folder), options, lambda line: print(line, file=sys.stderr))
     print(table(alone, connected, memory))

@@ -20,10 +20,14 @@ import numpy as np
 import psutil
 
 from backend.sync.client import LabelStudioClient
-from benchmarks.team_servers import process_with, processor_seconds, start_label_studio
-from tests.database_servers import postgresql_programs
+from benchmarks.team_servers import (
+    add_programs,
+    parse_with_programs,
+    process_with,
+    processor_seconds,
+    start_label_studio,
+)
 
-ROOT = Path(__file__).resolve().parents[1]
 CONFIG = """<View><Image name="image" value="$image"/>
 <Choices name="what" toName="image"><Choice value="cat"/><Choice value="dog"/></Choices></View>"""
 RESULT = [{"from_name": "what", "to_name": "image", "type": "choices", "value": {"choices": ["cat"]}}]
@@ -67,11 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=int, nargs="+", default=[1000, 15000, 60000])
     parser.add_argument("--repeats", type=int, default=4)
-    parser.add_argument("--label-studio", type=Path, default=ROOT / ".label-studio" / "venv", help="its environment")
-    parser.add_argument("--postgresql", type=Path, default=postgresql_programs(), help="folder of its programs")
-    options = parser.parse_args(arguments)
-    if options.postgresql is None:
-        raise SystemExit("PostgreSQL's server is not installed (Debian, Ubuntu: apt install postgresql)")
+    add_programs(parser)
+    options = parse_with_programs(parser, arguments)
     imports, calls = [], []
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
         label_studio = start_label_studio(stack, Path(folder), options.label_studio, options.postgresql)

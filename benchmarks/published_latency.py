@@ -28,10 +28,15 @@ from backend.sync.client import LabelStudioClient
 from backend.sync.connect import connect_project
 from benchmarks.latency import PROJECT, address, fill, label_config, label_names, queue
 from benchmarks.servers import idle, wait
-from benchmarks.team_servers import TOKEN, process_with, processor_seconds, start_label_studio
-from tests.database_servers import postgresql_programs
+from benchmarks.team_servers import (
+    TOKEN,
+    add_programs,
+    parse_with_programs,
+    process_with,
+    processor_seconds,
+    start_label_studio,
+)
 
-ROOT = Path(__file__).resolve().parents[1]
 CHUNK = 5000
 
 
@@ -117,11 +122,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--backbone", default="efficientnet_lite2")
     parser.add_argument("--models-dir", type=Path, default=Path(".state/models"))
     parser.add_argument("--wordnet-dir", type=Path, default=Path(".state/wordnet"))
-    parser.add_argument("--label-studio", type=Path, default=ROOT / ".label-studio" / "venv", help="its environment")
-    parser.add_argument("--postgresql", type=Path, default=postgresql_programs(), help="folder of its programs")
-    options = parser.parse_args(arguments)
-    if options.postgresql is None:
-        raise SystemExit("PostgreSQL's server is not installed (Debian, Ubuntu: apt install postgresql)")
+    add_programs(parser)
+    options = parse_with_programs(parser, arguments)
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
         found = measure(stack, Path(folder), options)
     print(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,10 +13,30 @@ import psutil
 from backend.demo.backend_process import BackendProcess
 from backend.demo.child_server import free_port
 from backend.demo.label_studio_process import LabelStudioProcess
-from tests.database_servers import postgresql_server
+from tests.database_servers import postgresql_programs, postgresql_server
 from tests.e2e.django_shell import run_in_django
 
+ROOT = Path(__file__).resolve().parents[1]
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
+
+
+def add_programs(parser: argparse.ArgumentParser) -> None:
+    """The options that say where Label Studio and PostgreSQL are."""
+    venv = ROOT / ".label-studio" / "venv"
+    parser.add_argument("--label-studio", type=Path, default=venv, help="its environment")
+    parser.add_argument("--postgresql", type=Path, default=postgresql_programs(), help="folder of its programs")
+
+
+def parse_with_programs(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
+    """The options, once `add_programs` has found PostgreSQL.
+
+    Raises:
+        SystemExit: PostgreSQL's server is not installed.
+    """
+    options = parser.parse_args(arguments)
+    if options.postgresql is None:
+        raise SystemExit("PostgreSQL's server is not installed (Debian, Ubuntu: apt install postgresql)")
+    return options
 
 
 def make_people(label_studio: LabelStudioProcess, count: int) -> list[str]:

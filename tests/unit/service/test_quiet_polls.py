@@ -18,7 +18,7 @@ from backend.storage.schema import Annotation, Project, Task, now
 from backend.sync.pull import OVERLAP, pull_pages
 from tests.application import AppFactory
 from tests.small_label_studio import SmallLabelStudio
-from tests.unit.service.samples import CONFIG
+from tests.unit.service.polled import label_studio_of, runtime_of
 
 pytestmark = [pytest.mark.unit, pytest.mark.both_databases]
 
@@ -27,16 +27,13 @@ BASKETBALL = [{"from_name": "sport", "to_name": "image", "type": "choices", "val
 
 @pytest.fixture
 def label_studio() -> Iterator[SmallLabelStudio]:
-    with SmallLabelStudio(7, CONFIG, {number: {"image": f"/data/{number}.jpg"} for number in range(1, 41)}) as server:
+    with label_studio_of(40) as server:
         yield server
 
 
 @pytest.fixture
 def runtime(app_factory: AppFactory, label_studio: SmallLabelStudio) -> Runtime:
-    app = app_factory(label_studio_url=label_studio.url, label_studio_api_key="0" * 40)
-    with app.database.session() as session:
-        session.add(Project(id=7, label_config=CONFIG, title="Sports"))
-    return app.runtime
+    return runtime_of(app_factory, label_studio)
 
 
 def poll(runtime: Runtime) -> int:

@@ -15,7 +15,8 @@ from backend.storage.schema import Annotation, Project, Task
 from backend.sync.pull import OVERLAP
 from tests.application import AppFactory
 from tests.small_label_studio import SmallLabelStudio
-from tests.unit.service.samples import CONFIG, choice
+from tests.unit.service.polled import label_studio_of, runtime_of
+from tests.unit.service.samples import choice
 
 pytestmark = [pytest.mark.unit, pytest.mark.both_databases]
 
@@ -24,16 +25,13 @@ LONG_AGO = "2020-01-01T00:00:00.000000Z"
 
 @pytest.fixture
 def label_studio() -> Iterator[SmallLabelStudio]:
-    with SmallLabelStudio(7, CONFIG, {number: {"image": f"/data/{number}.jpg"} for number in range(1, 21)}) as server:
+    with label_studio_of(20) as server:
         yield server
 
 
 @pytest.fixture
 def runtime(app_factory: AppFactory, label_studio: SmallLabelStudio) -> Runtime:
-    app = app_factory(label_studio_url=label_studio.url, label_studio_api_key="0" * 40)
-    with app.database.session() as session:
-        session.add(Project(id=7, label_config=CONFIG, title="Sports"))
-    return app.runtime
+    return runtime_of(app_factory, label_studio)
 
 
 def poll(runtime: Runtime) -> dict[str, Any]:
