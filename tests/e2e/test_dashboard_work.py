@@ -52,7 +52,7 @@ class Answered:
 
 @pytest.fixture(scope="module")
 def answered(backend: BackendProcess, client: LabelStudioClient, crops: list[Path]) -> Iterator[Answered]:
-    """One project for all tests here: each leaves the others' photos alone."""
+    """One project for all tests here, in this order: the last one may answer every photo."""
     project_id = int(client.create_project(title="Work", label_config=CONFIG)["id"])
     photos = crops[: PHOTOS * len(LABELS)]
     backend.take_on(client, project_id, photos, window_size=20, retrain_every=1000, evaluation_share=0)
@@ -130,6 +130,35 @@ def test_doubted_answers_disputes_and_what_is_found_are_dealt_with_by_clicks(
     assert not [fault for fault in faults if backend.url in fault]
 
 
+def test_why_a_photo_gets_its_label_is_shown_in_the_queue(
+    page: Page, backend: BackendProcess, answered: Answered, faults: list[str]
+) -> None:
+    backend.wait_until_idle(answered.project_id)
+    page.goto(f"{backend.url}/dashboard/{answered.project_id}/queue")
+    button = page.locator("button[data-why]").first
+    place = page.locator(f"#why-{button.get_attribute('data-why')}")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(button).to_have_attribute("aria-expanded", "true")
+    expect(place).to_contain_text("The picture is being made")
+    picture = place.locator("img")
+    expect(picture).to_be_visible(timeout=240_000)
+    expect(picture).to_have_js_property("complete", True)
+    assert picture.evaluate("image => image.naturalWidth") > 1000
+    assert picture.get_attribute("alt")
+    page.set_viewport_size({"width": 400, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.keyboard.press("Enter")
+    expect(place).to_be_hidden()
+    page.keyboard.press("Enter")  # it is there already
+    expect(picture).to_be_visible()
+    assert not [address for address in asked if "attribution" in address]
+    assert not [fault for fault in faults if backend.url in fault]
+
+
 def learned_from(path: Path) -> bool:
     """Whether a photo is not of the evaluation sample, whose answers are kept from its copies, too."""
     return not evaluation_mask([sha256_digest(path.read_bytes())], Settings(_env_file=None).evaluation_share)[0]
@@ -180,35 +209,6 @@ def test_copies_of_an_answered_photo_get_its_label_by_one_key(
     expect(page.locator("#status")).to_contain_text("saved.")
     now = annotations(client, project_id)
     assert all(now[task] == ["cat"] for task in new)
-
-
-def test_why_a_photo_gets_its_label_is_shown_in_the_queue(
-    page: Page, backend: BackendProcess, answered: Answered, faults: list[str]
-) -> None:
-    backend.wait_until_idle(answered.project_id)
-    page.goto(f"{backend.url}/dashboard/{answered.project_id}/queue")
-    button = page.locator("button[data-why]").first
-    place = page.locator(f"#why-{button.get_attribute('data-why')}")
-    button.focus()
-    page.keyboard.press("Enter")
-    expect(button).to_have_attribute("aria-expanded", "true")
-    expect(place).to_contain_text("The picture is being made")
-    picture = place.locator("img")
-    expect(picture).to_be_visible(timeout=240_000)
-    expect(picture).to_have_js_property("complete", True)
-    assert picture.evaluate("image => image.naturalWidth") > 1000
-    assert picture.get_attribute("alt")
-    page.set_viewport_size({"width": 400, "height": 900})
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.keyboard.press("Enter")
-    expect(place).to_be_hidden()
-    page.keyboard.press("Enter")  # it is there already
-    expect(picture).to_be_visible()
-    assert not [address for address in asked if "attribution" in address]
-    assert not [fault for fault in faults if backend.url in fault]
 
 
 def compressed(path: Path, quality: int) -> bytes:
