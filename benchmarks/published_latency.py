@@ -38,6 +38,7 @@ from benchmarks.team_servers import (
 )
 
 CHUNK = 5000
+NEWS_SECONDS = 100  # the tasks have just been imported: polls read all of them until they are no news any more
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ def measure(stack: ExitStack, folder: Path, options: argparse.Namespace) -> Publ
     backend = stack.enter_context(BackendProcess(folder, serving))
     connect_project(client, project, backend.url)
     wait(lambda: bool(queue(backend.url)["queue"]), 1200)
+    time.sleep(NEWS_SECONDS)
     wait(lambda: idle(backend.url, PROJECT), 1200)
     for _ in range(options.annotations):
         task = int(queue(backend.url)["queue"][0]["task"])

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 PASSING_FAULTS = ("label_studio_unreachable", "label_studio_timeout", "label_studio_failed")
 # What changes while a pull reads on is found by the next one, which looks back by `OVERLAP`; unless the pull takes long.
 LONG_PULL = OVERLAP / 2
-CLOCKS_DIFFER = timedelta(minutes=5)  # ours and Label Studio's, where both are kept right
+CLOCKS_DIFFER = timedelta(minutes=1)  # ours and Label Studio's; what was imported in that time is read again
 # A photo whose server was away is read again so long after the last reading, the next time six times as long after it.
 FIRST_PAUSE = timedelta(minutes=10)
 PAUSE_GROWTH = 6
