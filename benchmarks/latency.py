@@ -179,15 +179,20 @@ def measure(
     return found
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tasks", type=int, default=13_572)
+def add_filling(parser: argparse.ArgumentParser, tasks: int) -> None:
+    """The options that say what is filled in and annotated, and with which weights; `tasks` unless told."""
+    parser.add_argument("--tasks", type=int, default=tasks)
     parser.add_argument("--labels", type=int, default=100)
     parser.add_argument("--annotations", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--backbone", default="efficientnet_lite2")
     parser.add_argument("--models-dir", type=Path, default=Path(".state/models"))
     parser.add_argument("--wordnet-dir", type=Path, default=Path(".state/wordnet"))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_filling(parser, tasks=13_572)
     parser.add_argument(
         "--busy", type=int, default=0, metavar="PHOTOS", help="of the project that is embedded meanwhile"
     )

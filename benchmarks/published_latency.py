@@ -26,7 +26,7 @@ from backend.demo.child_server import free_port
 from backend.settings import Settings
 from backend.sync.client import LabelStudioClient
 from backend.sync.connect import connect_project
-from benchmarks.latency import PROJECT, address, fill, label_config, label_names, queue
+from benchmarks.latency import PROJECT, add_filling, address, fill, label_config, label_names, queue
 from benchmarks.servers import idle, wait
 from benchmarks.team_servers import (
     TOKEN,
@@ -117,13 +117,7 @@ def measure(stack: ExitStack, folder: Path, options: argparse.Namespace) -> Publ
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tasks", type=int, default=15_000)
-    parser.add_argument("--labels", type=int, default=100)
-    parser.add_argument("--annotations", type=int, default=12)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--backbone", default="efficientnet_lite2")
-    parser.add_argument("--models-dir", type=Path, default=Path(".state/models"))
-    parser.add_argument("--wordnet-dir", type=Path, default=Path(".state/wordnet"))
+    add_filling(parser, tasks=15_000)
     add_programs(parser)
     options = parse_with_programs(parser, arguments)
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:

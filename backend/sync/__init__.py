@@ -5,7 +5,7 @@ from __future__ import annotations
 from backend.sync.client import LabelStudioClient
 from backend.sync.connect import ConnectReport, connect_project
 from backend.sync.publish import Publication, PublishReport, WindowItem
-from backend.sync.pull import PulledPage, has_all_tasks, pull_pages, tasks_gone
+from backend.sync.pull import PulledPage, has_all_tasks, pull_pages, task_difference
 
 __all__ = [
     "ConnectReport",
@@ -17,5 +17,5 @@ __all__ = [
     "connect_project",
     "has_all_tasks",
     "pull_pages",
-    "tasks_gone",
+    "task_difference",
 ]

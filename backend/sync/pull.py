@@ -96,15 +96,6 @@ def has_all_tasks(client: LabelStudioClient, project_id: int, count: int, newest
     return client.count_tasks(project_id, (TaskFilter("id", "less_or_equal", "Number", newest),)) == count
 
 
-def tasks_gone(client: LabelStudioClient, project_id: int, known: frozenset[int]) -> frozenset[int]:
-    """Those of the known tasks that Label Studio no longer has; a light pass over the project where any are missing.
-
-    Args:
-        known: all ids after a pull, as for `has_all_tasks`.
-    """
-    return task_difference(client, project_id, known).gone
-
-
 @dataclass(frozen=True)
 class TaskDifference:
     """What is known of a project's tasks, and what there is.
@@ -120,14 +111,12 @@ class TaskDifference:
 
 
 def task_difference(client: LabelStudioClient, project_id: int, known: frozenset[int]) -> TaskDifference:
-    """Compare the known tasks with those of Label Studio; a light pass over the project where their number differs.
+    """Compare the known tasks with those of Label Studio: a light pass over the project, for where `has_all_tasks` says no.
 
     Args:
-        known: all ids after a pull, as for `has_all_tasks`.
+        known: all ids after a pull.
     """
     newest = max(known, default=0)
-    if has_all_tasks(client, project_id, len(known), newest):
-        return TaskDifference(frozenset(), frozenset())
     present = {task["id"] for task in client.iter_tasks(project_id, page_size=5000, fields="ids")}
     return TaskDifference(frozenset(known - present), frozenset(task for task in present - known if task < newest))
 

@@ -9,7 +9,7 @@ import pytest
 from published import publish, window_of
 
 from backend.sync.client import LabelStudioClient
-from backend.sync.pull import PulledPage, pull_pages, tasks_gone
+from backend.sync.pull import PulledPage, pull_pages, task_difference
 
 pytestmark = pytest.mark.e2e
 
@@ -35,7 +35,7 @@ def test_full_pass_brings_every_task_and_annotation(client: LabelStudioClient, m
 def test_empty_project(client: LabelStudioClient, make_project) -> None:
     project = make_project()
     assert list(pull_pages(client, project)) == []
-    assert tasks_gone(client, project, frozenset()) == frozenset()
+    assert task_difference(client, project, frozenset()).gone == frozenset()
 
 
 def test_only_what_changed_since(client: LabelStudioClient, make_project, choice) -> None:
@@ -87,9 +87,11 @@ def test_imported_and_accepted_annotations_show(client: LabelStudioClient, make_
 def test_deleted_tasks_are_found_by_their_absence(client: LabelStudioClient, make_project) -> None:
     project = make_project(6)
     known = frozenset(task["id"] for task in client.iter_tasks(project))
-    assert tasks_gone(client, project, known) == frozenset()
+    assert task_difference(client, project, known).gone == frozenset()
     client.import_tasks(project, [{"data": {"image": "https://images.example/late.jpg"}}])
-    assert tasks_gone(client, project, known) == frozenset(), "tasks that came meanwhile are no sign of a deletion"
+    assert task_difference(client, project, known).gone == frozenset(), (
+        "tasks that came meanwhile are no sign of a deletion"
+    )
     victims = sorted(known)[1:3]
     client.transport.call(
         "POST",
@@ -97,7 +99,7 @@ def test_deleted_tasks_are_found_by_their_absence(client: LabelStudioClient, mak
         params={"id": "delete_tasks", "project": project},
         json={"selectedItems": {"all": False, "included": victims}},
     )
-    assert tasks_gone(client, project, known) == frozenset(victims)
+    assert task_difference(client, project, known).gone == frozenset(victims)
 
 
 def test_annotations_deleted_in_bulk_are_found(client: LabelStudioClient, make_project, choice) -> None:
