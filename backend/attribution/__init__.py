@@ -3,17 +3,17 @@
 Integrated gradients and Grad-CAM are a dozen lines each on a Keras 3 model, so that the completeness error is ours to check.
 """
 
-from backend.attribution.explained import Explained, Explanation, explain, explained_classifier, explained_head
+from backend.attribution.explained import Explained, Explanation, HeadsOnBackbone, explain, explained_classifier
 from backend.attribution.gradients import AttributedModel, IntegratedGradients, grad_cam, integrated_gradients
 
 __all__ = [
     "AttributedModel",
     "Explained",
     "Explanation",
+    "HeadsOnBackbone",
     "IntegratedGradients",
     "explain",
     "explained_classifier",
-    "explained_head",
     "grad_cam",
     "integrated_gradients",
 ]

@@ -16,6 +16,7 @@ from backend.learning.export.classifier import ExportBackbone, feature_layers, h
 from backend.learning.head_inference import Head
 
 Baseline = Literal["black", "grey", "white"]
+Form = tuple[Any, ...]
 LEVELS = {"black": 0.0, "grey": 127.5, "white": 255.0}
 
 
@@ -99,30 +100,58 @@ def explained_classifier(
     )
 
 
-def explained_head(
-    network: ExportBackbone, head: Head, name: str, labels: Sequence[str], *, crop: float, fit: Fit
-) -> Explained:
-    """A head on its backbone, put together for attribution alone: no copy of the network is made, as for an export."""
-    from backend.frameworks import keras
+class HeadsOnBackbone:
+    """Heads on one backbone, each put together with it for attribution alone: no copy of the network is made.
 
-    embeddings = keras.Input((network.body.output_shape[-1],))
-    layers = keras.Model(embeddings, head_layers(head, feature_layers(network.widths, embeddings)))
+    A project whose graph is at work has another head after every annotation. One of the same form as the last takes its
+    place in the compiled network: to compile it takes longer than to explain a photo.
+    """
 
-    def after(found: Any) -> Any:
-        return layers(found, training=False)
+    def __init__(self, network: ExportBackbone) -> None:
+        """The network is changed by nothing here."""
+        self.network = network
+        self._last: tuple[Form, Any, AttributedModel] | None = None  # and its Keras layers
 
-    return Explained(
-        name,
-        tuple(labels),
-        network.input_size,
-        fit,
-        crop,
-        network.mean,
-        network.scale,
-        AttributedModel(
-            lambda pixels: after(network.body(pixels, training=False)), split_at_pools(network.body, after)
-        ),
-        network.id,
+    def explained(self, head: Head, name: str, labels: Sequence[str], *, crop: float, fit: Fit) -> Explained:
+        """The backbone with a head on it; what an earlier call gave is of no use from then on."""
+        network, form, layers = self.network, form_of(head), self._layers(head)
+        if self._last is not None and self._last[0] == form:
+            _, compiled, model = self._last
+            compiled.set_weights(layers.get_weights())
+        else:
+
+            def after(found: Any) -> Any:
+                return layers(found, training=False)
+
+            model = AttributedModel(
+                lambda pixels: after(network.body(pixels, training=False)), split_at_pools(network.body, after)
+            )
+            self._last = form, layers, model
+        return Explained(
+            name, tuple(labels), network.input_size, fit, crop, network.mean, network.scale, model, network.id
+        )
+
+    def _layers(self, head: Head) -> Any:
+        from backend.frameworks import keras
+
+        embeddings = keras.Input((self.network.body.output_shape[-1],))
+        return keras.Model(embeddings, head_layers(head, feature_layers(self.network.widths, embeddings)))
+
+
+def form_of(head: Head) -> Form:
+    """All of a head but the weights of its layers: heads with equal ones differ in what `set_weights` takes alone."""
+    transform, layers = head.transform, head.layers
+    centre = transform.mean.tobytes() if transform.matrix is None else transform.matrix.shape
+    hidden = None if layers.hidden_kernel is None else layers.hidden_kernel.shape
+    unseen = head.mean_prior[~head.annotated].tobytes()
+    return (
+        head.multiple,
+        transform.unit,
+        centre,
+        hidden,
+        layers.kernel.shape,
+        head.annotated.tobytes(),
+        unseen,
     )
 
 

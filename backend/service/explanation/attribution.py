@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import select
 
-from backend.attribution import Explained, Explanation, explain, explained_head
+from backend.attribution import Explained, Explanation, HeadsOnBackbone, explain
 from backend.attribution.explained import Baseline
 from backend.attribution.gradients import STEPS
 from backend.attribution.picture import Neighbour, picture_png
@@ -75,12 +75,13 @@ def kept_picture(runtime: Runtime, project_id: int, task_id: int) -> Path:
 
 
 class Attributions:
-    """Explains tasks; keeps the model of the last project and version, since people look at several photos."""
+    """Explains tasks; keeps the last project's model and the network below it, since people look at several photos."""
 
     def __init__(self, runtime: Runtime, pools: PoolCache) -> None:
         self._runtime = runtime
         self._pools = pools
         self._last: tuple[tuple[int, str, str], PortableVersion, Explained] | None = None
+        self._backbone: HeadsOnBackbone | None = None
 
     def keep(self, project_id: int, task_id: int, progress: Progress = silent) -> Path:
         """Make the picture of a task, unless it is there; the raised errors are those of `of_task`."""
@@ -137,9 +138,12 @@ class Attributions:
                     self._runtime, project.id, None, lambda share, said: progress(0.6 * share, said), self._pools
                 )
                 control = self._pool(project).controls[0].space.control
-            files = backbone_files(self._runtime.settings, portable.version.backbone)
-            explained = explained_head(
-                files.in_keras(),
+            progress(0.6, "the network")
+            backbone = portable.version.backbone
+            files = backbone_files(self._runtime.settings, backbone)
+            if self._backbone is None or self._backbone.network.id != backbone:
+                self._backbone = HeadsOnBackbone(files.in_keras())
+            explained = self._backbone.explained(
                 portable.heads[0],
                 portable.version.version,
                 [item.value for item in control.labels],

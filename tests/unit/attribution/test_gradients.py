@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from backend.attribution import AttributedModel, explain, grad_cam, integrated_gradients
+from backend.attribution import AttributedModel, HeadsOnBackbone, explain, grad_cam, integrated_gradients
 from backend.attribution.explained import split_at_pools
 from backend.attribution.gradients import deletion_curve
 from backend.attribution.picture import Neighbour, picture_png
@@ -121,6 +122,27 @@ def test_a_written_classifier_is_taken_apart(tmp_path: Path, backbone: ExportBac
     write_graph(tmp_path / "m.pb", Classifier(backbone, some_head("mlp"), LABELS), {})
     with pytest.raises(BackendError, match=r"--output-graph x\.keras"):
         open_keras_classifier(tmp_path / "m.pb")
+
+
+@pytest.mark.parametrize("variant", ["linear", "mlp", "multiple"])
+def test_a_head_of_the_same_form_takes_the_place_of_the_last(backbone: ExportBackbone, variant: str) -> None:  # noqa: F811
+    heads = HeadsOnBackbone(backbone)
+    pixels = np.random.default_rng(3).normal(size=(2, 32, 32, 3)).astype(np.float32)
+    embeddings = np.asarray(backbone.body(pixels))
+    first = some_head(variant)
+    second = replace(first, layers=replace(first.layers, kernel=-first.layers.kernel, bias=first.layers.bias + 1))
+    warmer = replace(second, temperature=2.0)
+    fewer = replace(first, annotated=np.array([True, True, False, False]))
+    elsewhere = replace(second, transform=replace(first.transform, mean=first.transform.mean + 1))
+    compiled = []
+    for number, head in enumerate((first, second, warmer, fewer, elsewhere, first)):
+        explained = heads.explained(head, f"v{number}", LABELS, crop=1.0, fit="squash")
+        seen = explained.model.look(pixels, None)
+        np.testing.assert_allclose(seen.probabilities, head.predict(embeddings), atol=1e-5)
+        assert explained.name == f"v{number}"
+        compiled.append(explained.model)
+    assert compiled[0] is compiled[1] is compiled[2]  # to compile takes seconds
+    assert compiled[3] is not compiled[2]
 
 
 def test_networks_side_by_side_are_taken_apart() -> None:
