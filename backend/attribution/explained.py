@@ -107,12 +107,12 @@ class HeadsOnBackbone:
     place in the compiled network: to compile it takes longer than to explain a photo.
     """
 
-    def __init__(self, network: ExportBackbone) -> None:
-        """The network is changed by nothing here."""
-        self.network = network
+    def __init__(self, network: ExportBackbone, *, fit: Fit, crop: float) -> None:
+        """`fit` and `crop` say how photos become the squares that the network takes."""
+        self.network, self._fit, self._crop = network, fit, crop
         self._last: tuple[Form, Any, AttributedModel] | None = None  # and its Keras layers
 
-    def explained(self, head: Head, name: str, labels: Sequence[str], *, crop: float, fit: Fit) -> Explained:
+    def explained(self, head: Head, name: str, labels: Sequence[str]) -> Explained:
         """The backbone with a head on it; what an earlier call gave is of no use from then on."""
         network, form, layers = self.network, form_of(head), self._layers(head)
         if self._last is not None and self._last[0] == form:
@@ -128,7 +128,15 @@ class HeadsOnBackbone:
             )
             self._last = form, layers, model
         return Explained(
-            name, tuple(labels), network.input_size, fit, crop, network.mean, network.scale, model, network.id
+            name,
+            tuple(labels),
+            network.input_size,
+            self._fit,
+            self._crop,
+            network.mean,
+            network.scale,
+            model,
+            network.id,
         )
 
     def _layers(self, head: Head) -> Any:

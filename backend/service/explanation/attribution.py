@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,25 +134,28 @@ class Attributions:
     def _model(self, project: Project, progress: Progress) -> tuple[PortableVersion, Explained]:
         key = (project.id, project.serving_version, project.snapshot)
         if self._last is None or self._last[0] != key:
-            with self._pools.lock(project.id):
-                portable = portable_version(
-                    self._runtime, project.id, None, lambda share, said: progress(0.6 * share, said), self._pools
-                )
-                control = self._pool(project).controls[0].space.control
-            progress(0.6, "the network")
-            backbone = portable.version.backbone
-            files = backbone_files(self._runtime.settings, backbone)
-            if self._backbone is None or self._backbone.network.id != backbone:
-                self._backbone = HeadsOnBackbone(files.in_keras())
-            explained = self._backbone.explained(
-                portable.heads[0],
-                portable.version.version,
-                [item.value for item in control.labels],
-                fit=files.spec.fit,
-                crop=files.spec.crop,
+            # TensorFlow and the network take as long to load as the head to learn: both at once. What fails here fails
+            # again below, and is said there.
+            with ThreadPoolExecutor(1, "network") as beside:
+                beside.submit(lambda: self._on(project.backbone or self._runtime.backbone.id))
+                with self._pools.lock(project.id):
+                    portable = portable_version(
+                        self._runtime, project.id, None, lambda share, said: progress(0.6 * share, said), self._pools
+                    )
+                    control = self._pool(project).controls[0].space.control
+                progress(0.6, "the network")
+            explained = self._on(portable.version.backbone).explained(
+                portable.heads[0], portable.version.version, [item.value for item in control.labels]
             )
             self._last = key, portable, explained
         return self._last[1], self._last[2]
+
+    def _on(self, backbone: str) -> HeadsOnBackbone:
+        """What puts heads on the network of this id; the last one is kept."""
+        if self._backbone is None or self._backbone.network.id != backbone:
+            files = backbone_files(self._runtime.settings, backbone)
+            self._backbone = HeadsOnBackbone(files.in_keras(), fit=files.spec.fit, crop=files.spec.crop)
+        return self._backbone
 
     def _pool(self, project: Project) -> ProjectPool:
         options = project_options(self._runtime.settings, project.extra_params)

@@ -126,7 +126,7 @@ def test_a_written_classifier_is_taken_apart(tmp_path: Path, backbone: ExportBac
 
 @pytest.mark.parametrize("variant", ["linear", "mlp", "multiple"])
 def test_a_head_of_the_same_form_takes_the_place_of_the_last(backbone: ExportBackbone, variant: str) -> None:  # noqa: F811
-    heads = HeadsOnBackbone(backbone)
+    heads = HeadsOnBackbone(backbone, fit="squash", crop=1.0)
     pixels = np.random.default_rng(3).normal(size=(2, 32, 32, 3)).astype(np.float32)
     embeddings = np.asarray(backbone.body(pixels))
     first = some_head(variant)
@@ -136,7 +136,7 @@ def test_a_head_of_the_same_form_takes_the_place_of_the_last(backbone: ExportBac
     elsewhere = replace(second, transform=replace(first.transform, mean=first.transform.mean + 1))
     compiled = []
     for number, head in enumerate((first, second, warmer, fewer, elsewhere, first)):
-        explained = heads.explained(head, f"v{number}", LABELS, crop=1.0, fit="squash")
+        explained = heads.explained(head, f"v{number}", LABELS)
         seen = explained.model.look(pixels, None)
         np.testing.assert_allclose(seen.probabilities, head.predict(embeddings), atol=1e-5)
         assert explained.name == f"v{number}"
