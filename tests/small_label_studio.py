@@ -121,6 +121,8 @@ class SmallLabelStudio(LocalServer):
             if path == "/api/tasks":
                 return 200, self._listed(json.loads(query["query"][0]), int(query["page_size"][0]), query)
             if path == f"/api/projects/{number}/import/predictions":
+                if strangers := [item for item in body if item["task"] not in self.tasks]:  # then none of them is kept
+                    return 400, {"detail": f'{strangers[0]} contains invalid "task" field'}
                 return 201, {"created": sum(self._predicted(item) for item in body)}
             if path == "/api/predictions/" and method == "POST":
                 return (201, body) if self._predicted(body) else (400, {"detail": "Invalid pk: object does not exist."})

@@ -194,8 +194,8 @@ class Publication:
         dropped = {}
         # What is missing was refused without a word: only one by one shows which items those are.
         for prediction in self._not_stored(missing):
-            if not self._client.import_predictions(self._project_id, [prediction]):
-                dropped[prediction["task"]] = self._why_refused(prediction)
+            refused = store_predictions(self._client, self._project_id, [prediction], tasks=0)
+            dropped.update({prediction["task"]: self._why_refused(prediction)} if refused is None else refused)
         return dropped
 
     def _not_stored(self, predictions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -41,7 +41,7 @@ def store_predictions(
         LabelStudioError: a call failed.
     """
     if not one_by_one(len(items), tasks):
-        return {} if client.import_predictions(project_id, items) == len(items) else None
+        return _import(client, project_id, items)
     refused: dict[int, str] = {}
     for item in items:
         try:
@@ -51,3 +51,19 @@ def store_predictions(
                 raise
             refused[item["task"]] = str(error)
     return refused
+
+
+def _import(client: LabelStudioClient, project_id: int, items: Sequence[JsonDict]) -> dict[int, str] | None:
+    """As `store_predictions`, in one call. Label Studio keeps none if a single task is gone: the others are sent once more."""
+    try:
+        return {} if client.import_predictions(project_id, items) == len(items) else None
+    except LabelStudioError as error:
+        if error.reason != "label_studio_refused":
+            raise
+        there = {task["id"] for task in client.tasks_by_id(project_id, (item["task"] for item in items), fields="ids")}
+        left = [item for item in items if item["task"] in there]
+        if len(left) == len(items):
+            raise
+    refused = _import(client, project_id, left)
+    gone = {item["task"]: "the task no longer exists" for item in items if item["task"] not in there}
+    return None if refused is None else gone | refused

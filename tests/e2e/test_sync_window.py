@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -206,21 +208,43 @@ def test_in_a_large_project_what_the_config_no_longer_has_is_left_out_too(
     assert client.model_versions(project) == {"model": 9}
 
 
+# As many tasks as the project is taken to have: by a call each, or in one import.
+@pytest.mark.parametrize("project_size", [100_000, 4])
 def test_a_task_that_is_deleted_meanwhile_is_named_and_the_rest_is_stored(
-    client: LabelStudioClient, window, choice: Choice
+    client: LabelStudioClient, window, choice: Choice, project_size: int
 ) -> None:
     project, items = window(4, 3)
     rows = [
         {"task": item.task_id, "result": item.result, "score": 0.2, "model_version": "model"}
         for item in (items[0], WindowItem(10**8, choice("cat")), items[2])
     ]
-    refused = store_predictions(client, project, rows, tasks=100_000)
+    refused = store_predictions(client, project, rows, tasks=project_size)
     assert refused is not None
     assert list(refused) == [10**8]
-    assert "does not exist" in refused[10**8]
+    assert re.search("does not exist|no longer exists", refused[10**8])
     assert client.model_versions(project) == {"model": 2}
     first = next(client.tasks_by_id(project, [items[0].task_id], fields="all"))
     assert first["total_predictions"] == 1
+
+
+def test_a_task_that_is_deleted_while_others_do_not_fit_is_named_as_they_are(
+    client: LabelStudioClient, window, choice: Choice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, items = window(8, 6)
+    items[1] = WindowItem(items[1].task_id, choice("zebra"))
+    store = client.import_predictions
+
+    def deleted_meanwhile(project_id: int, rows: list[dict[str, Any]]) -> int:
+        with contextlib.suppress(LabelStudioError):  # once is enough
+            client.transport.call("DELETE", f"/api/tasks/{items[4].task_id}/")
+        return store(project_id, rows)
+
+    monkeypatch.setattr(client, "import_predictions", deleted_meanwhile)
+    report = publish(client, project, "model", items)
+    assert set(report.dropped) == {items[1].task_id, items[4].task_id}
+    assert "zebra" in report.dropped[items[1].task_id]
+    assert "no longer exists" in report.dropped[items[4].task_id]
+    assert client.model_versions(project) == {"model": 4}
 
 
 def test_a_window_refused_as_a_whole_leaves_the_old_one_serving(

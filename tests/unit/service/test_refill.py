@@ -144,6 +144,38 @@ def test_a_refill_that_did_not_arrive_is_made_up_for(team: Team) -> None:
     assert len(team.window()) == 50
 
 
+def test_photos_that_were_deleted_without_news_keep_no_other_from_the_queue(team: Team) -> None:
+    team.refresh()
+    before = team.window()
+    team.label_studio.hand_out(1)
+    for _ in range(30):
+        assert team.answer(1)
+    for task in [task for task in team.label_studio.tasks if task not in before][::2]:
+        del team.label_studio.tasks[task]
+    assert team.refill(50) == 30
+    added = team.window()[50:]
+    assert team.label_studio.queue() == [*before[30:], *(task for task in added if task in team.label_studio.tasks)]
+    assert len(team.label_studio.queue()) < 50
+    team.refresh()
+    assert set(team.label_studio.queue()[:10]) <= set(team.window())
+
+
+def test_photos_that_are_deleted_while_a_window_is_published_keep_no_other_from_it(team: Team) -> None:
+    answer = team.label_studio.answer
+
+    def deleting(method: str, target: str, body: Any) -> tuple[int, Any]:
+        if "import" in target and len(team.label_studio.tasks) == TASKS:
+            for item in body[::2]:
+                del team.label_studio.tasks[item["task"]]
+        return answer(method, target, body)
+
+    team.label_studio.answer = deleting  # type: ignore[method-assign]
+    team.refresh()
+    team.label_studio.answer = answer  # type: ignore[method-assign]
+    assert team.label_studio.queue() == [task for task in team.window() if task in team.label_studio.tasks]
+    assert len(team.label_studio.queue()) > 10
+
+
 def test_while_people_go_on_the_next_places_are_right_and_a_poll_makes_the_others_right(team: Team) -> None:
     team.refresh()
     team.label_studio.hand_out(1)
