@@ -21,7 +21,7 @@ from backend.service.projects.identity import made_at_of, mark_missing
 from backend.service.projects.project import Stamp, find_project, list_projects, set_up_project
 from backend.service.projects.tasks import count_tasks, fewest_attempts
 from backend.service.versions.artifacts import snapshots_folder
-from backend.storage.schema import Annotation, Job, Project, Task, now
+from backend.storage.schema import Annotation, Job, Project, QueueItem, Task, now
 from backend.sync.client import LabelStudioClient
 from backend.sync.pull import OVERLAP, pull_pages
 
@@ -124,13 +124,25 @@ def _sync_with(
 
 
 def lost_its_window(client: LabelStudioClient, runtime: Runtime, project_id: int) -> bool:
-    """Whether Label Studio serves another version than the published one; not while a refresh is about to publish."""
-    published = find_project(runtime, project_id).published_version
-    if not published or client.project(project_id).get("model_version") == published:
+    """Whether Label Studio serves another version than the published one; not while a refresh is about to publish.
+
+    Where every photo is answered there is nothing to serve, and the project moves to no other version.
+    """
+    project = find_project(runtime, project_id)
+    published = project.published_version
+    if not published or not _has_places(runtime, project):
+        return False
+    if client.project(project_id).get("model_version") == published:
         return False
     if runtime.jobs.pending(JobKind.REFRESH, project_id):
         return False
     return find_project(runtime, project_id).published_version == published  # else one was published meanwhile
+
+
+def _has_places(runtime: Runtime, project: Project) -> bool:
+    query = select(QueueItem.task_id).where(QueueItem.project_id == project.id, QueueItem.version == project.snapshot)
+    with runtime.database.session() as session:
+        return session.scalar(query.limit(1)) is not None
 
 
 def _news_at(project: Project, newest: datetime | None, begun: datetime) -> datetime | None:

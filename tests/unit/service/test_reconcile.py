@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +12,13 @@ from backend.errors import LabelStudioError
 from backend.jobs.queue import JobQueue
 from backend.service.context.context import Runtime
 from backend.service.ingest.polling import lost_its_window, poll_projects, sync_project
+from backend.service.ingest.webhooks import handle_event
 from backend.service.projects.project import find_project, set_up_project
 from backend.service.queue.superseded import clean_periodically
-from backend.storage.schema import Annotation, Project, now
+from backend.service.versions.registry import serve
+from backend.storage.schema import Annotation, Project, QueueItem, now
 from tests.application import AppFactory
+from tests.unit.service.connected import TASKS, settled
 from tests.unit.service.samples import CONFIG
 from tests.unit.sync.scripted_server import Answer, ScriptedServer
 
@@ -83,6 +87,18 @@ def test_a_window_counts_as_lost_only_while_no_refresh_is_about_to_publish(app_f
         runtime, jobs = runtime_for(app_factory, server.url)
         assert runtime.label_studio is not None
         outcomes = []
+        place = {
+            "position": 0,
+            "task_id": 1,
+            "score": 0.1,
+            "priority": 0.5,
+            "components": {},
+            "reason": "",
+            "result": [],
+        }
+        with runtime.database.session() as session:
+            session.get_one(Project, 7).snapshot = "head-1.2"
+            session.add(QueueItem(project_id=7, version="head-1.2", **place))
         for published in ("", "head-1.1", "head-1.2"):
             with runtime.database.session() as session:
                 session.get_one(Project, 7).published_version = published
@@ -90,3 +106,25 @@ def test_a_window_counts_as_lost_only_while_no_refresh_is_about_to_publish(app_f
         assert outcomes == [False, False, True]
         jobs.enqueue("refresh", 7)
         assert not lost_its_window(runtime.label_studio, runtime, 7)
+
+
+def test_once_every_photo_is_answered_another_model_has_nothing_to_publish(tmp_path: Path) -> None:
+    with settled(tmp_path) as connected:
+        project = connected.project
+        for task in TASKS:
+            connected.annotate(task)
+        connected.poll()
+        connected.run("train")
+        serve(project.runtime, 1, "head-1", pinned=True)
+        connected.run("refresh")
+        connected.poll()
+        windows = project.row.window_serial
+        for _ in range(3):
+            connected.poll()
+        assert project.row.window_serial == windows
+        # An answer is taken back: there is something to serve again.
+        gone = [{"id": number} for number in connected.label_studio.delete_annotation(3)]
+        handle_event(project.runtime, "ANNOTATIONS_DELETED", {"project": {"id": 1}, "annotations": gone})
+        connected.poll()
+        assert connected.label_studio.project["model_version"] == "head-1"
+        assert connected.label_studio.queue() == [3]
