@@ -8,6 +8,7 @@ import typer
 
 from backend.cli.console import output
 from backend.cli.runtime import open_runtime
+from backend.errors import NotFoundError
 
 
 def forget(
@@ -15,21 +16,31 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove a project here, with its trained models; Label Studio is not touched. The backend must be stopped."""
-    from backend.service.projects.project import find_project
+    from backend.service.ingest.spool import SPOOL, EventSpool
+    from backend.service.projects.project import find_project, list_projects
     from backend.service.projects.tasks import count_tasks
     from backend.service.versions.forgetting import forget_project
     from backend.service.versions.registry import list_versions
 
     with open_runtime(project) as runtime:
-        found = find_project(runtime, project)
+        try:
+            found = find_project(runtime, project)
+        except NotFoundError:
+            known = ", ".join(f"{other.id} ({other.title or 'without a title'})" for other in list_projects(runtime))
+            raise NotFoundError(
+                f"Project {project} is not known in {runtime.settings.state_dir}: nothing to forget. Known: {known or 'none'}."
+            ) from None
         with runtime.database.session() as session:
             photos = count_tasks(session, project)["total"]
         versions = len(list_versions(runtime, project))
-        output().print(
-            f"Project {project} ({found.title or 'without a title'}): {photos:,} photos, {versions} versions.",
-            markup=False,
-        )
+        counted = f"{photos:,} photo{'s' * (photos != 1)}, {versions} version{'s' * (versions != 1)}"
+        output().print(f"Project {project} ({found.title or 'without a title'}): {counted}.", markup=False)
         if not yes:
             typer.confirm("Forget it? A backup brings it back, nothing else", abort=True)
         forget_project(runtime, project)
-    output().print(f"Project {project} is forgotten.", markup=False)
+        EventSpool(runtime.settings.state_dir / SPOOL).forget(project)  # taken in later, they would bring it back
+    output().print(
+        f"Project {project} is forgotten. If Label Studio still has it connected, its next call makes it known again, "
+        "without what was learned.",
+        markup=False,
+    )

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from backend.cli.console import messages
 from backend.demo.demo_folder import PRECISION_FILE
+from backend.errors import NotFoundError
 from backend.settings import Settings, load_settings
 
 DEMO_STATE = Path(".demo") / "backend" / "state"
 DEMO_PRECISION = Path(".demo") / PRECISION_FILE
+LARGEST = 2**31 - 1  # what the databases number projects with
 
 
 def settings_for_project(project: int) -> Settings:
@@ -17,7 +19,12 @@ def settings_for_project(project: int) -> Settings:
 
     Where neither STATE_DIR nor DATABASE_URL is set and the state of this folder does not know the project, the demo's
     state is looked at; that it is used, is said.
+
+    Raises:
+        NotFoundError: no project has such a number.
     """
+    if not 1 <= project <= LARGEST:
+        raise NotFoundError(f"No project has the number {project}: Label Studio counts them from 1.")
     settings = load_settings()
     if settings.model_fields_set & {"state_dir", "database_url"} or _knows(settings, project):
         return settings

@@ -13,9 +13,11 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from backend.errors import NotFoundError
 from backend.files import write_atomically
 from backend.service.context.context import Runtime
 from backend.service.ingest.intake import take_all
+from backend.service.projects.project import project_id_of
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +73,13 @@ class EventSpool:
         if done:
             log.info("%d events that were kept in files are stored", done)
         return done
+
+    def forget(self, project_id: int) -> None:
+        """Remove the events of a project; one that cannot be read waits on."""
+        for path, (_, payload) in self._read(self.waiting()).items():
+            with contextlib.suppress(NotFoundError):  # it names no project
+                if project_id_of(payload.get("project")) == project_id:
+                    path.unlink(missing_ok=True)
 
     def _read(self, paths: Sequence[Path]) -> dict[Path, tuple[str, Mapping[str, Any]]]:
         found = {}
