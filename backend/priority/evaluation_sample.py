@@ -18,7 +18,6 @@ SPARE = 5
 for another reason, such as an import."""
 
 _RANGE = float(1 << 64)
-_FINE = float(1 << 24)  # what is left of a position's digits behind this many bits is independent of its size
 
 
 def sample_position(digests: Sequence[str], *, salt: str = "evaluation") -> NDArray[np.float64]:
@@ -40,30 +39,6 @@ def evaluation_mask(digests: Sequence[str], share: float) -> BoolArray:
         return np.zeros(len(digests), dtype=bool)
     mask: BoolArray = sample_position(digests) < share
     return mask
-
-
-def stratified_order(positions: NDArray[np.float64], strata: NDArray[np.integer]) -> IntArray:
-    """Members in an order whose every beginning holds each stratum in proportion: int [m], indices.
-
-    Member number r of a stratum of s comes at (r + u) / s; within a stratum the pseudo-random position decides, and u
-    in [0, 1) is drawn for each stratum from its first member. With the same u for all, the largest strata would always
-    come first, and the first members would speak for what is predicted most often, which is where a model is wrong most
-    often.
-
-    Args:
-        positions: float64 [m], from `sample_position`.
-        strata: int [m], predicted branch of each member.
-    """
-    by_stratum = np.lexsort((positions, strata))
-    ordered = strata[by_stratum]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if ordered.size else np.zeros(0, dtype=np.intp)
-    sizes = np.diff(np.r_[starts, ordered.size])
-    rank = np.arange(ordered.size) - np.repeat(starts, sizes)
-    offset = positions[by_stratum][starts] * _FINE % 1.0
-    place = np.empty(ordered.size, dtype=np.float64)
-    place[by_stratum] = (rank + np.repeat(offset, sizes)) / np.repeat(sizes, sizes)
-    order: IntArray = np.lexsort((positions, place))
-    return order
 
 
 def interleave(

@@ -14,7 +14,7 @@ from backend.priority.candidates import in_digest_order, only_rows, usable_space
 from backend.priority.coverage import UntouchedBranches
 from backend.priority.default import Ranked, rank_default
 from backend.priority.duplicates import duplicates, each_once, with_duplicates_last
-from backend.priority.evaluation_sample import evaluation_mask, interleave, sample_position, stratified_order
+from backend.priority.evaluation_sample import evaluation_mask, interleave, sample_position
 from backend.priority.options import OrderOptions
 from backend.priority.pool_view import BoolArray, FloatArray, IntArray, PoolView
 from backend.priority.reasons import reason
@@ -75,12 +75,11 @@ def order_pool(
         ranked = rank_default(view, candidates, answered, options)
     else:
         ranked = _rank_by_strategy(view, candidates, options, strategies[options.strategy])
-    # Those that are answered keep their places in the sample: the others come where they would have come anyway. Of the
-    # rest alone, whatever label is predicted most often would always be next.
-    sample = np.flatnonzero(in_sample)
-    strata = view.probabilities[sample].argmax(axis=1) if view.probabilities.shape[1] else np.zeros_like(sample)
-    sample = sample[stratified_order(sample_position([names[row] for row in sample]), strata)]
-    once, again = each_once(sample[held_out[sample]], names, taken=np.flatnonzero(in_sample & view.labelled))
+    # By nothing but their digests: in places that follow from what is believed, a photo whose label is in doubt gets
+    # another one with each order, and the first of all its places would count.
+    sample = np.flatnonzero(held_out)
+    sample = sample[np.argsort(sample_position([names[row] for row in sample]), kind="stable")]
+    once, again = each_once(sample, names, taken=np.flatnonzero(in_sample & view.labelled))
     repeated[again] = True
     ranked = with_duplicates_last(ranked, repeated)
     ordered, is_evaluation = interleave(

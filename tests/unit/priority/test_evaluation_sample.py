@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.priority.evaluation_sample import evaluation_mask, interleave, sample_position, stratified_order
+from backend.priority.evaluation_sample import evaluation_mask, interleave, sample_position
 
 pytestmark = pytest.mark.unit
 
@@ -29,26 +29,6 @@ def test_membership_depends_on_the_digest_alone() -> None:
     # A fixed value: the sample must not change with a release, or what was measured becomes training data.
     expected = int.from_bytes(hashlib.blake2b(b"evaluation:a", digest_size=8).digest(), "big") / 2**64
     assert sample_position(["a"])[0] == expected
-
-
-def test_every_beginning_holds_each_stratum_in_proportion() -> None:
-    strata = np.repeat([0, 1, 2], [60, 30, 10])
-    order = stratified_order(np.random.default_rng(0).random(100), strata)
-    for beginning in (10, 20, 50):
-        counts = np.bincount(strata[order[:beginning]], minlength=3)
-        assert np.abs(counts - beginning * np.array([0.6, 0.3, 0.1])).max() <= 1
-    assert sorted(order) == list(range(100))
-
-
-def test_the_first_member_is_of_each_stratum_about_as_often_as_its_size() -> None:
-    strata = np.repeat(np.arange(20), [10] * 10 + [5] * 10)
-    rng = np.random.default_rng(0)
-    first = [strata[stratified_order(rng.random(150) * 0.1, strata)[0]] for _ in range(600)]
-    assert np.mean(np.array(first) < 10) == pytest.approx(2 / 3, abs=0.06)
-
-
-def test_within_a_stratum_the_position_decides() -> None:
-    assert stratified_order(np.array([0.9, 0.1, 0.5]), np.zeros(3, dtype=int)).tolist() == [1, 2, 0]
 
 
 @given(training=st.integers(0, 60), evaluation=st.integers(0, 20), share=st.sampled_from([0.05, 0.1, 0.25, 0.5]))
