@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,8 +47,8 @@ class Step:
     """What one task needs: a new prediction, changes of existing ones (id and fields), or both, in this order.
 
     Attributes:
-        urgency: the better of the task's places before and after. Once all steps below u are done, the first u places
-            are right.
+        urgency: the better of the task's place and of the one that its present score has among those of the window. Once
+            all steps below u are done, the first u places are right.
     """
 
     urgency: int
@@ -87,9 +88,9 @@ def plan_window(
     missing = tuple(item.task_id for item in items if item.task_id not in stored)
     wanted = [item for item in items if item.task_id in stored and not stored[item.task_id].annotated]
     present = {task.task_id: task.of_version(version) for task in stored.values() if not task.annotated}
-    before = _places_before(present)
     current = [present[item.task_id][0]["score"] if present[item.task_id] else None for item in wanted]
     scores = dict(zip((item.task_id for item in wanted), place_scores(current), strict=True))
+    before = _places_before(present, list(scores.values()))
     steps = [
         step
         for place, item in enumerate(wanted)
@@ -119,11 +120,14 @@ def _left(prediction: JsonDict, superseded_as: SupersededName) -> JsonDict:
     return {"score": BEHIND}
 
 
-def _places_before(present: Mapping[int, Sequence[JsonDict]]) -> dict[int, int]:
-    """The place that each task has in the queue now, from 0."""
-    queued = [(task, rows[0]["score"]) for task, rows in present.items() if rows]
-    queued.sort(key=lambda entry: (entry[1] is None, entry[1]))
-    return {task: place for place, (task, _) in enumerate(queued)}
+def _places_before(present: Mapping[int, Sequence[JsonDict]], placed: Sequence[float]) -> dict[int, int]:
+    """The place that the present score of each task has among the scores of the new window, from 0.
+
+    Its place in the queue that there is would not do: photos that keep their scores close up where others leave, and what
+    stood behind those stands between them.
+    """
+    queued = ((task, rows[0]["score"]) for task, rows in present.items() if rows)
+    return {task: len(placed) if score is None else bisect_left(placed, score) for task, score in queued}
 
 
 def _place(

@@ -91,6 +91,26 @@ def test_a_label_is_never_changed_under_an_annotator() -> None:
     assert step.changes == ((11, {"model_version": str(SUPERSEDED)}),)
 
 
+@given(st.lists(st.sampled_from([None, 0.0, 0.1, 0.2, 0.25, 0.3, 0.4, BEHIND]), max_size=12), st.data())
+def test_once_all_steps_below_a_place_are_done_the_places_up_to_it_are_right(
+    before: list[float | None], data: st.DataObject
+) -> None:
+    """Also where what left the window stands between photos that keep their scores."""
+    tasks = {
+        task: stored(task) if score is None else stored(task, (100 + task, "cat", score))
+        for task, score in enumerate(before)
+    }
+    order = data.draw(st.permutations(list(tasks)))[: data.draw(st.integers(0, len(tasks)))]
+    plan = plan_window("model", [WindowItem(task, choice("cat")) for task in order], tasks, SUPERSEDED)
+    queue = {task: score for task, score in enumerate(before) if score is not None}
+    for urgency in range(len(order) + 1):
+        for step in plan.steps:
+            if step.urgency < urgency:
+                queue[step.task_id] = step.created["score"] if step.created else step.changes[0][1].get("score", 1.0)
+        first = sorted(queue, key=lambda task: (queue[task], task not in order))[:urgency]
+        assert first == order[:urgency]
+
+
 def test_steps_are_sorted_by_the_better_of_the_places_before_and_after() -> None:
     tasks = {task: stored(task, (10 + task, "cat", task / 100)) for task in range(1, 7)}
     tasks[9] = stored(9)
