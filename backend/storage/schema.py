@@ -64,6 +64,9 @@ class Project(Base):
     window_settled: Mapped[bool] = mapped_column(
         Boolean, default=True, server_default=true()
     )  # Label Studio holds every place of the window as it is here
+    places_left: Mapped[list[int]] = mapped_column(
+        JSON, default=list, server_default="[]"
+    )  # tasks that earlier windows may have left a place in Label Studio, and the current one gives none
     superseded_checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when old suggestions were looked for
     snapshot: Mapped[str] = mapped_column(
         String(255), default=""

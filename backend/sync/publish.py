@@ -66,7 +66,7 @@ class Publication:
         version: the model version that the predictions carry.
         items: the window in its order, each task once. Empty: those that left the window lose their place, no more.
         superseded: the name for suggestions that leave the queue.
-        earlier: tasks of the window before.
+        earlier: tasks of the window before, and what publications before it left (`left`).
         next_places: how many places annotators may reach before the next order: `begin` sees to those alone; None: to as many
             as `URGENT_CHANGES` allow.
         tasks: how many the project has, roughly: it decides how new predictions are stored.
@@ -111,7 +111,14 @@ class Publication:
         self._next_places = next_places
         self.calls = 0  # of Label Studio, so far
         self._rest: list[Step] = []
+        self._undone: list[Step] = []
         self._complete = True
+
+    @property
+    def left(self) -> frozenset[int]:
+        """Tasks that have a place in Label Studio, as far as is known, and none in the window."""
+        wanted = {item.task_id for item in self._items}
+        return frozenset(step.task_id for step in (*self._undone, *self._rest) if step.task_id not in wanted)
 
     def begin(self, keep_on: Callable[[], bool] = lambda: True) -> PublishReport:
         """Add what is missing, move the project to the version, and make the first places right as long as `keep_on` says so.
@@ -214,9 +221,10 @@ class Publication:
         ]
 
     def _change(self, steps: Sequence[Step], keep_on: Callable[[], bool]) -> None:
-        for step in steps:
+        for number, step in enumerate(steps):
             if step.changes and not keep_on():
                 self._complete = False
+                self._undone += steps[number:]
                 return
             for prediction_id, fields in step.changes:
                 self.calls += 1

@@ -87,7 +87,7 @@ class Publishing:
             window.model,
             [*(WindowItem(item.task_id, item.result) for item in self._items), *self._handed_out],
             SupersededName(window.model, now()),
-            earlier=[item.task_id for item in current_window(runtime, project)],
+            earlier=[*(item.task_id for item in current_window(runtime, project)), *project.places_left],
             sweep=self._whole,
             tasks=self._tasks,
             label_config=project.label_config,
@@ -102,6 +102,12 @@ class Publishing:
         log.info("project %s: window %s published: %s", project.id, window, report)
         return window.model
 
+    @property
+    def left(self) -> list[int]:
+        """Tasks that have a place in Label Studio though the window gives them none; the next publication needs them."""
+        behind = {item.task_id for item in self._handed_out}
+        return sorted(behind if self._publication is None else behind | self._publication.left)
+
     def settle(self) -> None:
         """Make the other places right, where all are to be, until a newer order waits; what is left then, the next one does."""
         deadline = time.monotonic() + SETTLE_SECONDS
@@ -115,7 +121,7 @@ class Publishing:
         if complete and self._sees_all:
             query = update(Project).where(Project.id == self._project.id, Project.window_serial == self._window.serial)
             with self._runtime.database.session() as session:
-                session.execute(query.values(window_settled=True))
+                session.execute(query.values(window_settled=True, places_left=self.left))
         elif self._whole and not self._is_outdated():
             self._runtime.jobs.enqueue(JobKind.REFRESH, self._project.id, {"republish": True})
 

@@ -134,7 +134,7 @@ def refresh_project(
         shown = (ranking.window, ranking.items, ranking.handed_out)
         publication = Publishing(runtime, project, *shown, tasks=ranking.tasks, whole=republish, pace=pace)
     version = publication.begin() if publication else project.published_version
-    _conclude(runtime, project_id, ranking, version)
+    _conclude(runtime, project_id, ranking, version, publication.left if publication else [])
     if ranking.teaches:
         ask_for_training(runtime, project_id, options, ranking.annotated)
     if publication:
@@ -233,13 +233,13 @@ def _handed_out(
     ]
 
 
-def _conclude(runtime: Runtime, project_id: int, ranking: Ranking, version: str) -> None:
+def _conclude(runtime: Runtime, project_id: int, ranking: Ranking, version: str, left: list[int]) -> None:
     """Write down what the refresh came to, all of it or nothing: from now on the queue and /predict answer with it."""
     with runtime.database.session() as session:
         known: dict[str, Any] = {"ordered_at": ranking.read_at, "ordered_tasks": ranking.tasks}
         note_share(session, project_id, ranking.evaluation_share, ranking.read_at)
         if ranking.new:
-            known |= {"published_version": version, "snapshot": str(ranking.window)}
+            known |= {"published_version": version, "snapshot": str(ranking.window), "places_left": left}
             replace_window(session, project_id, ranking.items)
         session.execute(update(Project).where(Project.id == project_id).values(**known))
         record_figures(session, runtime, project_id, ranking.versions)

@@ -23,8 +23,9 @@ from backend.service.queue.refresh import refresh_project
 from backend.service.queue.window_size import places_for_members
 from backend.settings import Settings
 from backend.storage.database import Database
-from backend.storage.schema import Annotation, Task, now
+from backend.storage.schema import Annotation, Job, Task, now
 from backend.sync import storing
+from backend.sync.placing import LAST
 from tests.application import AppFactory, Application
 from tests.small_label_studio import TOKEN, SmallLabelStudio
 from tests.unit.service.samples import CONFIG, annotated, annotation, choice
@@ -55,11 +56,28 @@ class Team:
         """As an annotation asks for it, or a poll that finds places left over."""
         refresh_project(self.runtime, self.pools, PROJECT, lambda fraction, message: None, republish=polled)
 
+    def claim(self) -> Job:
+        """Take the order that waits, as a worker does."""
+        (waiting,) = self.runtime.jobs.ledger.waiting(PROJECT, "refresh")
+        job = self.runtime.jobs.ledger.claim(waiting, WorkerName.of_this_process())
+        assert job is not None
+        return job
+
     def refill(self, size: int) -> int:
         return refill_window(self.runtime, find_project(self.runtime, PROJECT), size)
 
     def window(self) -> list[int]:
         return [item.task_id for item in current_window(self.runtime, find_project(self.runtime, PROJECT))]
+
+    def places(self) -> list[int]:
+        """The queue of Label Studio, but for what went behind every window."""
+        scores = {
+            row["task"]: row["score"]
+            for task in self.label_studio.tasks.values()
+            for row in task["predictions"]
+            if row["model_version"] == self.label_studio.project["model_version"]
+        }
+        return [task for task in self.label_studio.queue() if scores[task] < LAST]
 
     def answer(self, person: int) -> bool:
         """A person answers the task that they hold, and asks for the next one; whether there is one."""
@@ -191,12 +209,29 @@ def test_while_people_go_on_the_next_places_are_right_and_a_poll_makes_the_other
     assert team.label_studio.queue()[:50] != team.window()
     assert not find_project(team.runtime, PROJECT).window_settled
     catch_up(team.runtime, PROJECT)
-    (waiting,) = team.runtime.jobs.ledger.waiting(PROJECT, "refresh")
-    job = team.runtime.jobs.ledger.claim(waiting, WorkerName.of_this_process())
-    assert job is not None
-    assert job.payload == {"republish": True}
+    assert team.claim().payload == {"republish": True}
     team.refresh(polled=True)
     assert team.label_studio.queue()[:50] == team.window()
+
+
+def test_what_orders_left_a_place_is_known_to_those_that_follow(team: Team) -> None:
+    """Else a photo that left the window comes up among the next ones, and is handed out."""
+    team.refresh()
+    team.label_studio.hand_out(1)
+    left = 0
+    for _ in range(6):
+        assert all(team.answer(1) for _ in range(4))
+        team.refresh()
+        strangers = {*team.places()} - {*team.window()}
+        known = find_project(team.runtime, PROJECT).places_left
+        assert strangers <= {*known}
+        left += len(strangers)
+    assert left  # else this shows nothing
+    team.claim()  # else it would give way to the order that waits
+    team.refresh(polled=True)
+    assert team.places() == team.window()
+    project = find_project(team.runtime, PROJECT)
+    assert (project.window_settled, project.places_left) == (True, [])
 
 
 def test_the_last_photos_are_added_once(team: Team) -> None:
