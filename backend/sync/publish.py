@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 # Changed at once, before the new order counts as published: the places that annotators reach before the next order.
 URGENT_CHANGES = 20
-
+MOST_LEFT = 100  # tasks without a place that the next publication looks for: where a newer order always waits there are ever more
 NAMED = 5  # tasks left out of a publication that a line of the log names
 
 
@@ -66,7 +66,7 @@ class Publication:
         version: the model version that the predictions carry.
         items: the window in its order, each task once. Empty: those that left the window lose their place, no more.
         superseded: the name for suggestions that leave the queue.
-        earlier: tasks of the window before, and what publications before it left (`left`).
+        earlier: tasks of the window before, and what the publication before it left (`left`).
         next_places: how many places annotators may reach before the next order: `begin` sees to those alone; None: to as many
             as `URGENT_CHANGES` allow.
         tasks: how many the project has, roughly: it decides how new predictions are stored.
@@ -116,9 +116,10 @@ class Publication:
 
     @property
     def left(self) -> frozenset[int]:
-        """Tasks that have a place in Label Studio, as far as is known, and none in the window."""
+        """Tasks that have a place in Label Studio, as far as is known, and none in the window: the next `MOST_LEFT` of them."""
         wanted = {item.task_id for item in self._items}
-        return frozenset(step.task_id for step in (*self._undone, *self._rest) if step.task_id not in wanted)
+        left = (step.task_id for step in (*self._undone, *self._rest) if step.task_id not in wanted)
+        return frozenset(itertools.islice(left, MOST_LEFT))
 
     def begin(self, keep_on: Callable[[], bool] = lambda: True) -> PublishReport:
         """Add what is missing, move the project to the version, and make the first places right as long as `keep_on` says so.

@@ -19,12 +19,12 @@ from backend.service.pool.cache import PoolCache
 from backend.service.projects.project import find_project, set_up_project
 from backend.service.queue.queue_window import current_window
 from backend.service.queue.refill import refill_window
-from backend.service.queue.refresh import refresh_project
+from backend.service.queue.refresh import HANDED_OUT, refresh_project
 from backend.service.queue.window_size import places_for_members
 from backend.settings import Settings
 from backend.storage.database import Database
 from backend.storage.schema import Annotation, Job, Task, now
-from backend.sync import storing
+from backend.sync import publish, storing
 from backend.sync.placing import LAST
 from tests.application import AppFactory, Application
 from tests.small_label_studio import TOKEN, SmallLabelStudio
@@ -232,6 +232,19 @@ def test_what_orders_left_a_place_is_known_to_those_that_follow(team: Team) -> N
     assert team.places() == team.window()
     project = find_project(team.runtime, PROJECT)
     assert (project.window_settled, project.places_left) == (True, [])
+
+
+def test_where_a_newer_order_always_waits_what_is_left_is_kept_in_mind_up_to_a_number(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "MOST_LEFT", 12)
+    team.refresh()
+    team.label_studio.hand_out(1)
+    for number in range(1, 9):
+        assert all(team.answer(1) for _ in range(3))
+        team.refresh(polled=number % 3 == 0)
+        assert len(find_project(team.runtime, PROJECT).places_left) <= 12 + HANDED_OUT
+    assert len(set(team.places()) - set(team.window())) > 12  # else this shows nothing
 
 
 def test_the_last_photos_are_added_once(team: Team) -> None:
