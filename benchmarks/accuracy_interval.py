@@ -25,7 +25,7 @@ from rich.table import Table
 
 from backend.features import Backbone, open_backbone
 from backend.labels import WordNet, ensure_wordnet
-from backend.learning.calibration import MINIMUM_PHOTOS, reliability, temperature_of, tempered
+from backend.learning.calibration import reliability, temperature_of, tempered
 from backend.learning.cross_validation import cross_validated
 from backend.learning.distillation import distil
 from backend.learning.evaluation import wilson_interval
@@ -129,8 +129,7 @@ def measured(
     unlabelled = np.ones(model.n, dtype=bool)
     unlabelled[learned] = unlabelled[held] = False
     right = served.argmax(axis=1) == answers.argmax(axis=1)
-    calibrated = len(judged) >= MINIMUM_PHOTOS
-    found = measure(served, unlabelled, (held, answers[held]), calibrated=calibrated).accuracy
+    found = measure(served, unlabelled, (held, answers[held]), calibrators=len(judged)).accuracy
     unknown = head_error = agreement = float("nan")
     if embeddings is not None:
         by_head = distil(embeddings, served, annotated=learned).predict(embeddings)
@@ -150,7 +149,7 @@ def measured(
 
 def table(found: dict[int, list[Measurement]]) -> Table:
     """One row for each mark, means over the projects."""
-    columns = ("labels", "true accuracy", "off by", "covered", "half-width", "sample alone: covered", "half-width")
+    columns = ("labels", "true accuracy", "bias", "rms", "covered", "half-width", "sample alone: covered", "half-width")
     rows = Table(*columns, "calibration error", "without temperature", "head: calibration error", "agreement")
     for mark, items in found.items():
         known = [item for item in items if not np.isnan(item.value)]
@@ -159,7 +158,8 @@ def table(found: dict[int, list[Measurement]]) -> Table:
         rows.add_row(
             str(mark),
             f"{np.mean([item.truth for item in items]):.3f}",
-            f"{np.mean([abs(item.value - item.truth) for item in known]):.3f}" if known else "",
+            f"{np.mean([item.value - item.truth for item in known]):+.3f}" if known else "",
+            f"{np.sqrt(np.mean([(item.value - item.truth) ** 2 for item in known])):.3f}" if known else "",
             f"{covered} of {len(known)}",
             f"{np.mean([(item.high - item.low) / 2 for item in known]):.3f}" if known else "",
             f"{alone} of {len(items)}",

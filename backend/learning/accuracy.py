@@ -14,7 +14,7 @@ interval of no width. Three things mend that. Covariances and variances start fr
 if `PRIOR_PHOTOS` photos had shown it. The mean of f over the unlabelled photos, which cross-validation has calibrated,
 is an estimate of its own; the evaluation sample corrects it by as much as it knows better (shrinkage of the rectifier,
 as in Li and Ignatiadis, "Prediction-powered adaptive shrinkage", 2025). And how far such means are off was measured,
-see `TRANSFER`. With a growing sample the estimate becomes that of the formula, whatever f is.
+see `TRANSFER` and `PER_CALIBRATOR`. With a growing sample the estimate becomes that of the formula, whatever f is.
 """
 
 from __future__ import annotations
@@ -36,11 +36,14 @@ MINIMUM_PHOTOS = 3
 PRIOR_PHOTOS = 30.0
 """Photos that a calibrated confidence counts for in the variance and in lambda."""
 
-TRANSFER = 0.15
-"""How far the mean calibrated confidence lies from the true accuracy (root mean square), in units of the standard
-deviation of one photo's being right, sqrt(mean f (1 - f)). On simulated projects of 12 photos for each of 20 classes
-0.13 to 0.16 on one half of the classes, 0.11 to 0.16 on the other; less in larger pools (docs/learning.md, `python -m
-benchmarks.accuracy_interval`)."""
+TRANSFER = 0.3
+"""How far the mean confidence lies from the true accuracy (root mean square), however many photos it was calibrated by,
+in units of the standard deviation of one photo's being right, sqrt(mean f (1 - f)). In easy projects 0.06 to 0.2, in
+hard ones 0.6: the photos that were answered are not like those that are left (docs/learning.md)."""
+
+PER_CALIBRATOR = 1.5
+"""Square of what comes on top, times the photos that it was calibrated by: each of them counts as two thirds of one
+drawn at random."""
 
 CONFLICT = 2.0
 """Standard errors between sample and confidence from which on the confidence counts less."""
@@ -86,13 +89,16 @@ class AccuracyEstimate:
         return cls(**stored)
 
 
-def estimate_accuracy(confidence: Floats, sample_confidence: Floats, right: Floats) -> AccuracyEstimate | None:
+def estimate_accuracy(
+    confidence: Floats, sample_confidence: Floats, right: Floats, calibrators: int
+) -> AccuracyEstimate | None:
     """Accuracy on the unlabelled photos; None while fewer than `MINIMUM_PHOTOS` evaluation photos are annotated.
 
     Args:
         confidence: calibrated probability that the version is right, [N] in [0, 1], of each unlabelled photo.
         sample_confidence: the same of the annotated evaluation photos, [n].
         right: 1 where the version was right on an evaluation photo, 0 where not, [n].
+        calibrators: how many photos tell how far the confidence is to be trusted; of few it has little say.
 
     Raises:
         ValueError: the arrays of the evaluation sample differ in length.
@@ -120,7 +126,8 @@ def estimate_accuracy(confidence: Floats, sample_confidence: Floats, right: Floa
     from_sample = max(left, floor) / n + power**2 * spread / unlabelled
     # Where the sample contradicts the confidence by more than chance, the confidence loses its say.
     surprise = (powered - expected) ** 2 - CONFLICT**2 * from_sample
-    from_confidence = max(TRANSFER**2 * max(chance, floor), surprise)
+    transfer = TRANSFER**2 + PER_CALIBRATOR / max(calibrators, 1)
+    from_confidence = max(transfer * max(chance, floor), surprise)
     value = expected + (powered - expected) * from_confidence / (from_confidence + from_sample)
     variance = from_confidence * from_sample / (from_confidence + from_sample) + max(chance, floor) / unlabelled
     reach = _Z * float(np.sqrt(variance))

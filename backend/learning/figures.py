@@ -62,24 +62,24 @@ def measure(
     unlabelled: NDArray[np.bool_],
     held_out: tuple[NDArray[np.integer], Floats],
     *,
+    calibrators: int,
     multiple: bool = False,
-    calibrated: bool = True,
 ) -> Figures:
     """The figures of a version that believes `probabilities` [n, L] of a pool of n photos.
 
     Args:
         unlabelled: bool [n], the photos that nobody answered yet.
         held_out: annotated rows of the evaluation sample [e], and their targets [e, L].
+        calibrators: held-out photos that tell how far the probabilities are to be trusted; 0: there are none, and the
+            headline rests on the evaluation sample alone.
         multiple: whether several labels may hold; a photo is right where the whole set is.
-        calibrated: whether the probabilities are known to come true as often as they say; else the headline rests on
-            the evaluation sample alone.
     """
     rows, targets = held_out
     sample = evaluate(probabilities[rows], targets, multiple=multiple) if len(rows) else None
     right = (decide_labels(probabilities[rows], multiple) == decide_labels(targets, multiple)).all(axis=1)
-    if multiple or not calibrated:  # a set's probability follows from no calibration that we know of
+    if multiple or not calibrators:  # a set's probability follows from no calibration that we know of
         accuracy = accuracy_of_sample(right, int(unlabelled.sum()))
     else:
         confidence = probabilities.max(axis=1)
-        accuracy = estimate_accuracy(confidence[unlabelled], confidence[rows], right)
+        accuracy = estimate_accuracy(confidence[unlabelled], confidence[rows], right, calibrators)
     return Figures(accuracy, sample)

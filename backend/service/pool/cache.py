@@ -37,14 +37,14 @@ class Calibration:
     Attributes:
         annotations: how many it was found with.
         temperature: see `calibration.tempered`.
-        known: whether enough photos were held out to find it.
+        photos: held-out photos that it was found with.
         rows: int [k], annotated rows whose own annotation was held out.
         held_out: float32 [k, L], what was believed of them without it, as it comes.
     """
 
     annotations: int
     temperature: float
-    known: bool
+    photos: int
     rows: NDArray[np.intp] | None = None
     held_out: NDArray[np.float32] | None = None
 

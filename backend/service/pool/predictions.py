@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.errors import BackendError
-from backend.learning.calibration import MINIMUM_PHOTOS, temperature_of, tempered
+from backend.learning.calibration import temperature_of, tempered
 from backend.learning.cross_validation import held_out_probabilities
 from backend.learning.evaluation import decide_labels
 from backend.learning.figures import Figures, measure
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float32]
 
-UNKNOWN = Calibration(0, 1.0, known=False)
+UNKNOWN = Calibration(0, 1.0, photos=0)
 RECALIBRATE = 1.1  # times as many annotations as the temperature was found with
 
 
@@ -199,10 +199,11 @@ def _predict_control(
     # Nobody's annotation went into the prior: all of them may calibrate it.
     expected = prior if several else tempered(prior, temperature_of(prior[targets.rows], targets.values))
     measured = {WORDNET: expected, propagated_as: calibrated, **({version: by_head} if by_head is not None else {})}
-    trusted = {WORDNET: len(targets.rows) >= MINIMUM_PHOTOS, propagated_as: calibration.known}
+    # A head learned calibrated beliefs, from all that was annotated.
+    calibrators = {name: len(targets.rows) for name in measured} | {propagated_as: calibration.photos}
     evaluation = {
         name: measure(
-            probabilities, unlabelled, targets.held_out, multiple=several, calibrated=trusted.get(name, True)
+            probabilities, unlabelled, targets.held_out, calibrators=calibrators[name], multiple=several
         ).to_json()
         for name, probabilities in measured.items()
     }
@@ -237,7 +238,6 @@ def _calibration(control: ControlPool, propagated: Floats, targets: Targets, *, 
         held = np.concatenate([held, rows[out]])
         honest = np.concatenate([honest, np.ones(int(out.sum()), dtype=bool)])
     temperature = temperature_of(judged[honest], truth[honest])
-    known_well = int(honest.sum()) >= MINIMUM_PHOTOS
-    found = Calibration(len(rows), temperature, known_well, held.astype(np.intp), judged)
+    found = Calibration(len(rows), temperature, int(honest.sum()), held.astype(np.intp), judged)
     control.calibration = found
     return found

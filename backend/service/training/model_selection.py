@@ -95,7 +95,13 @@ def evaluate_candidate(
     )
     drawn = np.random.default_rng(seed).permutation(open_rows[~data.sample[open_rows]])[:MAX_JUDGED]
     photos = [Photo(int(data.task_ids[row]), _labels(before[row]), _labels(said[row])) for row in drawn]
-    figures = measure(predictions, data.unlabelled, (data.held, data.held_targets), multiple=data.multiple)
+    figures = measure(
+        predictions,
+        data.unlabelled,
+        (data.held, data.held_targets),
+        calibrators=len(data.known) + len(data.held),
+        multiple=data.multiple,
+    )
     return CandidateScores(figures, disagreement, photos, renewed)
 
 

@@ -13,6 +13,7 @@ from backend.learning.accuracy import AccuracyEstimate, accuracy_of_sample, esti
 pytestmark = pytest.mark.unit
 
 POOL = 2000
+CALIBRATORS = 100
 
 
 def calibrated_pool(rng: np.random.Generator, level: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -31,13 +32,38 @@ def test_the_interval_covers_the_truth(level: float, photos: int) -> None:
         confidence, right = calibrated_pool(rng, level)
         sample = rng.choice(POOL, photos, replace=False)
         rest = np.setdiff1d(np.arange(POOL), sample)
-        found = estimate_accuracy(confidence[rest], confidence[sample], right[sample])
+        found = estimate_accuracy(confidence[rest], confidence[sample], right[sample], CALIBRATORS)
         assert found is not None
         covered += found.low <= right[rest].mean() <= found.high
         width += found.half_width / runs
         plain += 1.96 * np.sqrt(level * (1 - level) / photos) / runs
     assert covered >= 0.93 * runs
     assert width < plain
+
+
+@pytest.mark.parametrize("better", [-0.15, 0.2])
+@pytest.mark.parametrize(("photos", "calibrators"), [(4, 20), (8, 80), (15, 150)])
+def test_a_confidence_that_is_off_as_in_hard_projects_is_covered(better: float, photos: int, calibrators: int) -> None:
+    # 33 labels after 40 answers: expected are 0.65, and 0.85 are right. Hard photos: 0.5.
+    rng = np.random.default_rng(photos)
+    covered = 0
+    for _ in range(200):
+        confidence, _ = calibrated_pool(rng, 0.65)
+        right = rng.random(POOL) < np.clip(confidence + better, 0.0, 1.0)
+        sample = rng.choice(POOL, photos, replace=False)
+        rest = np.setdiff1d(np.arange(POOL), sample)
+        found = estimate_accuracy(confidence[rest], confidence[sample], right[sample], calibrators)
+        assert found is not None
+        covered += found.low <= right[rest].mean() <= found.high
+    assert covered >= 170
+
+
+def test_a_confidence_that_few_photos_calibrated_makes_the_interval_wider() -> None:
+    confidence, right = calibrated_pool(np.random.default_rng(0), 0.8)
+    few, many = (estimate_accuracy(confidence[10:], confidence[:10], right[:10], count) for count in (15, 500))
+    assert few is not None
+    assert many is not None
+    assert few.half_width > many.half_width
 
 
 @pytest.mark.parametrize("shift", [-0.3, 0.3])
@@ -49,7 +75,7 @@ def test_a_wrong_confidence_is_overruled_by_a_large_sample(shift: float) -> None
         wrong = np.clip(confidence + shift, 0, 1)
         sample = rng.choice(POOL, 400, replace=False)
         rest = np.setdiff1d(np.arange(POOL), sample)
-        found = estimate_accuracy(wrong[rest], wrong[sample], right[sample])
+        found = estimate_accuracy(wrong[rest], wrong[sample], right[sample], CALIBRATORS)
         assert found is not None
         assert found.confidence == pytest.approx(wrong[rest].mean())
         errors.append(found.value - right[rest].mean())
@@ -64,25 +90,25 @@ def test_a_sample_that_is_harder_than_the_rest_does_not_pull_the_figure_down() -
     confidence, right = calibrated_pool(rng, 0.7)
     sample = rng.choice(POOL, 100, replace=False)
     easy = np.setdiff1d(np.flatnonzero(confidence > np.quantile(confidence, 0.4)), sample)
-    found = estimate_accuracy(confidence[easy], confidence[sample], right[sample])
+    found = estimate_accuracy(confidence[easy], confidence[sample], right[sample], CALIBRATORS)
     assert found is not None
     assert found.low <= right[easy].mean() <= found.high
     assert right[sample].mean() < found.low
 
 
 def test_certain_photos_do_not_make_the_interval_vanish() -> None:
-    found = estimate_accuracy(np.ones(500), np.ones(8), np.ones(8))
+    found = estimate_accuracy(np.ones(500), np.ones(8), np.ones(8), CALIBRATORS)
     assert found is not None
     assert found.value == 1.0
     assert found.low < 0.995
 
 
 def test_without_a_basis_nothing_is_known() -> None:
-    assert estimate_accuracy(np.full(10, 0.5), np.full(2, 0.5), np.ones(2)) is None
-    assert estimate_accuracy(np.zeros(0), np.full(5, 0.5), np.ones(5)) is None
+    assert estimate_accuracy(np.full(10, 0.5), np.full(2, 0.5), np.ones(2), CALIBRATORS) is None
+    assert estimate_accuracy(np.zeros(0), np.full(5, 0.5), np.ones(5), CALIBRATORS) is None
     assert accuracy_of_sample(np.ones(2, bool), 10) is None
     with pytest.raises(ValueError, match="2 confidences and 3 answers"):
-        estimate_accuracy(np.zeros(5), np.zeros(2), np.zeros(3))
+        estimate_accuracy(np.zeros(5), np.zeros(2), np.zeros(3), CALIBRATORS)
 
 
 def test_several_labels_a_photo_go_by_the_sample_alone() -> None:

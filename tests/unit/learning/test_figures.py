@@ -22,7 +22,7 @@ def test_the_headline_is_apart_from_what_else_was_measured() -> None:
     targets = np.eye(4, dtype=np.float32)[truth]
     held = np.arange(30)
     unlabelled = np.arange(300) >= 100
-    figures = measure(probabilities, unlabelled, (held, targets[held]))
+    figures = measure(probabilities, unlabelled, (held, targets[held]), calibrators=100)
     assert figures.accuracy is not None
     assert (figures.accuracy.unlabelled, figures.accuracy.evaluation_photos) == (200, 30)
     assert figures.sample == evaluate(probabilities[held], targets[held])
@@ -33,7 +33,7 @@ def test_the_headline_is_apart_from_what_else_was_measured() -> None:
 def test_what_is_not_calibrated_goes_by_the_sample_alone() -> None:
     probabilities = np.tile(np.array([[0.6, 0.4]], np.float32), (50, 1))
     held = (np.arange(5), np.tile(np.array([[1.0, 0.0]], np.float32), (5, 1)))
-    found = measure(probabilities, np.ones(50, bool), held, calibrated=False).accuracy
+    found = measure(probabilities, np.ones(50, bool), held, calibrators=0).accuracy
     assert found is not None
     assert (found.value, found.high) == (1.0, 1.0)
     assert found.low == pytest.approx(0.566, abs=1e-3)
@@ -43,7 +43,7 @@ def test_nothing_held_out_is_nothing_known() -> None:
     probabilities = np.full((9, 3), 1 / 3, dtype=np.float32)
     none = (np.zeros(0, dtype=np.intp), np.zeros((0, 3), dtype=np.float32))
     for multiple in (False, True):
-        assert measure(probabilities, np.ones(9, bool), none, multiple=multiple) == Figures()
+        assert measure(probabilities, np.ones(9, bool), none, calibrators=20, multiple=multiple) == Figures()
     assert Figures.from_json({}) == Figures()
 
 
