@@ -229,14 +229,14 @@ class Publication:
                 return
             for prediction_id, fields in step.changes:
                 self.calls += 1
-                try:
-                    self._client.update_prediction(prediction_id, **fields)
+                try:  # a Label Studio that looks at suggestions finds their label config by the task
+                    self._client.update_prediction(prediction_id, task=step.task_id, **fields)
                 except LabelStudioError as error:
-                    if error.reason != "label_studio_not_found":
+                    if error.reason not in ("label_studio_not_found", "label_studio_refused"):
                         raise
-                    # Somebody deleted it, or its task, since it was read: the next publication sees what is there.
-                    logger.info("project %s: prediction %s is gone", self._project_id, prediction_id)
-                    self._complete = False
+                    # Deleted, or the label config is another one, since it was read: the next publication sees what is there.
+                    logger.info("project %s: prediction %s stays: %s", self._project_id, prediction_id, error)
+                    self._complete &= error.reason == "label_studio_refused"
 
     def _why_refused(self, prediction: dict[str, Any]) -> str:
         """Label Studio gives no reason; its own validator, run here on the project's label config, does."""

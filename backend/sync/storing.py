@@ -42,6 +42,11 @@ def store_predictions(
     """
     if not one_by_one(len(items), tasks):
         return _import(client, project_id, items)
+    return _store_each(client, items)
+
+
+def _store_each(client: LabelStudioClient, items: Sequence[JsonDict]) -> dict[int, str]:
+    """A call for each; the tasks whose prediction was refused, with the reason."""
     refused: dict[int, str] = {}
     for item in items:
         try:
@@ -54,7 +59,11 @@ def store_predictions(
 
 
 def _import(client: LabelStudioClient, project_id: int, items: Sequence[JsonDict]) -> dict[int, str] | None:
-    """As `store_predictions`, in one call. Label Studio keeps none if a single task is gone: the others are sent once more."""
+    """As `store_predictions`, in one call. Label Studio keeps none if a single task is gone: the others are sent once more.
+
+    Where it looks at suggestions before it keeps any (`fflag_feat_utc_210_prediction_validation_15082025`), one that does
+    not fit keeps the others out, too: a call for each tells which.
+    """
     try:
         return {} if client.import_predictions(project_id, items) == len(items) else None
     except LabelStudioError as error:
@@ -63,7 +72,7 @@ def _import(client: LabelStudioClient, project_id: int, items: Sequence[JsonDict
         there = {task["id"] for task in client.tasks_by_id(project_id, (item["task"] for item in items), fields="ids")}
         left = [item for item in items if item["task"] in there]
         if len(left) == len(items):
-            raise
+            return _store_each(client, items)
     refused = _import(client, project_id, left)
     gone = {item["task"]: "the task no longer exists" for item in items if item["task"] not in there}
     return None if refused is None else gone | refused
