@@ -134,6 +134,22 @@ def record_task_deletions(session: Session, project_id: int, task_ids: Sequence[
         )
 
 
+def taken_back(session: Session, project_id: int, since: datetime | None) -> list[int]:
+    """Tasks of which an annotation was deleted, or became a skip, since the order of then; None: there was none.
+
+    One that nobody else answered is in Label Studio's queue again, at the place that its prediction had.
+    """
+    if since is None:
+        return []
+    query = select(Annotation.task_id).where(
+        Annotation.project_id == project_id,
+        Annotation.received_at >= since,
+        Annotation.task_id.is_not(None),
+        or_(Annotation.deleted, Annotation.was_cancelled),
+    )
+    return sorted({task for task in session.scalars(query) if task is not None})
+
+
 def live_annotations(session: Session, project_id: int) -> dict[int, list[Annotation]]:
     """The annotations that exist, by task, oldest first; one whose result cannot be read is left out and logged."""
     query = (

@@ -51,6 +51,7 @@ class Publishing:
         handed_out: Sequence[WindowItem],
         *,
         tasks: int,
+        returned: Sequence[int] = (),
         whole: bool,
         pace: PublicationPace,
     ) -> None:
@@ -58,6 +59,7 @@ class Publishing:
 
         Args:
             tasks: how many the project has, roughly.
+            returned: tasks that may have a place again since an answer to them was taken back.
             whole: make every place right. Else those that annotators may reach before the next order: the others wait for
                 every tenth window, or the next poll.
         """
@@ -67,6 +69,7 @@ class Publishing:
         self._items = items
         self._handed_out = handed_out
         self._tasks = tasks
+        self._returned = returned
         moves = project.published_version != window.model
         self._whole = whole or moves or window.serial % SWEEP_EVERY == 0
         self._pace = pace
@@ -81,13 +84,14 @@ class Publishing:
             return str(window)
         # What an interrupted publication left in the queue waits until every place is made right.
         self._sees_all = self._whole or project.window_settled
+        earlier = {item.task_id for item in current_window(runtime, project)}
         self._publication = Publication(
             runtime.label_studio,
             project.id,
             window.model,
             [*(WindowItem(item.task_id, item.result) for item in self._items), *self._handed_out],
             SupersededName(window.model, now()),
-            earlier=[*(item.task_id for item in current_window(runtime, project)), *project.places_left],
+            earlier=earlier.union(project.places_left, self._returned),
             sweep=self._whole,
             tasks=self._tasks,
             label_config=project.label_config,

@@ -32,6 +32,7 @@ from backend.service.pool.predictions import (
 from backend.service.pool.review import keep_review
 from backend.service.pool.similarity_index import update_similarity_index
 from backend.service.pool.snapshot import Sample, Snapshot, SnapshotControl, remove_old_snapshots, write_snapshot
+from backend.service.projects.annotations import taken_back
 from backend.service.projects.evaluation_shares import note_share
 from backend.service.projects.identity import client_for, is_gone
 from backend.service.projects.options import ProjectOptions, project_options
@@ -68,6 +69,7 @@ class Ranking:
         handed_out: photos of the window before that may be on their way to an annotator while another model takes over;
             they get a suggestion of it too.
         new: whether the window has to be published.
+        returned: tasks that may have a place in Label Studio again since an answer to them was taken back.
         read_at: the order knows the annotations received until then.
         tasks: embedded tasks that the order knows.
         unlabelled: tasks in the queue, inside the window and beyond.
@@ -82,6 +84,7 @@ class Ranking:
     items: list[QueueItem]
     handed_out: list[WindowItem]
     new: bool
+    returned: list[int]
     read_at: datetime
     tasks: int
     unlabelled: int
@@ -132,7 +135,8 @@ def refresh_project(
     publication = None
     if ranking.new:
         shown = (ranking.window, ranking.items, ranking.handed_out)
-        publication = Publishing(runtime, project, *shown, tasks=ranking.tasks, whole=republish, pace=pace)
+        size, returned = ranking.tasks, ranking.returned
+        publication = Publishing(runtime, project, *shown, tasks=size, returned=returned, whole=republish, pace=pace)
     version = publication.begin() if publication else project.published_version
     _conclude(runtime, project_id, ranking, version, publication.left if publication else [])
     if ranking.teaches:
@@ -180,7 +184,9 @@ def _rank(
     handed_out: list[WindowItem] = []
     if window is not None and window.model != served:
         handed_out = _handed_out(earlier, items, pool, annotated, predictions)
-    new = window is None or not same or republish or not project.window_settled
+    with runtime.database.session() as session:
+        returned = taken_back(session, project.id, project.ordered_at)
+    new = window is None or not same or republish or not project.window_settled or bool(returned)
     if new:
         window = WindowName(served, open_window(runtime, project.id))
         for item in items:
@@ -194,6 +200,7 @@ def _rank(
         items=items,
         handed_out=handed_out,
         new=new,
+        returned=returned,
         read_at=read_at,
         tasks=len(pool.row_of),
         unlabelled=int(order.rows.size),

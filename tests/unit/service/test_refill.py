@@ -247,6 +247,27 @@ def test_where_a_newer_order_always_waits_what_is_left_is_kept_in_mind_up_to_a_n
     assert len(set(team.places()) - set(team.window())) > 12  # else this shows nothing
 
 
+def test_a_photo_whose_answer_is_taken_back_comes_where_the_order_has_it(team: Team) -> None:
+    """Label Studio kept its prediction, with the score of one of the first places that there were."""
+    team.refresh()
+    team.label_studio.hand_out(1)
+    assert team.answer(1)
+    team.refresh()  # by a model that learns, from here on
+    first = team.label_studio.queue()[:6]
+    for _ in range(6):
+        assert team.answer(1)
+    team.refresh()
+    team.claim()
+    team.refresh(polled=True)
+    assert team.places() == team.window()
+    gone = [{"id": number} for task in first[:5] for number in team.label_studio.delete_annotation(task)]
+    handle_event(team.runtime, "ANNOTATIONS_DELETED", {"project": {"id": PROJECT}, "annotations": gone})
+    assert team.label_studio.queue()[:5] == first[:5]
+    team.refresh()
+    assert team.window()[:5] != first[:5]  # else this shows nothing
+    assert team.label_studio.queue()[:10] == team.window()[:10]
+
+
 def test_the_last_photos_are_added_once(team: Team) -> None:
     team.refresh()
     last = {task for task in range(1, TASKS + 1) if task not in team.window()} - set(range(1, TASKS - 20))
