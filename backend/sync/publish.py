@@ -15,6 +15,7 @@ from typing import Any
 from backend.errors import LabelStudioError
 from backend.sync.client import LabelStudioClient
 from backend.sync.storing import one_by_one, store_predictions
+from backend.sync.task_calls import ID_CHUNK
 from backend.sync.version_names import SupersededName
 from backend.sync.window_plan import Plan, Step, StoredTask, WindowItem, plan_window
 
@@ -75,7 +76,7 @@ class Publication:
         sweep: look for further predictions of this version too: slower, needed where `earlier` may not know them all.
 
     Attributes:
-        calls: of Label Studio, so far, roughly: a list of tasks counts as one.
+        calls: of Label Studio, so far, roughly.
 
     Raises:
         ValueError: a task occurs twice, or `version` is empty.
@@ -109,7 +110,7 @@ class Publication:
         self._tasks = tasks
         self._label_config = label_config
         self._next_places = next_places
-        self.calls = 0  # of Label Studio, so far
+        self.calls = 0
         self._rest: list[Step] = []
         self._undone: list[Step] = []
         self._complete = True
@@ -172,6 +173,7 @@ class Publication:
             wanted -= {task["id"] for task in found}
         else:
             wanted |= self._earlier
+        self.calls += len(found) // ID_CHUNK + len(wanted) // ID_CHUNK
         found += self._client.tasks_by_id(self._project_id, wanted, fields="predictions")
         stored = {
             task["id"]: StoredTask(task["id"], bool(task["total_annotations"]), tuple(task["predictions"]))

@@ -10,7 +10,13 @@ from backend.errors import JobCancelledError
 from backend.service.pool.cache import PoolCache
 from backend.service.queue.pace import MAX_PAUSE_SECONDS, PublicationPace, pause_after
 from backend.service.queue.refresh import refresh_project
+from backend.storage.schema import now
+from backend.sync.client import LabelStudioClient
+from backend.sync.publish import Publication, WindowItem
+from backend.sync.version_names import SupersededName
+from tests.small_label_studio import TOKEN, SmallLabelStudio
 from tests.unit.service.connected import settled
+from tests.unit.service.samples import CONFIG
 
 pytestmark = [pytest.mark.unit]
 
@@ -95,6 +101,21 @@ def test_an_order_waits_for_a_slow_label_studio_and_knows_what_was_answered_mean
         assert clock.seconds == pytest.approx(111.2)
         assert sum("Label Studio is busy" in line for line in said) == 12
         assert set(connected.label_studio.queue()) == {5, 6, 7}
+
+
+@pytest.mark.parametrize("sweep", [False, True])
+def test_a_large_window_is_read_by_many_calls_and_all_of_them_count(sweep: bool) -> None:
+    """Else every Label Studio would seem busy to a large team."""
+    with SmallLabelStudio(1, CONFIG, {number: {} for number in range(1, 1001)}) as label_studio:
+        items = [WindowItem(number, []) for number in label_studio.tasks]
+        client = LabelStudioClient(label_studio.url, TOKEN)
+        for _ in range(2):  # the places are new, and known
+            before = label_studio.calls
+            publication = Publication(
+                client, 1, "model", items, SupersededName("model", now()), label_config=CONFIG, sweep=sweep
+            )
+            publication.begin()
+            assert label_studio.calls - before == pytest.approx(publication.calls, abs=3)
 
 
 def test_each_part_of_a_publication_tells_how_many_calls_it_took(tmp_path: Path) -> None:
