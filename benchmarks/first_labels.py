@@ -132,8 +132,10 @@ def project(
 
     def photos(source: Photos, rows: np.ndarray, labels: np.ndarray) -> Photos:
         part = source.take(rows)
-        renamed = Photos(part.embeddings, labels, part.digests)
-        return with_zero_shot(renamed, embedded.backbone, space, ())
+        return Photos(part.embeddings, labels, part.digests)
+
+    def known(part: Photos) -> Photos:
+        return with_zero_shot(part, embedded.backbone, space, ())
 
     rows = np.concatenate(pool_rows)
     pool = photos(embedded.photos, rows, place[embedded.photos.labels[rows]])
@@ -145,7 +147,9 @@ def project(
     ordered = tuple(title for title in titles if title != NOT_RELEVANT)
     hierarchy = Hierarchy(space.tree.membership, space.tree.nodes)
     marks = tuple(range(max(SHOWN) + 1))
-    return Setting(pool, test, ordered, hierarchy, budget=max(SHOWN), batch=1, evaluation_share=0.1, marks=marks)
+    return Setting(
+        known(pool), known(test), ordered, hierarchy, budget=max(SHOWN), batch=1, evaluation_share=0.1, marks=marks
+    )
 
 
 def mean_curve(curves: Sequence[Sequence[CurvePoint]], figure: str) -> dict[int, float]:

@@ -109,9 +109,10 @@ def measure(tasks: int, plan: Plan) -> Cost:
     embeddings, truth, digests = synthetic(tasks, plan)
     prior = prior_of(truth, plan)
     started = time.perf_counter()
-    model = PoolModel(embeddings, prior, seed=plan.seed)
+    crowds = prior if plan.prior_right > 0.0 else None  # costs as much as another one would
+    model = PoolModel(embeddings, prior, seed=plan.seed, crowd_prior=crowds)
     build_seconds = time.perf_counter() - started
-    del prior
+    del prior, crowds
     rng = np.random.default_rng(plan.seed + 1)
     count = min(plan.annotations, tasks // 2)
     options = OrderOptions(strategy=plan.strategy, window=plan.window, seed=plan.seed)

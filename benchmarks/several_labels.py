@@ -42,13 +42,14 @@ MODELS = {"one of all": PoolModel, "several": SeveralLabelsModel}
 
 @dataclass(frozen=True)
 class Project:
-    """n photos and the labels that hold, bool [n, L]."""
+    """n photos and the labels that hold, bool [n, L]; priors as of `PoolModel`."""
 
     embeddings: np.ndarray
     prior: np.ndarray
     truth: np.ndarray
     digests: tuple[str, ...]
     space: LabelSpace
+    crowd_prior: np.ndarray | None = None
 
 
 def project(embedded: Embedded, kinds: Mapping[str, Sequence[str]], seed: int, classes: int, each: int) -> Project:
@@ -70,12 +71,12 @@ def project(embedded: Embedded, kinds: Mapping[str, Sequence[str]], seed: int, c
     space = LabelSpace(config.controls[0], embedded.wordnet)
     photos = with_zero_shot(embedded.photos.take(rows), embedded.backbone, space, ())
     assert photos.prior is not None
-    return Project(photos.embeddings, photos.prior, truth, photos.digests, space)
+    return Project(photos.embeddings, photos.prior, truth, photos.digests, space, photos.crowd_prior)
 
 
 def play(given: Project, kind: str, strategy: str, seed: int) -> list[tuple[float, float]]:
     """At each of `MARKS`: the share of unlabelled photos whose labels are all right and no other is named, and F1."""
-    model = MODELS[kind](given.embeddings, given.prior)
+    model = MODELS[kind](given.embeddings, given.prior, crowd_prior=given.crowd_prior)
     n = len(given.truth)
     targets = given.truth.astype(np.float32)
     labelled = np.zeros(n, dtype=bool)

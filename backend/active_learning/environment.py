@@ -66,7 +66,7 @@ class ActiveLearning:
         self._adaptation_epochs = adaptation_epochs
         self._seed = seed
         self._prior = _prior_of(pool, len(self.classes))
-        self._model = PoolModel(pool.embeddings, self._prior, seed=seed)
+        self._model = PoolModel(pool.embeddings, self._prior, seed=seed, crowd_prior=pool.crowd_prior)
         self._beliefs: Floats = self._model.prior
         self._fitted = False
 
@@ -158,7 +158,11 @@ class ActiveLearning:
             options = replace(options, steps=self._adaptation_epochs * -(-len(rows) // batch))
         projection = train_projection(self.pool.embeddings[rows], self.answers[rows], base, options)
         self._model = PoolModel(
-            self.pool.embeddings, self._prior, seed=self._seed, projection=projection.as_projection()
+            self.pool.embeddings,
+            self._prior,
+            seed=self._seed,
+            projection=projection.as_projection(),
+            crowd_prior=self.pool.crowd_prior,
         )
 
 

@@ -32,7 +32,7 @@ from backend.progress import CountProgress
 from backend.settings import Settings, load_settings
 from backend.storage.feature_store import FeatureStore
 from backend.storage.opening import make_weights_folder, open_database
-from backend.zero_shot import ZeroShot, zero_shot
+from backend.zero_shot import ZeroShot, pool_weights, zero_shot
 
 TOP = 5
 EVEN = 1e-6  # probabilities that lie no further apart say nothing
@@ -153,7 +153,8 @@ def rank_folder(
         raise NotFoundError(
             f"None of the {len(paths)} photos below {directory} can be read; the first, {first}: {error}"
         )
-    known = zero_shot(backbone, [space], embedded.embeddings, settings.relevance, wordnet, top=TOP)
+    weights = pool_weights(backbone, embedded.embeddings)
+    known = zero_shot(backbone, [space], embedded.embeddings, settings.relevance, wordnet, weights=weights, top=TOP)
     values = [label.value for label in control.labels]
     rows, targets = _targets(_rows_of(directory, embedded, answers), values)
     model = _model_of(backbone, embedded, space, known, options, bool(rows.size))
@@ -227,7 +228,9 @@ def _model_of(
     answered: bool,
 ) -> PoolModel:
     hints = RelevanceHints(space.irrelevant, known.relevance, known.unknown) if answered else None
-    return PoolModel(backbone.features(embedded.embeddings), known.priors[0], seed=options.seed, hints=hints)
+    crowds = known.crowd_priors[0] if known.crowd_priors else None
+    features = backbone.features(embedded.embeddings)
+    return PoolModel(features, known.priors[0], seed=options.seed, hints=hints, crowd_prior=crowds)
 
 
 def _order(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backend.labels import imagenet
+from backend.labels.class_weights import class_weights
 from backend.labels.config import LabelConfig, flat_config, parse_label_config
 from backend.labels.controls import Control, Label
 from backend.labels.relevance import check_roots, relevance_mass
@@ -19,6 +20,7 @@ __all__ = [
     "LabelTree",
     "WordNet",
     "check_roots",
+    "class_weights",
     "ensure_wordnet",
     "flat_config",
     "imagenet",

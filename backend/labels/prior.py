@@ -56,3 +56,9 @@ def blend_unexplained(
     rest = np.clip(1.0 - mass.sum(axis=1, keepdims=True), 0.0, 1.0)
     blended = mass + rest * shares
     return np.asarray(blended / blended.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def as_much_as(mass: npt.NDArray[np.float32], weighed: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """`weighed` [n, L] with rows that sum to what those of `mass` [n, L] do: float32; a row of zeros stays one."""
+    total = weighed.sum(axis=1, keepdims=True)
+    return np.asarray(weighed * (mass.sum(axis=1, keepdims=True) / np.maximum(total, 1e-12)), dtype=np.float32)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from backend.labels.association import Associations, Evidence
 from backend.labels.controls import Control
-from backend.labels.prior import blend_unexplained, class_posterior
+from backend.labels.prior import as_much_as, blend_unexplained, class_posterior
 from backend.labels.senses import Meaning, label_meanings
 from backend.labels.tree import LabelTree, build_tree
 from backend.labels.wordnet import WordNet
@@ -80,7 +80,9 @@ class LabelSpace:
         """The prior of n photos of which nothing is known: float32 [n, L], 1 / L everywhere."""
         return np.full((n, self.n_labels), 1.0 / max(self.n_labels, 1), dtype=np.float32)
 
-    def prior(self, imagenet_probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    def prior(
+        self, imagenet_probabilities: npt.NDArray[np.floating], weights: npt.NDArray[np.float32] | None = None
+    ) -> npt.NDArray[np.float32]:
         """Label probabilities before any annotation, by ImageNet mass below the labels' synsets and links.
 
         P(l | photo) = sum over classes c of P(c | photo) P(l | c); what no label explains is spread over the labels
@@ -88,12 +90,17 @@ class LabelSpace:
 
         Args:
             imagenet_probabilities: [n, 1000], rows sum to 1.
+            weights: float32 [1000] of `class_weights`, how much each class has to say about which label it is. What the
+                labels explain of a photo together is left as it is. None: each has all of its say.
 
         Returns:
             float32 [n, L]. Single: rows sum to 1. Multiple: each label's own probability in [0, 1], independent of
             the others.
         """
-        mass = np.asarray(imagenet_probabilities, dtype=np.float32) @ self._posterior.T
+        probabilities = np.asarray(imagenet_probabilities, dtype=np.float32)
+        mass = probabilities @ self._posterior.T
+        if weights is not None:
+            mass = as_much_as(mass, probabilities @ (self._posterior * weights).T)
         if self.control.multiple:
             return np.clip(mass, 0.0, 1.0)
         return blend_unexplained(mass, self.supported, self.irrelevant)

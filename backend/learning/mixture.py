@@ -104,13 +104,18 @@ def mixture_weight(prior: FloatArray, per_label: float) -> FloatArray:
     return vague * np.float32(1.0 / (1.0 + per_label))
 
 
+def is_affordable(beliefs: int, axes: int) -> bool:
+    """Whether a mixture of so many beliefs (photos x labels) takes no more than a moment (`MAX_PRODUCTS`)."""
+    return float(beliefs) * axes <= MAX_PRODUCTS
+
+
 def is_worthwhile(prior: FloatArray, axes: int, per_label: float) -> bool:
     """Whether a mixture is to be fitted: the prior float32 [n, L] knows something, annotations for each label are few.
 
-    Nor is it where it would take more than a moment (`MAX_PRODUCTS`).
+    Nor is it where it would take more than a moment (`is_affordable`).
     """
     n, labels = prior.shape
-    if n == 0 or labels < 2 or per_label > FEW or float(n) * labels * axes > MAX_PRODUCTS:
+    if n == 0 or labels < 2 or per_label > FEW or not is_affordable(prior.size, axes):
         return False
     return not bool((prior == prior[:1]).all())
 

@@ -61,7 +61,14 @@ class SeveralLabelsModel(PoolModel):
         hints = self.hints
         if hints is not None:
             hints = RelevanceHints(sets.irrelevant(hints.irrelevant), hints.mass, hints.unknown)
-        return self.with_labels(sets.prior(self.prior), hints, smoothed=sets.prior(self.smoothed_prior))
+        weighed = self.crowd_prior is not None
+        return self.with_labels(
+            sets.prior(self.prior),
+            hints,
+            smoothed=sets.prior(self.smoothed_prior),
+            crowd_prior=sets.prior(self.crowd_prior) if self.crowd_prior is not None else None,
+            smoothed_crowds=sets.prior(self.smoothed_crowd_prior) if weighed else None,
+        )
 
     def extend_projected(self, features: FloatArray, prior: FloatArray) -> FloatArray:
         """As of `PoolModel`; from the first annotation of several labels on, each label's own probability."""

@@ -155,7 +155,8 @@ def play(
 def pool_model_of(setting: Setting, seed: int = 0) -> PoolModel:
     """The pool before any annotation: its space, its graph, its prior."""
     prior = prior_of(setting.pool, setting.n_labels)
-    return PoolModel(setting.pool.embeddings, prior, seed=seed, hints=relevance_hints(setting))
+    hints, crowds = relevance_hints(setting), setting.pool.crowd_prior
+    return PoolModel(setting.pool.embeddings, prior, seed=seed, hints=hints, crowd_prior=crowds)
 
 
 def pool_view(

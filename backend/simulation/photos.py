@@ -18,7 +18,7 @@ from backend.features import Backbone, embed_stream
 from backend.images import find_images
 from backend.labels import LabelSpace, WordNet, flat_config, parse_label_config
 from backend.storage.feature_store import FeatureStore
-from backend.zero_shot import zero_shot
+from backend.zero_shot import pool_weights, zero_shot
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ class Photos:
         prior: float32 [n, L], beliefs before any annotation, rows sum to 1; None: uniform.
         relevance: float32 [n] in [0, 1], 1 = belongs to the project; None: no filter is set.
         unknown: float32 [n] in [0, 1], 1 = most unlike what the backbone was trained on.
+        crowd_prior: float32 [n, L], as `prior`, by the weights of ImageNet classes; None: as `prior`.
     """
 
     embeddings: NDArray[np.float16]
@@ -48,6 +49,7 @@ class Photos:
     prior: FloatArray | None = None
     relevance: FloatArray | None = None
     unknown: FloatArray | None = None
+    crowd_prior: FloatArray | None = None
 
     def __len__(self) -> int:
         return int(self.labels.size)
@@ -61,6 +63,7 @@ class Photos:
             None if self.prior is None else self.prior[rows],
             None if self.relevance is None else self.relevance[rows],
             None if self.unknown is None else self.unknown[rows],
+            None if self.crowd_prior is None else self.crowd_prior[rows],
         )
 
     def and_also(self, others: Photos) -> Photos:
@@ -76,6 +79,7 @@ class Photos:
             joined(self.prior, others.prior),
             joined(self.relevance, others.relevance),
             joined(self.unknown, others.unknown),
+            joined(self.crowd_prior, others.crowd_prior),
         )
 
 
@@ -168,14 +172,19 @@ def readable(classes: Sequence[str]) -> tuple[str, ...]:
 
 
 def with_zero_shot(photos: Photos, backbone: Backbone, space: LabelSpace, relevance: Sequence[str]) -> Photos:
-    """The photos as what learns sees them, with what ImageNet and WordNet say of them before any annotation."""
-    known = zero_shot(backbone, [space], photos.embeddings, relevance, space.wordnet)
+    """The photos as what learns sees them, with what ImageNet and WordNet say of them before any annotation.
+
+    They are weighed as a pool: give all of it.
+    """
+    weights = pool_weights(backbone, photos.embeddings)
+    known = zero_shot(backbone, [space], photos.embeddings, relevance, space.wordnet, weights=weights)
     return replace(
         photos,
         embeddings=backbone.features(photos.embeddings),
         prior=known.priors[0],
         unknown=known.unknown,
         relevance=known.relevance,
+        crowd_prior=known.crowd_priors[0] if known.crowd_priors else None,
     )
 
 

@@ -160,13 +160,14 @@ def _load(
             def tell(done: int, total: int) -> None:
                 progress(done / max(total, 1), f"embedding {directory.name}")
 
-            photos = embed_folder(directory, classes, backbone, store, tell, decoder.decode)
-            return with_zero_shot(photos, backbone, space, relevance)
+            return embed_folder(directory, classes, backbone, store, tell, decoder.decode)
 
         pool = photos_of(image_dir, folders)
         test = photos_of(test_dir, folders) if test_dir is not None else None
         if distractors is not None:
             pool = pool.and_also(photos_of(distractors, None))
+        pool = with_zero_shot(pool, backbone, space, relevance)
+        test = None if test is None else with_zero_shot(test, backbone, space, relevance)
     finally:
         database.close()
     tree = space.tree

@@ -23,7 +23,7 @@ from backend.service.projects.labels import labels_of
 from backend.service.versions.artifacts import load_projection
 from backend.service.versions.registry import EmbeddingConfig, matches_backbone
 from backend.storage.schema import Project, Task
-from backend.zero_shot import zero_shot
+from backend.zero_shot import ZeroShot, pool_weights, zero_shot
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,19 @@ class Calibration:
     held_out: NDArray[np.float32] | None = None
 
 
+@dataclass(frozen=True)
+class ClassWeights:
+    """How much each ImageNet class tells in the pool.
+
+    Attributes:
+        values: float32 [1000] of `pool_weights`; None: the backbone has no ImageNet layer.
+        photos: how many the pool had when they were worked out. Once it has doubled they are worked out anew.
+    """
+
+    values: NDArray[np.float32] | None
+    photos: int
+
+
 @dataclass
 class ControlPool:
     """One control of the label config, and what the pool believes of its labels."""
@@ -72,6 +85,7 @@ class ProjectPool:
     embeddings: NDArray[np.float16]  # as `Backbone.features` gives them
     unknown: NDArray[np.float32]
     relevance: NDArray[np.float32] | None
+    weights: ClassWeights
     controls: list[ControlPool]
     gone: NDArray[np.bool_]
     row_of: dict[int, int] = field(default_factory=dict)
@@ -126,6 +140,8 @@ class PoolCache:
             if known.gone.sum() <= REBUILD_SHARE * known.n:
                 if fresh:
                     _extend(runtime, known, fresh)
+                if known.weights.values is not None and known.n >= 2 * known.weights.photos:
+                    _weigh_anew(runtime, known)
                 return self._keep(project.id, known)
         return self._keep(
             project.id,
@@ -159,9 +175,8 @@ class _Rows:
     task_ids: NDArray[np.int64]
     digests: list[str]
     embeddings: NDArray[np.float16]
-    priors: list[NDArray[np.float32]]
-    unknown: NDArray[np.float32]
-    relevance: NDArray[np.float32] | None
+    known: ZeroShot
+    weights: ClassWeights
 
 
 def _load(
@@ -170,21 +185,24 @@ def _load(
     labels: ProjectLabels,
     roots: tuple[str, ...],
     rows: Sequence[tuple[int, str]],
+    weights: ClassWeights | None = None,
 ) -> _Rows:
+    """The photos of `rows` (task, digest), weighed as a pool of their own unless there are `weights`."""
     backbone = runtime.backbone_of(backbone_id)
     embeddings, found = runtime.features.matrix(
         [digest for _, digest in rows], backbone.id, backbone.spec.embedding_dim
     )
     kept = [item for item, there in zip(rows, found, strict=True) if there]
     embeddings = embeddings[found]
-    known = zero_shot(backbone, labels.spaces, embeddings, roots, runtime.wordnet if roots else None)
+    weights = weights or ClassWeights(pool_weights(backbone, embeddings), len(kept))
+    wordnet = runtime.wordnet if roots else None
+    known = zero_shot(backbone, labels.spaces, embeddings, roots, wordnet, weights=weights.values)
     return _Rows(
         task_ids=np.array([task for task, _ in kept], dtype=np.int64),
         digests=[digest for _, digest in kept],
         embeddings=backbone.features(embeddings),
-        priors=known.priors,
-        unknown=known.unknown,
-        relevance=known.relevance,
+        known=known,
+        weights=weights,
     )
 
 
@@ -206,10 +224,12 @@ def build_pool(
     """The pool of those `rows` (task, digest) that are embedded by the backbone of `config`."""
     loaded = _load(runtime, config.backbone, labels, roots, rows)
     controls = []
-    for number, (space, prior) in enumerate(zip(labels.spaces, loaded.priors, strict=True)):
+    for number, space in enumerate(labels.spaces):
+        prior, crowds = _priors_of(loaded, number)
         learnt = _learnt_projection(runtime, project_id, config, number, loaded.embeddings.shape[1])
         kind = SeveralLabelsModel if space.control.multiple else PoolModel
-        model = kind(loaded.embeddings, prior, seed=seed, projection=learnt, hints=_hints(loaded, space, prior))
+        hints = _hints(loaded, space, prior)
+        model = kind(loaded.embeddings, prior, seed=seed, projection=learnt, hints=hints, crowd_prior=crowds)
         controls.append(ControlPool(space, model, learnt))
     return ProjectPool(
         labels=labels,
@@ -219,20 +239,27 @@ def build_pool(
         task_ids=loaded.task_ids,
         digests=loaded.digests,
         embeddings=loaded.embeddings,
-        unknown=loaded.unknown,
-        relevance=loaded.relevance,
+        unknown=loaded.known.unknown,
+        relevance=loaded.known.relevance,
+        weights=loaded.weights,
         controls=controls,
         gone=np.zeros(loaded.task_ids.size, dtype=bool),
         row_of={int(task): row for row, task in enumerate(loaded.task_ids)},
     )
 
 
+def _priors_of(loaded: _Rows, control: int) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """The prior of one control [n, L], and the one that crowds go by; None: they have none of their own."""
+    known = loaded.known
+    return known.priors[control], known.crowd_priors[control] if known.crowd_priors else None
+
+
 def _hints(loaded: _Rows, space: LabelSpace, prior: NDArray[np.float32]) -> RelevanceHints:
     """What is known of relevance; where several labels may hold their priors tell it, not that of `Not relevant`."""
-    mass = loaded.relevance
+    mass = loaded.known.relevance
     if mass is None and space.control.multiple and space.irrelevant.any():
         mass = np.clip(prior[:, ~space.irrelevant].sum(axis=1), 0.0, 1.0)
-    return RelevanceHints(space.irrelevant, mass, loaded.unknown)
+    return RelevanceHints(space.irrelevant, mass, loaded.known.unknown)
 
 
 def _learnt_projection(
@@ -253,19 +280,33 @@ def _learnt_projection(
 
 
 def _extend(runtime: Runtime, pool: ProjectPool, fresh: Sequence[tuple[int, str]]) -> None:
-    loaded = _load(runtime, pool.backbone, pool.labels, pool.relevance_roots, fresh)
+    loaded = _load(runtime, pool.backbone, pool.labels, pool.relevance_roots, fresh, pool.weights)
     if not loaded.task_ids.size:
         return
     first = pool.n
     pool.embeddings = np.concatenate([pool.embeddings, loaded.embeddings])
-    for control, prior in zip(pool.controls, loaded.priors, strict=True):
+    for number, control in enumerate(pool.controls):
+        prior, crowds = _priors_of(loaded, number)
         hints = _hints(loaded, control.space, prior)
-        control.model.add(loaded.embeddings, prior, hints=hints, joined=pool.embeddings)
+        control.model.add(loaded.embeddings, prior, hints=hints, joined=pool.embeddings, crowd_prior=crowds)
     pool.task_ids = np.concatenate([pool.task_ids, loaded.task_ids])
     pool.digests = pool.digests + loaded.digests
-    pool.unknown = np.concatenate([pool.unknown, loaded.unknown])
-    if pool.relevance is not None and loaded.relevance is not None:
-        pool.relevance = np.concatenate([pool.relevance, loaded.relevance])
+    known = loaded.known
+    pool.unknown = np.concatenate([pool.unknown, known.unknown])
+    if pool.relevance is not None and known.relevance is not None:
+        pool.relevance = np.concatenate([pool.relevance, known.relevance])
     pool.gone = np.concatenate([pool.gone, np.zeros(loaded.task_ids.size, dtype=bool)])
     pool.row_of.update({int(task): first + row for row, task in enumerate(loaded.task_ids)})
     log.info("%d photos joined the pool of %d", loaded.task_ids.size, first)
+
+
+def _weigh_anew(runtime: Runtime, pool: ProjectPool) -> None:
+    """By all photos of a pool that has grown: what crowds go by."""
+    rows = list(zip(pool.task_ids.tolist(), pool.digests, strict=True))
+    loaded = _load(runtime, pool.backbone, pool.labels, (), rows)
+    if loaded.task_ids.size != pool.n:  # a photo was forgotten since: the next pool that is built knows
+        pool.weights = ClassWeights(pool.weights.values, pool.n)
+        return
+    pool.weights = loaded.weights
+    for number, control in enumerate(pool.controls):
+        control.model.weigh(_priors_of(loaded, number)[1])

@@ -104,7 +104,13 @@ def _adapted(data: TrainingData, options: TrainingOptions, start: Head | None, p
         if error.reason != "too_few_annotations":
             raise
         return FitResult(data.propagated)
-    graph = PoolModel(data.embeddings, data.prior, projection=projection.as_projection(), hints=data.graph.hints)
+    graph = PoolModel(
+        data.embeddings,
+        data.prior,
+        projection=projection.as_projection(),
+        hints=data.graph.hints,
+        crowd_prior=data.graph.crowd_prior,
+    )
     return FitResult(data.calibrated(graph.propagate(data.known, data.targets)), projection=projection)
 
 

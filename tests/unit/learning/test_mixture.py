@@ -169,3 +169,45 @@ def test_a_label_with_background_gets_no_crowd() -> None:
     arrays = model.export_extension()
     del arrays["mixture_background"]  # as an earlier version wrote it
     assert extend_from(arrays, NEW, NEW_PRIOR).sum(axis=1) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_crowds_go_by_their_own_prior_and_the_order_does_not() -> None:
+    embeddings, truth, _ = clusters()
+    taken_for = np.array([0, 1, 2, 4, 3])[truth]
+    plain, weighed = vague_prior(taken_for, 0.4), vague_prior(truth, 0.4)
+    model = PoolModel(embeddings, plain, crowd_prior=weighed)
+    without = PoolModel(embeddings, plain)
+    rows = np.array([np.flatnonzero(truth == label)[0] for label in range(3)])
+    for annotated in (rows[:0], rows):
+        believed, before = (each.propagate(annotated, EYE[truth[annotated]]) for each in (model, without))
+        assert model.unmixed == pytest.approx(without.unmixed, abs=1e-6)
+        assert (believed[annotated] == EYE[truth[annotated]]).all()
+        right, right_before = ((each.argmax(axis=1) == truth).mean() for each in (believed, before))
+        assert right_before < 0.7
+        assert right > 0.9
+        new, new_before = (
+            (each.extend(NEW, NEW_PRIOR).argmax(axis=1) == NEW_TRUTH).mean() for each in (model, without)
+        )
+        assert new > new_before + 0.1
+
+
+def test_photos_that_join_bring_what_crowds_go_by() -> None:
+    embeddings, truth, _ = clusters()
+    plain, weighed = vague_prior(truth, 0.2), vague_prior(truth, 0.6)
+    whole = PoolModel(embeddings, plain, crowd_prior=weighed)
+    grown = PoolModel(embeddings[:200], plain[:200], crowd_prior=weighed[:200])
+    grown.add(embeddings[200:], plain[200:], crowd_prior=weighed[200:])
+    assert np.array_equal(grown.crowd_prior, whole.crowd_prior)
+    nobody = np.zeros(0, dtype=np.intp), np.zeros((0, 5), dtype=np.float32)
+    found, expected = grown.propagate(*nobody), whole.propagate(*nobody)
+    assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.97
+    without = PoolModel(embeddings[:200], plain[:200])
+    without.add(embeddings[200:], plain[200:])
+    grown.weigh(None)
+    assert np.array_equal(grown.propagate(*nobody), without.propagate(*nobody))
+
+
+def test_what_crowds_go_by_is_not_kept_where_no_mixture_is_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    embeddings, truth, prior = clusters()
+    monkeypatch.setattr(mixture, "MAX_PRODUCTS", 1.0)
+    assert PoolModel(embeddings, prior, crowd_prior=vague_prior(truth, 0.6)).crowd_prior is None

@@ -9,7 +9,7 @@ import pytest
 
 from backend.learning.pool_model import PoolModel
 from backend.service.context.context import Runtime
-from backend.service.pool.cache import ControlPool, ProjectPool
+from backend.service.pool.cache import ClassWeights, ControlPool, ProjectPool
 from backend.service.pool.near_duplicates import read_near_duplicates, update_near_duplicates
 from backend.service.pool.pool_key import pool_key
 from backend.service.pool.similarity_index import read_similarity_index, update_similarity_index
@@ -32,6 +32,7 @@ def pool_of(embeddings: np.ndarray, backbone: str = "", changed: str = "") -> Pr
         embeddings=embeddings.astype(np.float16),
         unknown=np.zeros(n, np.float32),
         relevance=None,
+        weights=ClassWeights(None, 0),
         controls=[ControlPool(nothing, model)],
         gone=np.zeros(n, dtype=bool),
     )

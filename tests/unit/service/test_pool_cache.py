@@ -11,7 +11,7 @@ import pytest
 
 from backend.learning.head import HeadOptions, train_head
 from backend.service.context.context import Runtime
-from backend.service.pool.cache import PoolCache, ProjectPool
+from backend.service.pool.cache import ClassWeights, PoolCache, ProjectPool
 from backend.service.pool.memory import ROW_BYTES, array_bytes
 from backend.service.versions.artifacts import head_folder, load_heads, save_heads
 from backend.settings import Settings
@@ -33,6 +33,7 @@ def pool_of(megabytes: int) -> ProjectPool:
         embeddings=np.zeros((rows, 512), np.float16),
         unknown=np.zeros(0, np.float32),
         relevance=None,
+        weights=ClassWeights(None, 0),
         controls=[],
         gone=np.zeros(0, bool),
     )
