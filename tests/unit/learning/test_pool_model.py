@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.learning import graph_options, pool_model
+from backend.learning import graph_options, pool_beliefs, pool_model
 from backend.learning.out_of_sample import extend_from
 from backend.learning.pool_model import PoolModel
 from backend.learning.probabilities import normalise_rows
@@ -110,7 +110,7 @@ def test_large_pools_start_from_what_was_spread_before(monkeypatch: pytest.Monke
     embeddings, truth, prior = clusters()
     rows = one_each(truth)
     before = PoolModel(embeddings, prior).propagate(rows, EYE)
-    monkeypatch.setattr(pool_model, "WARM_FROM", 1)
+    monkeypatch.setattr(pool_beliefs, "WARM_FROM", 1)
     model = PoolModel(embeddings, prior)
     model.propagate(np.append(rows, 50), np.vstack([EYE, EYE[:1]]))
     assert model.propagate(rows, EYE) == pytest.approx(before, abs=0.02)
