@@ -129,6 +129,13 @@ class SmallLabelStudio(LocalServer):
             if path == f"/api/projects/{number}/model-versions/":
                 versions = [row["model_version"] for task in self.tasks.values() for row in task["predictions"]]
                 return 200, {"static": [{"model_version": v, "count": versions.count(v)} for v in sorted({*versions})]}
+            if (
+                (found := re.fullmatch(r"/api/tasks/(\d+)/", path))
+                and method == "PATCH"
+                and int(found[1]) in self.tasks
+            ):
+                self.tasks[int(found[1])] |= body  # `data` as a whole, as Label Studio does
+                return 200, self.tasks[int(found[1])]
             if (found := re.fullmatch(r"/api/predictions/(\d+)/", path)) and method == "PATCH":
                 rows = (row for task in self.tasks.values() for row in task["predictions"])
                 row = next((row for row in rows if row["id"] == int(found[1])), None)

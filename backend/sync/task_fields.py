@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from backend.errors import LabelStudioError
 from backend.sync.calls import JsonDict
@@ -48,6 +49,7 @@ def write_texts(
     texts: Mapping[int, TaskTexts],
     *,
     left: Iterable[int] = (),
+    urgent: int = 0,
     keep_on: Callable[[], bool] = lambda: True,
 ) -> int:
     """Bring the texts of a window to its tasks, in its order, and take them from tasks that left it; returns the writes.
@@ -57,15 +59,19 @@ def write_texts(
     Args:
         texts: by task, first served first.
         left: tasks that were in the window before.
+        urgent: how many of the first get their texts whatever `keep_on` says: people come to them before the next window.
 
     Raises:
         LabelStudioError: a call failed.
     """
+    if not keep_on():
+        texts, left = dict(islice(texts.items(), urgent)), ()
+    first = set(islice(texts, urgent))
     left = [task for task in left if task not in texts]
     stored = {task["id"]: task for task in client.tasks_by_id(project_id, [*texts, *left])}
     written = 0
     for task_id, data in plan_texts(stored, texts, left):
-        if not keep_on():
+        if task_id not in first and not keep_on():
             break
         try:
             client.update_task(task_id, data=data)

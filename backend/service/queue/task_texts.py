@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from backend.jobs.kinds import JobKind
 from backend.service.context.context import Runtime
 from backend.service.projects.project import find_project
+from backend.service.queue.publishing import NEXT_PLACES
 from backend.service.queue.queue_window import current_window
 from backend.storage.schema import QueueItem
 from backend.sync.task_fields import TaskTexts, shown_by, write_texts
@@ -18,7 +19,10 @@ PLACES = 100  # further down nobody looks before the order is made anew
 
 
 def update_task_texts(runtime: Runtime, project_id: int, earlier: Sequence[QueueItem]) -> int:
-    """Tell the tasks of the published window what is suggested and why; a newer order that waits takes over.
+    """Tell the tasks of the published window what is suggested and why.
+
+    A newer order that waits takes over, once the places that people may reach before it are told: while somebody answers
+    as fast as orders are made, one always waits.
 
     Args:
         earlier: the window before, whose tasks lose their texts where they left the first places.
@@ -41,6 +45,7 @@ def update_task_texts(runtime: Runtime, project_id: int, earlier: Sequence[Queue
         project_id,
         texts,
         left=[item.task_id for item in earlier],
+        urgent=NEXT_PLACES,
         keep_on=lambda: not runtime.jobs.ledger.waiting(project_id, JobKind.REFRESH),
     )
     if written:

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from backend.sync.task_fields import TaskTexts, plan_texts, shown_by
+from backend.sync.client import LabelStudioClient
+from backend.sync.task_fields import TaskTexts, plan_texts, shown_by, write_texts
+from tests.small_label_studio import SmallLabelStudio
 from tests.unit.labels.test_shipped_configs import CONFIGS
 
 pytestmark = pytest.mark.unit
@@ -49,6 +51,21 @@ def test_a_task_that_left_loses_them_unless_it_is_annotated() -> None:
         3: _task(image="c"),
     }
     assert list(plan_texts(stored, {}, [1, 2, 3])) == [(1, {"image": "a"})]
+
+
+@pytest.mark.parametrize("calm", [0, 1, 5])  # times that no newer order waits
+def test_the_places_that_people_come_to_first_are_told_though_a_newer_order_waits(calm: int) -> None:
+    asked = iter([True] * calm)
+    with SmallLabelStudio(1, "<View/>", {task: {"image": f"{task}.jpg"} for task in range(1, 9)}) as label_studio:
+        label_studio.tasks[8]["data"] |= TEXTS.as_fields()
+        client = LabelStudioClient(label_studio.url, "0" * 40)
+        texts = dict.fromkeys([5, 3, 1, 2, 4, 6, 7], TEXTS)
+        written = write_texts(client, 1, texts, left=[8], urgent=2, keep_on=lambda: next(asked, False))
+        told = [task for task in texts if "why_now" in label_studio.tasks[task]["data"]]
+        assert told == [5, 3, 1, 2, 4, 6, 7][: 2 + max(calm - 1, 0)]
+        assert written == len(told)
+        assert label_studio.tasks[5]["data"] == {"image": "5.jpg", **TEXTS.as_fields()}
+        assert label_studio.tasks[8]["data"]["why_now"] == TEXTS.why_now  # the next order sees to it
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
