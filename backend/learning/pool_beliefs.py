@@ -124,6 +124,8 @@ class PoolBeliefs(PoolGraph):
         if self.hints is not None:
             self.hints = self.hints.joined(hints or RelevanceHints(self.hints.irrelevant))
         self.join(embeddings, joined)
+        if not is_affordable(self.prior.size, self.space.shape[1]):
+            self.crowd_prior = None
         self._forget()
 
     def weigh(self, crowd_prior: FloatArray | None) -> None:

@@ -9,6 +9,9 @@ from backend.sync.tokens import TokenKind
 
 DETAIL_LIMIT = 500
 
+PASSING = (408, 423, 425, 429)
+"""Answers to what came too late, too early or too often: not to what it says, so that it is no refusal."""
+
 
 def refusal(call: str, response: requests.Response, kind: TokenKind) -> LabelStudioError:
     """The error for an answer of 400 and above."""
@@ -22,6 +25,11 @@ def refusal(call: str, response: requests.Response, kind: TokenKind) -> LabelStu
     if status in fixes:
         reason, fix = fixes[status]
         return LabelStudioError(f"{call}: {status} {detail}. {fix}", reason=reason)
+    if status in PASSING:
+        return LabelStudioError(
+            f"{call}: {status} {detail}. Label Studio, or a proxy before it, does not take this now: it is tried again later.",
+            reason="label_studio_failed",
+        )
     if status >= 500:
         return LabelStudioError(
             f"{call}: {status} {detail}. Label Studio failed: its log says why.", reason="label_studio_failed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,9 @@ class Attributions:
         self._pools = pools
         self._last: tuple[tuple[int, str, str], PortableVersion, Explained] | None = None
         self._backbone: HeadsOnBackbone | None = None
+        self._one_at_a_time = (
+            threading.Lock()
+        )  # another project's head takes the place of this one's in the same network
 
     def keep(self, project_id: int, task_id: int, progress: Progress = silent) -> Path:
         """Make the picture of a task, unless it is there; the raised errors are those of `of_task`."""
@@ -116,11 +120,12 @@ class Attributions:
             BackendError: the serving version cannot be taken apart.
         """
         project, task = _read(self._runtime, project_id, task_id)
-        portable, explained = self._model(project, progress)
-        progress(0.7, "integrated gradients")
-        chosen = None if label is None else _number(explained, label)
-        photo = self._photo(task, explained)
-        explanation = explain(explained, photo, chosen, steps=steps, baseline=baseline)
+        with self._one_at_a_time:
+            portable, explained = self._model(project, progress)
+            progress(0.7, "integrated gradients")
+            chosen = None if label is None else _number(explained, label)
+            photo = self._photo(task, explained)
+            explanation = explain(explained, photo, chosen, steps=steps, baseline=baseline)
         progress(0.9, "annotated photos that are alike")
         return Attribution(
             explained.labels[explanation.label],

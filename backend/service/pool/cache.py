@@ -140,7 +140,8 @@ class PoolCache:
             if known.gone.sum() <= REBUILD_SHARE * known.n:
                 if fresh:
                     _extend(runtime, known, fresh)
-                if known.weights.values is not None and known.n >= 2 * known.weights.photos:
+                weighed = any(control.model.crowd_prior is not None for control in known.controls)
+                if weighed and known.n >= 2 * known.weights.photos:
                     _weigh_anew(runtime, known)
                 return self._keep(project.id, known)
         return self._keep(

@@ -211,3 +211,13 @@ def test_what_crowds_go_by_is_not_kept_where_no_mixture_is_fitted(monkeypatch: p
     embeddings, truth, prior = clusters()
     monkeypatch.setattr(mixture, "MAX_PRODUCTS", 1.0)
     assert PoolModel(embeddings, prior, crowd_prior=vague_prior(truth, 0.6)).crowd_prior is None
+
+
+def test_a_pool_that_grows_too_large_for_a_mixture_drops_what_crowds_go_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    embeddings, truth, prior = clusters()
+    crowds = vague_prior(truth, 0.6)
+    model = PoolModel(embeddings[:200], prior[:200], crowd_prior=crowds[:200])
+    assert model.crowd_prior is not None
+    monkeypatch.setattr(mixture, "MAX_PRODUCTS", 250.0 * prior.shape[1] * model.space.shape[1])
+    model.add(embeddings[200:], prior[200:], crowd_prior=crowds[200:])
+    assert model.crowd_prior is None

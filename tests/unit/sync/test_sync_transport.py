@@ -141,6 +141,7 @@ def test_empty_answer_is_none() -> None:
         ),
         (Answer(500, b"<h1>Server Error</h1>"), "label_studio_failed", "500 Internal Server Error"),
         (Answer(400, ["a list"]), "label_studio_refused", "400 ['a list']"),
+        (Answer(429, {"detail": "slow down"}), "label_studio_failed", "429 slow down. Label Studio, or a proxy"),
     ],
 )
 def test_refusals_name_call_and_reason(answer: Answer, reason: str, words: str) -> None:
