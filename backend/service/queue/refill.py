@@ -15,6 +15,7 @@ from backend.service.context.context import Runtime
 from backend.service.pool.current import current_snapshot
 from backend.service.pool.snapshot import Snapshot
 from backend.service.projects.labels import labels_of
+from backend.service.projects.tasks import CHUNK
 from backend.service.queue.queue_window import current_window
 from backend.service.queue.suggestion import pre_annotation, suggestion_text
 from backend.storage.schema import Annotation, Project, QueueItem, Task
@@ -81,18 +82,23 @@ def _following(
 ) -> NDArray[np.intp]:
     """Rows of the snapshot that come next: neither in the window nor answered, and still there."""
     annotated = select(Annotation.task_id).where(Annotation.project_id == project_id, Annotation.deleted.is_(False))
+    kept: list[int] = []
     with runtime.database.session() as session:
         taken = np.array([*session.scalars(annotated), *(item.task_id for item in window)], dtype=np.int64)
         free = np.flatnonzero(~np.isin(snapshot.task_ids, taken))
-        following = free[np.argsort(-np.asarray(snapshot.priority)[free], kind="stable")[:count]]
-        known = select(Task.task_id).where(
-            Task.project_id == project_id,
-            Task.digest.is_not(None),
-            Task.task_id.in_(snapshot.task_ids[following].tolist()),
-        )
-        there = list(session.scalars(known))
-    kept: NDArray[np.intp] = following[np.isin(snapshot.task_ids[following], there)]
-    return kept
+        following = free[np.argsort(-np.asarray(snapshot.priority)[free], kind="stable")]
+        for start in range(0, following.size, CHUNK):  # the first ones may have been deleted since
+            part = following[start : start + CHUNK]
+            known = select(Task.task_id).where(
+                Task.project_id == project_id,
+                Task.digest.is_not(None),
+                Task.task_id.in_(snapshot.task_ids[part].tolist()),
+            )
+            there = list(session.scalars(known))
+            kept += part[np.isin(snapshot.task_ids[part], there)].tolist()
+            if len(kept) >= count:
+                break
+    return np.array(kept[:count], dtype=np.intp)
 
 
 def _items(
@@ -105,6 +111,7 @@ def _items(
         return []
     controls = [space.control for space in labels_of(runtime, project).spaces]
     members = None if snapshot.sample is None else snapshot.sample.members
+    first = window[-1].position + 1 if window else 0  # places of deleted tasks are missing: counting them would not do
     items = []
     for place, (row, score) in enumerate(zip(rows, scores[len(before) :], strict=True)):
         believed = [np.asarray(control.probabilities[row], dtype=np.float32) for control in snapshot.controls]
@@ -112,7 +119,7 @@ def _items(
             QueueItem(
                 project_id=project.id,
                 version=project.snapshot,
-                position=len(window) + place,
+                position=first + place,
                 task_id=int(snapshot.task_ids[row]),
                 score=score,
                 priority=float(snapshot.priority[row]),

@@ -178,6 +178,23 @@ def test_photos_that_were_deleted_without_news_keep_no_other_from_the_queue(team
     assert set(team.label_studio.queue()[:10]) <= set(team.window())
 
 
+def test_a_window_that_lost_photos_is_refilled_behind_its_last_place(team: Team) -> None:
+    """Places have holes where tasks were deleted: two of the same number would stop every order that follows."""
+    team.refresh()
+    before = team.window()
+    team.label_studio.hand_out(1)
+    for _ in range(30):
+        assert team.answer(1)
+    for task in before[35:38]:
+        del team.label_studio.tasks[task]
+    gone = {"project": {"id": PROJECT}, "tasks": [{"id": task} for task in before[35:38]]}
+    handle_event(team.runtime, "TASKS_DELETED", gone)
+    assert team.refill(50) == 33
+    assert team.label_studio.queue() == [*before[30:35], *before[38:], *team.window()[47:]]
+    team.refresh()
+    assert team.label_studio.queue()[:10] == team.window()[:10]
+
+
 def test_photos_that_are_deleted_while_a_window_is_published_keep_no_other_from_it(team: Team) -> None:
     answer = team.label_studio.answer
 
