@@ -67,6 +67,12 @@ class Project(Base):
     places_left: Mapped[list[int]] = mapped_column(
         JSON, default=list, server_default="[]"
     )  # tasks that earlier windows may have left a place in Label Studio, and the current one gives none
+    held_open: Mapped[list[int]] = mapped_column(
+        JSON, default=list, server_default="[]"
+    )  # tasks that somebody may hold open, those opened last first; see backend.service.queue.held
+    texts_left: Mapped[list[int]] = mapped_column(
+        JSON, default=list, server_default="[]"
+    )  # tasks that may still show why they were due, though they left the first places
     superseded_checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when old suggestions were looked for
     snapshot: Mapped[str] = mapped_column(
         String(255), default=""

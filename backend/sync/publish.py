@@ -68,6 +68,7 @@ class Publication:
         items: the window in its order, each task once. Empty: those that left the window lose their place, no more.
         superseded: the name for suggestions that leave the queue.
         earlier: tasks of the window before, and what the publication before it left (`left`).
+        held: tasks that somebody may hold open (`plan_window`).
         next_places: how many places annotators may reach before the next order: `begin` sees to those alone; None: to as many
             as `URGENT_CHANGES` allow.
         tasks: how many the project has, roughly: it decides how new predictions are stored.
@@ -91,6 +92,7 @@ class Publication:
         superseded: SupersededName,
         *,
         earlier: Collection[int] = (),
+        held: Collection[int] = (),
         sweep: bool = False,
         tasks: int = 0,
         label_config: str = "",
@@ -106,6 +108,7 @@ class Publication:
         self._items = items
         self._superseded = superseded
         self._earlier = frozenset(earlier)
+        self._held = frozenset(held)
         self._sweep = sweep
         self._tasks = tasks
         self._label_config = label_config
@@ -179,7 +182,7 @@ class Publication:
             task["id"]: StoredTask(task["id"], bool(task["total_annotations"]), tuple(task["predictions"]))
             for task in found
         }
-        return plan_window(self._version, self._items, stored, self._superseded)
+        return plan_window(self._version, self._items, stored, self._superseded, self._held)
 
     def _split(self, steps: Sequence[Step]) -> tuple[list[Step], list[Step]]:
         """The steps to take at once, and the rest. An import is cheap: what only adds a prediction goes first, all of it."""

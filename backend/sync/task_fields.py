@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from backend.errors import LabelStudioError
 from backend.sync.calls import JsonDict
 from backend.sync.client import LabelStudioClient
+from backend.sync.task_calls import ID_CHUNK
 
 log = logging.getLogger(__name__)
 
@@ -48,40 +49,62 @@ def write_texts(
     project_id: int,
     texts: Mapping[int, TaskTexts],
     *,
-    left: Iterable[int] = (),
     urgent: int = 0,
     keep_on: Callable[[], bool] = lambda: True,
 ) -> int:
-    """Bring the texts of a window to its tasks, in its order, and take them from tasks that left it; returns the writes.
+    """Bring the texts of a window to its tasks, in its order; returns the writes.
 
     Written is only what people would read differently. What is not done when `keep_on` says no, the next window brings.
 
     Args:
         texts: by task, first served first.
-        left: tasks that were in the window before.
         urgent: how many of the first get their texts whatever `keep_on` says: people come to them before the next window.
 
     Raises:
         LabelStudioError: a call failed.
     """
     if not keep_on():
-        texts, left = dict(islice(texts.items(), urgent)), ()
+        texts = dict(islice(texts.items(), urgent))
     first = set(islice(texts, urgent))
-    left = [task for task in left if task not in texts]
-    stored = {task["id"]: task for task in client.tasks_by_id(project_id, [*texts, *left])}
+    stored = {task["id"]: task for task in client.tasks_by_id(project_id, texts)}
     written = 0
-    for task_id, data in plan_texts(stored, texts, left):
+    for task_id, data in plan_texts(stored, texts, ()):
         if task_id not in first and not keep_on():
             break
-        try:
-            client.update_task(task_id, data=data)
-        except LabelStudioError as error:
-            if error.reason != "label_studio_not_found":
-                raise
-            log.info("project %s: task %s is gone", project_id, task_id)
-        else:
-            written += 1
+        written += _write(client, project_id, task_id, data)
     return written
+
+
+def take_texts(
+    client: LabelStudioClient, project_id: int, tasks: Sequence[int], *, keep_on: Callable[[], bool]
+) -> list[int]:
+    """Take the texts from tasks that are due no more; returns those that were not seen to when `keep_on` said no.
+
+    Raises:
+        LabelStudioError: a call failed.
+    """
+    for start in range(0, len(tasks), ID_CHUNK):
+        if not keep_on():
+            return list(tasks[start:])
+        part = tasks[start : start + ID_CHUNK]
+        stored = {task["id"]: task for task in client.tasks_by_id(project_id, part)}
+        for task_id, data in plan_texts(stored, {}, part):
+            if not keep_on():
+                return list(tasks[tasks.index(task_id) :])
+            _write(client, project_id, task_id, data)
+    return []
+
+
+def _write(client: LabelStudioClient, project_id: int, task_id: int, data: JsonDict) -> bool:
+    """Whether the task is still there."""
+    try:
+        client.update_task(task_id, data=data)
+    except LabelStudioError as error:
+        if error.reason != "label_studio_not_found":
+            raise
+        log.info("project %s: task %s is gone", project_id, task_id)
+        return False
+    return True
 
 
 def plan_texts(
@@ -91,7 +114,7 @@ def plan_texts(
 
     Args:
         stored: tasks by id, as Label Studio lists them; those that it no longer has are missing.
-        texts, left: as `write_texts` takes them.
+        texts, left: as `write_texts` and `take_texts` take them.
     """
     wanted: dict[int, dict[str, str]] = {task: text.as_fields() for task, text in texts.items()}
     wanted.update({task: {} for task in left if task not in texts})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,7 +72,11 @@ class Plan:
 
 
 def plan_window(
-    version: str, items: Sequence[WindowItem], stored: Mapping[int, StoredTask], superseded_as: SupersededName
+    version: str,
+    items: Sequence[WindowItem],
+    stored: Mapping[int, StoredTask],
+    superseded_as: SupersededName,
+    held: Collection[int] = (),
 ) -> Plan:
     """The steps from what is stored to `items` in their order.
 
@@ -84,6 +88,7 @@ def plan_window(
 
     Args:
         stored: the tasks of the window before and of this one, as Label Studio has them.
+        held: tasks that somebody may hold open: behind the window they keep their suggestion, for whoever reloads the page.
     """
     missing = tuple(item.task_id for item in items if item.task_id not in stored)
     wanted = [item for item in items if item.task_id in stored and not stored[item.task_id].annotated]
@@ -98,8 +103,9 @@ def plan_window(
     ]
     for task_id, predictions in present.items():
         if predictions and task_id not in scores:
-            left = tuple((row["id"], _left(row, superseded_as)) for row in predictions)
-            steps.append(Step(before[task_id], task_id, changes=left))
+            left = _left(predictions, None if task_id in held else superseded_as)
+            if left:
+                steps.append(Step(before[task_id], task_id, changes=left))
     return Plan(tuple(sorted(steps, key=lambda step: step.urgency)), scores, missing)
 
 
@@ -112,12 +118,16 @@ def _answers(result: Sequence[Mapping[str, Any]]) -> list[tuple[str, Any]]:
     return sorted(((str(part.get("from_name")), part.get("value")) for part in result), key=lambda part: part[0])
 
 
-def _left(prediction: JsonDict, superseded_as: SupersededName) -> JsonDict:
-    """What becomes of a prediction whose task left the window."""
-    score = prediction["score"]
-    if score is None or score >= LAST:
-        return {"model_version": str(superseded_as)}
-    return {"score": BEHIND}
+def _left(predictions: Sequence[JsonDict], superseded_as: SupersededName | None) -> tuple[tuple[int, JsonDict], ...]:
+    """What becomes of the predictions of a task that left the window; None: they go behind it, and stay there."""
+    changes: list[tuple[int, JsonDict]] = []
+    for row in predictions:
+        score = row["score"]
+        if score is not None and score < LAST:
+            changes.append((row["id"], {"score": BEHIND}))
+        elif superseded_as is not None:
+            changes.append((row["id"], {"model_version": str(superseded_as)}))
+    return tuple(changes)
 
 
 def _places_before(present: Mapping[int, Sequence[JsonDict]], placed: Sequence[float]) -> dict[int, int]:

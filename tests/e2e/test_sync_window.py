@@ -94,6 +94,22 @@ def test_a_new_order_is_served_and_every_prediction_stays_valid(
     assert served == [task for task in tasks_of(order) if task != tasks_of(items)[10]][:8]
 
 
+def test_a_photo_that_somebody_holds_open_keeps_its_suggestion_while_orders_pass(
+    client: LabelStudioClient, window, choice: Choice
+) -> None:
+    project, items = window(12, 8)
+    publish(client, project, "model", items)
+    held = client.next_task(project)
+    shown = [row["id"] for row in held["predictions"]]
+    assert shown
+    for _ in range(3):
+        publish(client, project, "model", items[1:], earlier=tasks_of(items), held=[held["id"]], sweep=True)
+        again = client.next_task(project)  # the page is reloaded
+        assert (again["id"], [row["id"] for row in again["predictions"]]) == (held["id"], shown)
+    assert _submit(client, held["id"], choice("cat"), shown[0])["parent_prediction"] == shown[0]
+    assert client.next_task(project)["id"] == items[1].task_id
+
+
 def test_another_suggestion_is_another_prediction(client: LabelStudioClient, window, choice: Choice) -> None:
     project, items = window(8, 5)
     publish(client, project, "model", items)

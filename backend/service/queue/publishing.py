@@ -50,6 +50,7 @@ class Publishing:
         items: Sequence[QueueItem],
         handed_out: Sequence[WindowItem],
         *,
+        held: Sequence[int] = (),
         tasks: int,
         returned: Sequence[int] = (),
         whole: bool,
@@ -58,6 +59,7 @@ class Publishing:
         """What is published, and how.
 
         Args:
+            held: tasks that somebody may hold open: they keep their suggestion.
             tasks: how many the project has, roughly.
             returned: tasks that may have a place again since an answer to them was taken back.
             whole: make every place right. Else those that annotators may reach before the next order: the others wait for
@@ -68,6 +70,7 @@ class Publishing:
         self._window = window
         self._items = items
         self._handed_out = handed_out
+        self._held = held
         self._tasks = tasks
         self._returned = returned
         moves = project.published_version != window.model
@@ -92,6 +95,7 @@ class Publishing:
             [*(WindowItem(item.task_id, item.result) for item in self._items), *self._handed_out],
             SupersededName(window.model, now()),
             earlier=earlier.union(project.places_left, self._returned),
+            held=self._held,
             sweep=self._whole,
             tasks=self._tasks,
             label_config=project.label_config,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -37,12 +37,12 @@ from backend.service.projects.evaluation_shares import note_share
 from backend.service.projects.identity import client_for, is_gone
 from backend.service.projects.options import ProjectOptions, project_options
 from backend.service.projects.project import find_project
+from backend.service.queue.held import handed_out_items, held_open
 from backend.service.queue.ordering import order_project
 from backend.service.queue.pace import PublicationPace
 from backend.service.queue.publishing import Publishing, open_window
 from backend.service.queue.queue_window import current_window, queue_items, replace_window, same_window
 from backend.service.queue.refill import refill_window
-from backend.service.queue.suggestion import pre_annotation
 from backend.service.queue.task_texts import update_task_texts
 from backend.service.queue.training_due import ask_for_training
 from backend.service.queue.window_size import window_size
@@ -56,8 +56,6 @@ from backend.sync.version_names import WindowName
 
 log = logging.getLogger(__name__)
 
-HANDED_OUT = 10  # annotators who ask for their next photo in the same second
-
 
 @dataclass(frozen=True)
 class Ranking:
@@ -68,6 +66,7 @@ class Ranking:
         items: the places of the window.
         handed_out: photos of the window before that may be on their way to an annotator while another model takes over;
             they get a suggestion of it too.
+        held: tasks that somebody may hold open, see `held_open`.
         new: whether the window has to be published.
         returned: tasks that may have a place in Label Studio again since an answer to them was taken back.
         read_at: the order knows the annotations received until then.
@@ -83,6 +82,7 @@ class Ranking:
     window: WindowName
     items: list[QueueItem]
     handed_out: list[WindowItem]
+    held: list[int]
     new: bool
     returned: list[int]
     read_at: datetime
@@ -136,7 +136,9 @@ def refresh_project(
     if ranking.new:
         shown = (ranking.window, ranking.items, ranking.handed_out)
         size, returned = ranking.tasks, ranking.returned
-        publication = Publishing(runtime, project, *shown, tasks=size, returned=returned, whole=republish, pace=pace)
+        publication = Publishing(
+            runtime, project, *shown, held=ranking.held, tasks=size, returned=returned, whole=republish, pace=pace
+        )
     version = publication.begin() if publication else project.published_version
     _conclude(runtime, project_id, ranking, version, publication.left if publication else [])
     if ranking.teaches:
@@ -181,9 +183,12 @@ def _rank(
     window = WindowName.parse(project.snapshot)
     earlier = current_window(runtime, project)
     same = window is not None and window.model == served and same_window(earlier, items)
+    held = held_open(project.held_open, [item.task_id for item in earlier], waits)
     handed_out: list[WindowItem] = []
     if window is not None and window.model != served:
-        handed_out = _handed_out(earlier, items, pool, annotated, predictions)
+        handed_out = handed_out_items(
+            [item.task_id for item in earlier if waits(item.task_id)], held, items, pool, predictions
+        )
     with runtime.database.session() as session:
         returned = taken_back(session, project.id, project.ordered_at)
     new = window is None or not same or republish or not project.window_settled or bool(returned)
@@ -199,6 +204,7 @@ def _rank(
         window=window,
         items=items,
         handed_out=handed_out,
+        held=held,
         new=new,
         returned=returned,
         read_at=read_at,
@@ -222,28 +228,14 @@ def _waits(pool: ProjectPool, annotated: Annotated) -> Callable[[int], bool]:
     return waits
 
 
-def _handed_out(
-    earlier: Sequence[QueueItem],
-    items: Sequence[QueueItem],
-    pool: ProjectPool,
-    annotated: Annotated,
-    predictions: Sequence[ControlPrediction],
-) -> list[WindowItem]:
-    """The first unanswered places of the window before that are not in the new one."""
-    stay = {item.task_id for item in items}
-    rows = [(item.task_id, pool.row_of.get(item.task_id)) for item in earlier if item.task_id not in stay]
-    left = [(task, row) for task, row in rows if row is not None and not annotated.answered[row]]
-    controls = [control.space.control for control in pool.controls]
-    return [
-        WindowItem(task, pre_annotation(controls, [prediction.served[row] for prediction in predictions]))
-        for task, row in left[:HANDED_OUT]
-    ]
-
-
 def _conclude(runtime: Runtime, project_id: int, ranking: Ranking, version: str, left: list[int]) -> None:
     """Write down what the refresh came to, all of it or nothing: from now on the queue and /predict answer with it."""
     with runtime.database.session() as session:
-        known: dict[str, Any] = {"ordered_at": ranking.read_at, "ordered_tasks": ranking.tasks}
+        known: dict[str, Any] = {
+            "ordered_at": ranking.read_at,
+            "ordered_tasks": ranking.tasks,
+            "held_open": ranking.held,
+        }
         note_share(session, project_id, ranking.evaluation_share, ranking.read_at)
         if ranking.new:
             known |= {"published_version": version, "snapshot": str(ranking.window), "places_left": left}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import delete
 
 from backend.jobs.queue import JobQueue
 from backend.jobs.worker_name import WorkerName
@@ -17,13 +18,14 @@ from backend.service.ingest.polling import catch_up
 from backend.service.ingest.webhooks import handle_event
 from backend.service.pool.cache import PoolCache
 from backend.service.projects.project import find_project, set_up_project
+from backend.service.queue.held import HANDED_OUT
 from backend.service.queue.queue_window import current_window
 from backend.service.queue.refill import refill_window
-from backend.service.queue.refresh import HANDED_OUT, refresh_project
+from backend.service.queue.refresh import refresh_project
 from backend.service.queue.window_size import places_for_members
 from backend.settings import Settings
 from backend.storage.database import Database
-from backend.storage.schema import Annotation, Job, Task, now
+from backend.storage.schema import Annotation, Job, QueueOverride, Task, now
 from backend.sync import publish, storing
 from backend.sync.placing import LAST
 from tests.application import AppFactory, Application
@@ -84,7 +86,8 @@ class Team:
         task = self.label_studio.held[person]
         made = self.label_studio.annotate(task, choice("Golf"))
         event = annotated("ANNOTATION_CREATED", annotation(made["id"], "Golf", task=task, completed_by=person))
-        handle_event(self.runtime, event["action"], event)
+        config = self.label_studio.project["label_config"]
+        handle_event(self.runtime, event["action"], {**event, "project": {**event["project"], "label_config": config}})
         self.answers += 1
         return self.label_studio.hand_out(person) is not None
 
@@ -249,6 +252,53 @@ def test_what_orders_left_a_place_is_known_to_those_that_follow(team: Team) -> N
     assert team.places() == team.window()
     project = find_project(team.runtime, PROJECT)
     assert (project.window_settled, project.places_left) == (True, [])
+
+
+@pytest.mark.parametrize("leaves_at", [0, 2], ids=["while another model takes over", "later"])
+def test_a_photo_that_somebody_holds_open_keeps_its_suggestion_while_orders_pass(team: Team, leaves_at: int) -> None:
+    team.refresh()
+    held = team.label_studio.hand_out(2)
+    assert held is not None
+    team.label_studio.hand_out(1)
+    for number in range(6):
+        assert all(team.answer(1) for _ in range(4))
+        with team.runtime.database.session() as session:
+            session.execute(delete(Job))  # no newer order waits: every place is made right
+            if number == leaves_at:
+                session.add(QueueOverride(project_id=PROJECT, task_id=held, wish="last"))
+        team.refresh(polled=number > leaves_at)
+        version = team.label_studio.project["model_version"]
+        shown = [row for row in team.label_studio.tasks[held]["predictions"] if row["model_version"] == version]
+        assert shown, f"who reloads the page after order {number} finds no suggestion"
+    assert held not in team.places()
+    assert team.answer(2)
+    team.refresh()
+    assert held not in find_project(team.runtime, PROJECT).held_open
+
+
+def test_texts_that_no_order_had_time_to_take_are_taken_once_nobody_goes_on(team: Team) -> None:
+    shows = CONFIG.replace("<View>", '<View><Header value="$why_now"/>')
+    team.label_studio.project["label_config"] = shows
+    set_up_project(team.runtime, PROJECT, label_config=shows)
+
+    def strangers() -> set[int]:
+        open_tasks = {number: task for number, task in team.label_studio.tasks.items() if not task["annotations"]}
+        told = {number for number, task in open_tasks.items() if "why_now" in task["data"]}
+        return told - {*team.window(), *find_project(team.runtime, PROJECT).held_open}
+
+    with team.runtime.database.session() as session:
+        session.execute(delete(Job))
+    team.refresh()
+    team.label_studio.hand_out(1)
+    for _ in range(5):
+        assert all(team.answer(1) for _ in range(4))  # each asks for an order, and none of them is taken: one waits
+        team.refresh()
+    assert strangers()  # else this shows nothing
+    with team.runtime.database.session() as session:
+        session.execute(delete(Job))
+    team.refresh()
+    assert not strangers()
+    assert set(find_project(team.runtime, PROJECT).texts_left) <= {*find_project(team.runtime, PROJECT).held_open}
 
 
 def test_where_a_newer_order_always_waits_what_is_left_is_kept_in_mind_up_to_a_number(

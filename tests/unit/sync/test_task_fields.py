@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from backend.sync.client import LabelStudioClient
-from backend.sync.task_fields import TaskTexts, plan_texts, shown_by, write_texts
+from backend.sync.task_fields import TaskTexts, plan_texts, shown_by, take_texts, write_texts
 from tests.small_label_studio import SmallLabelStudio
 from tests.unit.labels.test_shipped_configs import CONFIGS
 
@@ -60,12 +60,26 @@ def test_the_places_that_people_come_to_first_are_told_though_a_newer_order_wait
         label_studio.tasks[8]["data"] |= TEXTS.as_fields()
         client = LabelStudioClient(label_studio.url, "0" * 40)
         texts = dict.fromkeys([5, 3, 1, 2, 4, 6, 7], TEXTS)
-        written = write_texts(client, 1, texts, left=[8], urgent=2, keep_on=lambda: next(asked, False))
+        written = write_texts(client, 1, texts, urgent=2, keep_on=lambda: next(asked, False))
         told = [task for task in texts if "why_now" in label_studio.tasks[task]["data"]]
         assert told == [5, 3, 1, 2, 4, 6, 7][: 2 + max(calm - 1, 0)]
         assert written == len(told)
         assert label_studio.tasks[5]["data"] == {"image": "5.jpg", **TEXTS.as_fields()}
-        assert label_studio.tasks[8]["data"]["why_now"] == TEXTS.why_now  # the next order sees to it
+        left = take_texts(client, 1, [8], keep_on=lambda: next(asked, False))
+        assert label_studio.tasks[8]["data"]["why_now"] == TEXTS.why_now
+        assert left == [8]  # the next order sees to it
+
+
+@pytest.mark.parametrize(("calm", "left"), [(0, [4, 2, 9, 6]), (1, [4, 2, 9, 6]), (2, [2, 9, 6]), (3, [6]), (9, [])])
+def test_texts_that_are_still_to_be_taken_are_told(calm: int, left: list[int]) -> None:
+    asked = iter([True] * calm)
+    with SmallLabelStudio(1, "<View/>", {task: {"image": f"{task}.jpg"} for task in range(1, 9)}) as label_studio:
+        for task in (2, 4, 6):
+            label_studio.tasks[task]["data"] |= TEXTS.as_fields()
+        client = LabelStudioClient(label_studio.url, "0" * 40)
+        assert take_texts(client, 1, [4, 2, 9, 6], keep_on=lambda: next(asked, False)) == left
+        told = {task for task in (2, 4, 6) if "why_now" in label_studio.tasks[task]["data"]}
+        assert told == set(left) - {9}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
