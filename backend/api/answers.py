@@ -147,6 +147,7 @@ class QueueAnswer(_Answer):
 
     project: int
     version: str
+    window: str
     queue: list[Place]
 
 

@@ -81,6 +81,7 @@ def projects_blueprint(runtime: Runtime, jobs: JobQueue) -> Blueprint:
             {
                 "project": project_id,
                 "version": found.published_version,
+                "window": found.snapshot,
                 "queue": [
                     {
                         "position": item.position,

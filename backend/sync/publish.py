@@ -38,12 +38,14 @@ class PublishReport:
         scores: the score of each task of the window, first served first.
         dropped: tasks that could not be published, with the reason.
         moved: whether `project.model_version` was changed by this call.
+        right: so many first places Label Studio serves in this order, at least; those behind may have an earlier score.
     """
 
     version: str
     scores: Mapping[int, float]
     dropped: Mapping[int, str] = field(default_factory=dict)
     moved: bool = False
+    right: int = 0
 
     @property
     def published(self) -> tuple[int, ...]:
@@ -54,7 +56,8 @@ class PublishReport:
         """A line for the log: a window may have thousands of places."""
         left_out = "".join(f"; task {task} is left out: {why}" for task, why in list(self.dropped.items())[:NAMED])
         more = f"; {len(self.dropped)} are left out in all" if len(self.dropped) > NAMED else ""
-        return f"{len(self.scores)} places{', the project moved to them' if self.moved else ''}{left_out}{more}"
+        moved = ", the project moved to them" if self.moved else ""
+        return f"{len(self.scores)} places, the first {self.right} right{moved}{left_out}{more}"
 
 
 class Publication:
@@ -152,7 +155,8 @@ class Publication:
         if moved:
             self._client.update_project(self._project_id, model_version=self._version)
         self._change(urgent, keep_on)
-        return PublishReport(self._version, scores, dropped, moved)
+        right = min((step.urgency for step in (*self._undone, *self._rest)), default=len(scores))
+        return PublishReport(self._version, scores, dropped, moved, min(right, len(scores)))
 
     def settle(self, keep_on: Callable[[], bool]) -> bool:
         """Make the other places right too, as long as `keep_on` says so; whether Label Studio holds the whole window.

@@ -134,13 +134,29 @@ def test_the_next_places_are_right_before_the_rest_is_settled(
     order = [*reversed(items)]
     superseded = SupersededName("model", SUPERSEDED_AT)
     begun = Publication(client, project, "model", order, superseded, earlier=tasks_of(items))
-    begun.begin()
+    right = begun.begin().right
     assert not begun.settle(lambda: False), "a newer order waits"
     stored = [task for task, _ in _stored(client, project, "model")]
+    assert 10 <= right < 60
     assert stored != tasks_of(order)
-    assert stored[:10] == tasks_of(order)[:10]
-    publish(client, project, "model", order, earlier=tasks_of(order))
+    assert stored[:right] == tasks_of(order)[:right]
+    assert publish(client, project, "model", order, earlier=tasks_of(order)).right < 60
     assert [task for task, _ in _stored(client, project, "model")] == tasks_of(order)
+
+
+def test_a_label_studio_that_is_slow_serves_as_many_first_places_as_are_said_to_be_right(
+    client: LabelStudioClient, window, choice: Choice
+) -> None:
+    project, items = window(30, 25)
+    publish(client, project, "model", items)
+    order = [*items[20:], *items[:20]][::-1]
+    steps = iter(range(8))
+    begun = Publication(
+        client, project, "model", order, SupersededName("model", SUPERSEDED_AT), earlier=tasks_of(items)
+    )
+    right = begun.begin(lambda: next(steps, None) is not None).right
+    assert 0 < right < 10
+    assert [task for task, _ in _stored(client, project, "model")][:right] == tasks_of(order)[:right]
 
 
 def test_a_new_model_takes_over_once_its_window_is_there(client: LabelStudioClient, window, choice: Choice) -> None:

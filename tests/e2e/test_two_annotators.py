@@ -103,13 +103,22 @@ class Handout:
         return bool(mine) and all(min(mine) <= max(window.get(task, math.inf) for window in windows) for task in others)
 
 
+@dataclass(frozen=True)
+class Published:
+    """A window that counted as published from `moment` on."""
+
+    moment: float
+    name: str
+    scores: Window
+
+
 class PublishedWindows:
     """Notes each window of a project from the moment when it is published."""
 
     def __init__(self, backend: BackendProcess, project: int) -> None:
         self._backend = backend
         self._project = project
-        self._seen: list[tuple[float, Window]] = []
+        self._seen: list[Published] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -126,17 +135,33 @@ class PublishedWindows:
 
     def _watch(self) -> None:
         while not self._stop.is_set():
-            window = {item["task"]: item["score"] for item in self._backend.queue(self._project)}
-            if not self._seen or self._seen[-1][1] != window:
-                self._seen.append((time.monotonic(), window))
+            queue = self._backend.get(f"/projects/{self._project}/queue?limit=1000")
+            window = {item["task"]: item["score"] for item in queue["queue"]}
+            if not self._seen or self._seen[-1].scores != window:
+                self._seen.append(Published(time.monotonic(), queue["window"], window))
             self._stop.wait(0.2)
 
     def around(self, handout: Handout) -> list[Window]:
-        """The windows that a photo may have been handed out by: Label Studio has one a moment before it is noted here."""
-        before = [window for moment, window in self._seen if moment <= handout.asked][-1:]
-        during = [window for moment, window in self._seen if handout.asked < moment <= handout.shown]
-        after = [window for moment, window in self._seen if moment > handout.shown][:1]
+        """The windows that a photo may have been handed out by: Label Studio has one a moment before it is noted here.
+
+        Where Label Studio was too slow for the places that people reached, the windows before count as well, back to the
+        one that it served so far.
+        """
+        right = self._places_right()
+        before: list[Window] = []
+        for window in reversed([window for window in self._seen if window.moment <= handout.asked]):
+            before.append(window.scores)
+            first = sorted(window.scores, key=lambda task: window.scores[task])[: right.get(window.name, 0)]
+            if not handout.taken.issuperset(first):
+                break
+        during = [window.scores for window in self._seen if handout.asked < window.moment <= handout.shown]
+        after = [window.scores for window in self._seen if window.moment > handout.shown][:1]
         return before + during + after
+
+    def _places_right(self) -> dict[str, int]:
+        jobs = self._backend.get(f"/projects/{self._project}/jobs?limit=1000")["jobs"]
+        told = [job["result"] for job in jobs if job["result"] and "places_right" in job["result"]]
+        return {result["window"]: result["places_right"] for result in told}
 
 
 class Room:

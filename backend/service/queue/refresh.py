@@ -149,7 +149,10 @@ def refresh_project(
     update_task_texts(runtime, project_id, earlier)
     ask_for_new_map(runtime, project_id)
     message = f"window {ranking.window}: {len(ranking.items)} of {ranking.unlabelled} unlabelled tasks"
-    return {"version": version, "published": ranking.new, "annotated": ranking.annotated, "message": message}
+    told = {"version": version, "published": ranking.new, "annotated": ranking.annotated, "message": message}
+    if publication:
+        told |= {"window": str(ranking.window), "places_right": publication.places_right}
+    return told
 
 
 def _rank(

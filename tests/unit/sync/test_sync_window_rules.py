@@ -201,9 +201,11 @@ def test_webhook_address_is_the_one_that_label_studio_makes_up(url: str) -> None
 
 def test_a_publication_takes_one_short_line_of_the_log_however_large_its_window_is() -> None:
     scores = {task: task / 10_000 for task in range(5_000)}
-    assert str(PublishReport("head-1", scores)) == "5000 places"
+    assert str(PublishReport("head-1", scores, right=12)) == "5000 places, the first 12 right"
     dropped = dict.fromkeys(range(5000, 8000), "it is gone from Label Studio")
-    line = str(PublishReport("head-1", scores, dropped, moved=True))
-    assert line.startswith("5000 places, the project moved to them; task 5000 is left out: it is gone")
+    line = str(PublishReport("head-1", scores, dropped, moved=True, right=5000))
+    assert line.startswith(
+        "5000 places, the first 5000 right, the project moved to them; task 5000 is left out: it is gone"
+    )
     assert line.endswith("3000 are left out in all")
     assert len(line) < 400
