@@ -134,10 +134,14 @@ def record_task_deletions(session: Session, project_id: int, task_ids: Sequence[
         )
 
 
-def taken_back(session: Session, project_id: int, since: datetime | None) -> list[int]:
+def taken_back(session: Session, project_id: int, since: datetime | None, most: int) -> list[int]:
     """Tasks of which an annotation was deleted, or became a skip, since the order of then; None: there was none.
 
-    One that nobody else answered is in Label Studio's queue again, at the place that its prediction had.
+    One that nobody else answered is in Label Studio's queue again, at the place that its prediction had: what was answered
+    last had the first ones.
+
+    Args:
+        most: of that many annotations, those answered last.
     """
     if since is None:
         return []
@@ -147,7 +151,8 @@ def taken_back(session: Session, project_id: int, since: datetime | None) -> lis
         Annotation.task_id.is_not(None),
         or_(Annotation.deleted, Annotation.was_cancelled),
     )
-    return sorted({task for task in session.scalars(query) if task is not None})
+    newest = query.order_by(Annotation.updated_at.desc(), Annotation.annotation_id.desc()).limit(most)
+    return [task for task in dict.fromkeys(session.scalars(newest)) if task is not None]
 
 
 def live_annotations(session: Session, project_id: int) -> dict[int, list[Annotation]]:

@@ -24,6 +24,9 @@ URGENT_SECONDS = 5.0  # a Label Studio that is slower than that for the first pl
 SETTLE_SECONDS = 10.0  # then other projects have their turn
 SWEEP_EVERY = 10  # windows; what left them, or was asked for by Label Studio itself, is out of the queue by then
 NEXT_PLACES = 10  # that annotators may reach before the next order; a large window is one of a large team
+MOST_RETURNED = (
+    200  # answers taken back that an order sees to; where somebody deletes thousands, a poll finds the others
+)
 NEXT_SHARE = 4  # of the window: its fourth part, a place for each person
 
 
@@ -61,7 +64,8 @@ class Publishing:
         Args:
             held: tasks that somebody may hold open: they keep their suggestion.
             tasks: how many the project has, roughly.
-            returned: tasks that may have a place again since an answer to them was taken back.
+            returned: tasks that may have a place again since an answer to them was taken back; those beyond `MOST_RETURNED`
+                wait until every place is made right.
             whole: make every place right. Else those that annotators may reach before the next order: the others wait for
                 every tenth window, or the next poll.
         """
@@ -87,7 +91,7 @@ class Publishing:
             # Label Studio asks only for what has no prediction of the current version: each window is a new one.
             return str(window)
         # What an interrupted publication left in the queue waits until every place is made right.
-        self._sees_all = self._whole or project.window_settled
+        self._sees_all = self._whole or (project.window_settled and len(self._returned) <= MOST_RETURNED)
         earlier = {item.task_id for item in current_window(runtime, project)}
         self._publication = Publication(
             runtime.label_studio,
@@ -95,7 +99,7 @@ class Publishing:
             window.model,
             [*(WindowItem(item.task_id, item.result) for item in self._items), *self._handed_out],
             SupersededName(window.model, now()),
-            earlier=earlier.union(project.places_left, self._returned),
+            earlier=earlier.union(project.places_left, self._returned[:MOST_RETURNED]),
             held=self._held,
             sweep=self._whole,
             tasks=self._tasks,

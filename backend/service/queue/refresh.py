@@ -40,7 +40,7 @@ from backend.service.projects.project import find_project
 from backend.service.queue.held import handed_out_items, held_open
 from backend.service.queue.ordering import order_project
 from backend.service.queue.pace import PublicationPace
-from backend.service.queue.publishing import Publishing, open_window
+from backend.service.queue.publishing import MOST_RETURNED, Publishing, open_window
 from backend.service.queue.queue_window import current_window, queue_items, replace_window, same_window
 from backend.service.queue.refill import refill_window
 from backend.service.queue.task_texts import update_task_texts
@@ -193,7 +193,7 @@ def _rank(
             [item.task_id for item in earlier if waits(item.task_id)], held, items, pool, predictions
         )
     with runtime.database.session() as session:
-        returned = taken_back(session, project.id, project.ordered_at)
+        returned = taken_back(session, project.id, project.ordered_at, MOST_RETURNED + 1)
     new = window is None or not same or republish or not project.window_settled or bool(returned)
     if new:
         window = WindowName(served, open_window(runtime, project.id))

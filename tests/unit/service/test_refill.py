@@ -18,6 +18,7 @@ from backend.service.ingest.polling import catch_up
 from backend.service.ingest.webhooks import handle_event
 from backend.service.pool.cache import PoolCache
 from backend.service.projects.project import find_project, set_up_project
+from backend.service.queue import publishing, refresh
 from backend.service.queue.held import HANDED_OUT
 from backend.service.queue.queue_window import current_window
 from backend.service.queue.refill import refill_window
@@ -333,6 +334,40 @@ def test_a_photo_whose_answer_is_taken_back_comes_where_the_order_has_it(team: T
     team.refresh()
     assert team.window()[:5] != first[:5]  # else this shows nothing
     assert team.label_studio.queue()[:10] == team.window()[:10]
+
+
+def test_thousands_of_answers_that_are_deleted_at_once_cost_an_order_no_more_than_a_number_of_them(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "MOST_RETURNED", 4)
+    monkeypatch.setattr(refresh, "MOST_RETURNED", 4)
+    team.refresh()
+    team.label_studio.hand_out(1)
+    for _ in range(6):
+        assert all(team.answer(1) for _ in range(8))
+        team.refresh(polled=True)
+    answered = [task["id"] for task in team.label_studio.tasks.values() if task["annotations"]][8:]  # the model stays
+    gone = [{"id": number} for task in answered for number in team.label_studio.delete_annotation(task)]
+    assert len(gone) == 40
+    handle_event(team.runtime, "ANNOTATIONS_DELETED", {"project": {"id": PROJECT}, "annotations": gone})
+    asked: set[int] = set()
+    listed = team.label_studio.answer
+
+    def noting(method: str, target: str, body: Any) -> tuple[int, Any]:
+        status, found = listed(method, target, body)
+        asked.update(task["id"] for task in found.get("tasks", ())) if "/api/tasks?" in target else None
+        return status, found
+
+    monkeypatch.setattr(team.label_studio, "answer", noting)
+    known = {*team.window(), *find_project(team.runtime, PROJECT).places_left}
+    team.refresh()
+    assert len((asked & set(answered)) - known - {*team.window()}) <= 4
+    assert not find_project(team.runtime, PROJECT).window_settled  # what it did not look at waits for a poll
+    with team.runtime.database.session() as session:
+        session.execute(delete(Job))
+    team.refresh(polled=True)
+    assert team.places() == team.window()
+    assert find_project(team.runtime, PROJECT).window_settled
 
 
 def test_the_last_photos_are_added_once(team: Team) -> None:
