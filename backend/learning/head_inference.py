@@ -75,11 +75,24 @@ class Head:
     multiple: bool = False  # several labels a photo: independent sigmoids instead of one softmax
     temperature: float = 1.0
     report: Mapping[str, Any] = field(default_factory=dict)  # how the training went
+    labels: tuple[str, ...] = ()  # values of the L labels in their order; empty: not known, as of earlier releases
 
     @property
     def n_labels(self) -> int:
         """Number of labels L."""
         return len(self.annotated)
+
+    def for_labels(self, labels: tuple[str, ...]) -> Head | None:
+        """The same head with its outputs in the order of these labels; None: it was made for others."""
+        if not self.labels or self.labels == labels:
+            return self if self.n_labels == len(labels) else None
+        if sorted(self.labels) != sorted(labels):
+            return None
+        place = [self.labels.index(label) for label in labels]
+        layers = replace(self.layers, kernel=self.layers.kernel[:, place], bias=self.layers.bias[place])
+        return replace(
+            self, layers=layers, annotated=self.annotated[place], mean_prior=self.mean_prior[place], labels=labels
+        )
 
     def logits(self, embeddings: NDArray[np.floating]) -> Floats:
         """Outputs [n, L] before temperature and squashing; columns of labels without annotations mean nothing."""
@@ -116,6 +129,7 @@ class Head:
             "multiple": self.multiple,
             "temperature": float(self.temperature),
             "n_labels": self.n_labels,
+            "labels": list(self.labels),
             "embedding_dim": self.transform.input_dim,
             "weights_sha256": digest,
             "report": dict(self.report),
@@ -169,6 +183,7 @@ class Head:
                 multiple=bool(description["multiple"]),
                 temperature=float(description["temperature"]),
                 report=description["report"],
+                labels=tuple(description.get("labels", ())),
             )
         except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise _damaged(folder, str(error)) from error

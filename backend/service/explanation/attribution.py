@@ -82,7 +82,7 @@ class Attributions:
     def __init__(self, runtime: Runtime, pools: PoolCache) -> None:
         self._runtime = runtime
         self._pools = pools
-        self._last: tuple[tuple[int, str, str], PortableVersion, Explained] | None = None
+        self._last: tuple[tuple[int, str, str, str], PortableVersion, Explained] | None = None
         self._backbone: HeadsOnBackbone | None = None
         self._one_at_a_time = (
             threading.Lock()
@@ -137,7 +137,7 @@ class Attributions:
         )
 
     def _model(self, project: Project, progress: Progress) -> tuple[PortableVersion, Explained]:
-        key = (project.id, project.serving_version, project.snapshot)
+        key = (project.id, project.serving_version, project.snapshot, project.label_config)
         if self._last is None or self._last[0] != key:
             # TensorFlow and the network take as long to load as the head to learn: both at once. What fails here fails
             # again below, and is said there.

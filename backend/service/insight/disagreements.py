@@ -29,7 +29,7 @@ from backend.service.pool.snapshot import Snapshot
 from backend.service.projects.labels import labels_of
 from backend.service.projects.project import find_project
 from backend.service.projects.tasks import CHUNK, tasks_by_id
-from backend.service.versions.artifacts import load_heads, project_folder
+from backend.service.versions.artifacts import fitting_heads, load_heads, project_folder
 from backend.service.versions.registry import compare, find_version
 from backend.storage.schema import ModelVersion, Project
 from backend.sync.version_names import model_of
@@ -174,9 +174,9 @@ def _said(
     """Which of these rows a version can be asked about, bool [n], and its probabilities float32 [n, L]."""
     if version.version == model_of(snapshot.version):
         return np.ones(rows.size, dtype=bool), np.asarray(snapshot.controls[0].probabilities[rows], dtype=np.float32)
-    heads = load_heads(runtime, project.id, version.version)
-    space = labels_of(runtime, project).spaces[0]
-    if heads is None or heads[0].n_labels != space.n_labels:
+    spaces = labels_of(runtime, project).spaces
+    heads, space = fitting_heads(load_heads(runtime, project.id, version.version), spaces), spaces[0]
+    if heads is None:
         raise BackendError(
             f"What {version.version} says of each photo is not kept: it depends on all answers, or has other labels.",
             reason="no_head",

@@ -23,7 +23,7 @@ from backend.service.pool.cache import Calibration, ControlPool, ProjectPool
 from backend.service.projects.annotations import agreed_target, live_annotations
 from backend.service.projects.evaluation_shares import evaluation_shares, first_answer, lowest_share
 from backend.service.projects.queue_overrides import pushed_first
-from backend.service.versions.artifacts import load_heads
+from backend.service.versions.artifacts import fitting_heads, load_heads
 from backend.service.versions.registry import PROPAGATION, WORDNET, EmbeddingConfig, matches_backbone
 
 log = logging.getLogger(__name__)
@@ -148,13 +148,11 @@ def predict_pool(
     """Probabilities for every row of the pool, and the version that serves them."""
     version = config.serving_version(annotated.count)
     try:
-        heads = load_heads(runtime, project_id, version)
+        heads = fitting_heads(load_heads(runtime, project_id, version), [item.space for item in pool.controls])
     except BackendError as error:  # the order must not wait for somebody to mend a file
         log.error("project %s: %s", project_id, error)
         heads = None
     propagated = config.projection or PROPAGATION
-    if heads is not None and [head.n_labels for head in heads] != [item.space.n_labels for item in pool.controls]:
-        heads = None
     if heads is not None and not matches_backbone(runtime, project_id, config, version):
         heads = None
     if version not in (WORDNET, propagated) and heads is None:

@@ -29,7 +29,7 @@ from backend.service.projects.project import find_project
 from backend.service.projects.tasks import CHUNK, record_tasks
 from backend.service.queue.queue_window import beyond_score, window_scores
 from backend.service.queue.suggestion import pre_annotation
-from backend.service.versions.artifacts import load_heads, snapshots_folder
+from backend.service.versions.artifacts import fitting_heads, load_heads, snapshots_folder
 from backend.service.versions.registry import BUILT_IN, WORDNET
 from backend.storage.schema import Project, Task
 from backend.sync.version_names import model_of
@@ -142,7 +142,7 @@ class Predictor:
                     self._served.pop(next(iter(self._served)))
         if kept[1].snapshot is not None and kept[1].snapshot.labels_key != labels.key:
             return Served(None, None)  # the labels changed: until the next window only WordNet speaks of them
-        return kept[1]
+        return Served(kept[1].snapshot, fitting_heads(kept[1].heads, labels.spaces))
 
     def _from_snapshot(
         self,

@@ -12,10 +12,11 @@ from backend.progress import Progress
 from backend.service.context.context import Runtime
 from backend.service.pool.cache import PoolCache
 from backend.service.pool.predictions import predict_pool, read_annotations
+from backend.service.projects.labels import labels_of
 from backend.service.projects.options import project_options
 from backend.service.projects.project import find_project
 from backend.service.training.data import training_data
-from backend.service.versions.artifacts import load_heads
+from backend.service.versions.artifacts import fitting_heads, load_heads, made_for_other_labels
 from backend.service.versions.registry import PROPAGATION, WORDNET, EmbeddingConfig, find_version
 from backend.storage.schema import ModelVersion
 
@@ -43,16 +44,21 @@ def portable_version(
 
     Raises:
         NotFoundError: the project is not set up, or has no such version.
-        BackendError: reason `no_photos`, or `not_serving` for a graph in a projection that is not in use; `artifact_missing`
+        BackendError: reason `other_labels` where it was made for other ones than the project has now; `no_photos`, or `not_serving` for a graph in a projection that is not in use; `artifact_missing`
             where the files of a trained version are gone.
     """
     project = find_project(runtime, project_id)
     wanted = name or project.serving_version
     if wanted:
-        heads = load_heads(runtime, project_id, wanted)
-        if heads is not None:
-            return PortableVersion(find_version(runtime, project_id, wanted), heads, distilled=False)
-        if find_version(runtime, project_id, wanted).kind in ("head", "fine_tuned"):
+        stored = load_heads(runtime, project_id, wanted)
+        fitting = fitting_heads(stored, labels_of(runtime, project).spaces)
+        if fitting is not None:
+            return PortableVersion(find_version(runtime, project_id, wanted), fitting, distilled=False)
+        if stored is not None and name:
+            raise made_for_other_labels(wanted)
+        if stored is not None:
+            wanted = ""  # until the next training the graph answers in its place
+        elif find_version(runtime, project_id, wanted).kind in ("head", "fine_tuned"):
             raise BackendError(
                 f"The files of version {wanted} are gone: train again, or export another version.",
                 reason="artifact_missing",

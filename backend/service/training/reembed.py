@@ -85,7 +85,8 @@ def reembed_project(
     if metadata:
         note += f" (fine-tuned on {metadata['photos']} photos in {metadata['options']['epochs']} epochs)"
     folder = head_folder(runtime, project_id, version)
-    digest = save_heads(folder, [result.head for result in results if result.head is not None])
+    heads = [result.head for result in results if result.head is not None]
+    digest = save_heads(folder, heads, labels_of(runtime, project).spaces)
     record_version(
         runtime,
         project_id,

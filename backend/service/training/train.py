@@ -16,6 +16,7 @@ import numpy as np
 
 from backend.errors import BackendError
 from backend.jobs.kinds import JobKind
+from backend.labels import LabelSpace
 from backend.priority import evaluation_mask
 from backend.progress import Progress
 from backend.service.context.context import Runtime
@@ -26,7 +27,7 @@ from backend.service.projects.project import find_project
 from backend.service.training.data import TrainingData, training_data
 from backend.service.training.learners import ADAPTED, FitResult, Learner, TrainingOptions, learners_for
 from backend.service.training.model_selection import CandidateScores, Selection, evaluate_candidate, select
-from backend.service.versions.artifacts import head_folder, load_heads, save_heads, save_projections
+from backend.service.versions.artifacts import fitting_heads, head_folder, load_heads, save_heads, save_projections
 from backend.service.versions.registry import (
     BUILT_IN,
     PROPAGATION,
@@ -91,7 +92,8 @@ def train_project(
             training_data(pool, annotated, prediction, n, sample, options.seed)
             for n, prediction in enumerate(predictions)
         ]
-    wanted = TrainingOptions(adapt, load_heads(runtime, project.id, serving))
+    spaces = [control.space for control in pool.controls]
+    wanted = TrainingOptions(adapt, fitting_heads(load_heads(runtime, project.id, serving), spaces))
     trained = _train_all(data, learners_for(data, wanted), wanted, next_number(runtime, project_id), progress)
     learner = learner_of(runtime, project.id, serving)
     scores = {
@@ -107,7 +109,10 @@ def train_project(
     }
     again = _propagation_again(project, data[0], serving)
     selection = select(scores | again, pinned=project.pinned)
-    rows = {item.version: _row(runtime, project, item, serving, annotated.count, scores, selection) for item in trained}
+    rows = {
+        item.version: _row(runtime, project, item, spaces, serving, annotated.count, scores, selection)
+        for item in trained
+    }
     for note in selection.notes.values():
         log.info("project %s: %s", project_id, note)
     promoted = selection.promoted
@@ -191,6 +196,7 @@ def _row(
     runtime: Runtime,
     project: Project,
     item: TrainedVersion,
+    spaces: Sequence[LabelSpace],
     serving: str,
     annotations: int,
     scores: Mapping[str, CandidateScores],
@@ -206,7 +212,7 @@ def _row(
         "status": "candidate",
         "backbone": project.backbone or runtime.backbone.id,
         "learner": item.learner.name,
-        "weights_digest": save_heads(folder, heads) if heads else save_projections(folder, projections),
+        "weights_digest": save_heads(folder, heads, spaces) if heads else save_projections(folder, projections),
         "artifact": str(folder.relative_to(runtime.settings.state_dir)),
         "seconds": item.seconds,
         "parent": serving,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from backend.errors import BackendError
 from backend.files import atomic_file
+from backend.labels import LabelSpace
 from backend.learning.head import Head
 from backend.learning.transform import FeatureTransform
 from backend.service.context.context import Runtime
@@ -30,8 +33,15 @@ def head_folder(runtime: Runtime, project_id: int, version: str) -> Path:
     return project_folder(runtime, project_id) / "models" / version
 
 
-def save_heads(folder: Path, heads: Sequence[Head]) -> str:
-    """Write the heads of a version, one for each control; returns the digest of the first one's weights."""
+def save_heads(folder: Path, heads: Sequence[Head], spaces: Sequence[LabelSpace] = ()) -> str:
+    """Write the heads of a version, one for each control; returns the digest of the first one's weights.
+
+    Args:
+        spaces: the labels that they were made for; none: they keep those that they know of.
+    """
+    heads = (
+        [replace(head, labels=_values(space)) for head, space in zip(heads, spaces, strict=True)] if spaces else heads
+    )
     digests = [head.save(folder / f"control-{number}") for number, head in enumerate(heads)]
     return digests[0]
 
@@ -41,6 +51,26 @@ def load_heads(runtime: Runtime, project_id: int, version: str) -> list[Head] | 
     found = head_folder(runtime, project_id, version).glob("control-*")
     parts = sorted(found, key=lambda part: int(part.name.removeprefix("control-")))
     return [Head.load(part) for part in parts] or None
+
+
+def fitting_heads(heads: Sequence[Head] | None, spaces: Sequence[LabelSpace]) -> list[Head] | None:
+    """Heads for these labels, one for each control; None where there are none, or they were made for others."""
+    if heads is None or len(heads) != len(spaces):
+        return None
+    fitting = [head.for_labels(_values(space)) for head, space in zip(heads, spaces, strict=True)]
+    found = [head for head in fitting if head is not None]
+    return found if len(found) == len(fitting) else None
+
+
+def made_for_other_labels(version: str) -> BackendError:
+    """The error for a version whose heads do not fit the labels of its project."""
+    return BackendError(
+        f"Version {version} was made for other labels than the project has now: train again.", reason="other_labels"
+    )
+
+
+def _values(space: LabelSpace) -> tuple[str, ...]:
+    return tuple(label.value for label in space.control.labels)
 
 
 def save_projections(folder: Path, projections: Sequence[FeatureTransform | None]) -> str:

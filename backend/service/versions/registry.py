@@ -16,8 +16,9 @@ from backend.jobs.kinds import JobKind
 from backend.learning.figures import HEADLINE, Figures
 from backend.service.context.backbones import backbone_files
 from backend.service.context.context import Runtime
+from backend.service.projects.labels import labels_of
 from backend.service.projects.project import find_project
-from backend.service.versions.artifacts import head_folder, load_heads
+from backend.service.versions.artifacts import fitting_heads, head_folder, load_heads, made_for_other_labels
 from backend.storage.schema import ModelVersion, Project
 
 log = logging.getLogger(__name__)
@@ -160,9 +161,14 @@ def promote(runtime: Runtime, project_id: int, version: str) -> str:
 
 
 def _check_files(runtime: Runtime, version: ModelVersion) -> None:
-    """Raises BackendError where a version that was trained has no files any more, or damaged ones."""
+    """Raises BackendError where a version that was trained has no files any more, damaged ones, or those for other labels."""
     folder = head_folder(runtime, version.project_id, version.version)
-    if not version.artifact or load_heads(runtime, version.project_id, version.version):
+    if not version.artifact:
+        return
+    heads = load_heads(runtime, version.project_id, version.version)
+    if heads is not None:
+        if fitting_heads(heads, labels_of(runtime, find_project(runtime, version.project_id)).spaces) is None:
+            raise made_for_other_labels(version.version)
         return
     if not any(folder.glob("projection-*.npz")):
         raise BackendError(

@@ -131,3 +131,20 @@ def test_transform_followed_by_a_matrix_is_both() -> None:
     one_by_one = (embeddings - transform.mean) @ transform.matrix @ matrix
     np.testing.assert_allclose(both, one_by_one / np.linalg.norm(one_by_one, axis=1, keepdims=True), atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(both, axis=1), 1, atol=1e-5)
+
+
+def test_a_head_follows_its_labels_and_serves_no_others() -> None:
+    rng = np.random.default_rng(5)
+    layers = HeadLayers(rng.standard_normal((4, 3)).astype(np.float32), rng.standard_normal(3).astype(np.float32))
+    transform = FeatureTransform(np.zeros(4, dtype=np.float32))
+    made = Head("linear", transform, layers, np.array([True, False, True]), np.array([0, 0.2, 0], np.float32))
+    head = replace(made, labels=("a", "b", "c"))
+    photos = rng.standard_normal((6, 4)).astype(np.float32)
+    turned = head.for_labels(("c", "a", "b"))
+    assert turned is not None
+    np.testing.assert_allclose(turned.predict(photos), head.predict(photos)[:, [2, 0, 1]], rtol=1e-6)
+    assert head.for_labels(("a", "b", "c")) is head
+    assert head.for_labels(("a", "b", "d")) is None
+    assert head.for_labels(("a", "b")) is None
+    assert made.for_labels(("x", "y", "z")) is made  # of an earlier release: nothing is known but their number
+    assert made.for_labels(("x", "y")) is None
