@@ -72,9 +72,19 @@ class LabelSpace:
     def _posterior(self) -> npt.NDArray[np.float32]:
         return self.evidence.claim if self.control.multiple else class_posterior(self.evidence)
 
+    @cached_property
+    def _told_apart(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.intp]]:
+        """The rows of the posterior that differ, float32 [U, 1000], and which of them each label has, int [L].
+
+        Labels of the same synsets then get the same numbers to the last bit, whatever else is multiplied with them:
+        rounding is not to choose between them.
+        """
+        rows, place = np.unique(self._posterior, axis=0, return_inverse=True)
+        return rows, place.reshape(-1)
+
     def prepare(self) -> None:
         """Work out now what would be at the first question: with thousands of labels that takes seconds."""
-        _ = self.supported, self._posterior
+        _ = self.supported, self._told_apart
 
     def flat_prior(self, n: int) -> npt.NDArray[np.float32]:
         """The prior of n photos of which nothing is known: float32 [n, L], 1 / L everywhere."""
@@ -98,9 +108,10 @@ class LabelSpace:
             the others.
         """
         probabilities = np.asarray(imagenet_probabilities, dtype=np.float32)
-        mass = probabilities @ self._posterior.T
+        posterior, place = self._told_apart
+        mass = (probabilities @ posterior.T)[:, place]
         if weights is not None:
-            mass = as_much_as(mass, probabilities @ (self._posterior * weights).T)
+            mass = as_much_as(mass, (probabilities @ (posterior * weights).T)[:, place])
         if self.control.multiple:
             return np.clip(mass, 0.0, 1.0)
         return blend_unexplained(mass, self.supported, self.irrelevant)

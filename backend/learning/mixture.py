@@ -18,11 +18,12 @@ from backend.learning.linear import softmax_in_place
 
 FloatArray = NDArray[np.float32]
 
-ROUNDS = 4
-"""Times that means and beliefs follow from each other; more change little."""
-
 LIKELIHOOD = 0.1
 """Power of the Gaussian likelihood: its axes are not independent, so that all of them together claim too much."""
+
+BOLDER = (3.0, 2.0, 1.4, 1.0)
+"""Times that power in each round in which means and beliefs follow from each other: the means of a vague prior lie close
+together, and hardly tell any place from another until crowds have drawn them apart."""
 
 ANNOTATION_TRUST = 2.0
 """Weight of an annotated photo in the mean of its label."""
@@ -36,6 +37,11 @@ MAX_PRODUCTS = 3e9
 BACKGROUND_LEVEL = 0.75
 """Share of the photos whose best label is less likely, by its Gaussian, than a label without a crowd of its own: what does
 not belong may lie anywhere, and most of it where no label has its crowd."""
+
+TILT = 1e-3
+"""Length of the random vector that each mean is moved by. Labels that the prior knows alike, as a sport of men and one of
+women, would have the very same Gaussian, and rounding would choose between them, photo by photo; so they share their
+crowds out, the same photos to the same label in any order of the photos."""
 
 _FLOOR = np.float32(1e-2)  # of what is known: no label is ruled out
 
@@ -143,19 +149,34 @@ def fit_mixture(
     beliefs = known
     trust: FloatArray = np.ones((known.shape[0], 1), dtype=np.float32)
     trust[rows] = ANNOTATION_TRUST
-    for _ in range(ROUNDS):
+    shape = known.shape[1], space.shape[1]
+    tilt = np.random.default_rng(0).normal(scale=TILT / np.sqrt(max(shape[1], 1)), size=shape).astype(np.float32)
+    for bolder in BOLDER:
         around: FloatArray = np.asarray(links @ beliefs, dtype=np.float32)
-        mixture, beliefs = _means(space, beliefs * trust, background).with_level(space, logarithms, around)
+        found = _means(space, beliefs * trust, background, power=LIKELIHOOD * bolder, tilt=tilt)
+        mixture, beliefs = found.with_level(space, logarithms, around)
         beliefs[rows] = own
     return mixture, beliefs
 
 
-def _means(space: FloatArray, weighted: FloatArray, background: NDArray[np.bool_]) -> Mixture:
-    """The Gaussians by the weights [n, L] of the photos in each; their spread is the same in all directions."""
+def _means(
+    space: FloatArray,
+    weighted: FloatArray,
+    background: NDArray[np.bool_],
+    *,
+    power: float = LIKELIHOOD,
+    tilt: FloatArray | float = 0.0,
+) -> Mixture:
+    """The Gaussians by the weights [n, L] of the photos in each; their spread is the same in all directions.
+
+    Args:
+        power: of the likelihood.
+        tilt: float32 [L, k], what is added to the means.
+    """
     mass = weighted.sum(axis=0) + np.float32(1e-3)
-    means: FloatArray = (weighted.T @ space) / mass[:, None]
+    means: FloatArray = (weighted.T @ space) / mass[:, None] + np.float32(tilt)
     lengths = (means * means).sum(axis=1)
     # Rows have length 1, so that what the means leave of it is the spread over all axes.
     spread = max(1.0 - float((mass * lengths).sum() / mass.sum()), 1e-3)
-    scale = np.float32(LIKELIHOOD * space.shape[1] / spread)
+    scale = np.float32(power * space.shape[1] / spread)
     return Mixture((scale * means).T, -0.5 * scale * lengths, background)

@@ -8,6 +8,12 @@ from scipy import sparse
 
 FloatArray = NDArray[np.float32]
 
+LEVEL = 1e-3
+"""Share of the likeliest label's probability that another may lack and still be level with it."""
+
+MOST_LEVEL = 8
+"""Most labels that share a photo: where more are level, nothing is known of it."""
+
 
 def geometric_mean(first: FloatArray, second: FloatArray, *, weight: float | FloatArray = 0.5) -> FloatArray:
     """Geometric mean of two beliefs [n, L], each floored so that neither can veto: rows sum to 1.
@@ -43,11 +49,22 @@ def normalise_rows(values: FloatArray, *, otherwise: FloatArray | None = None) -
 
 
 def hard_labels(labels: FloatArray, rows: NDArray[np.integer], own: FloatArray) -> sparse.csr_matrix:
-    """The likeliest label of each row of `labels` [n, L], all of `own` [m, L] for `rows` [m]: csr float32 [n, L]."""
-    others = np.ones(labels.shape[0], dtype=bool)
-    others[rows] = False
-    others_rows = np.flatnonzero(others)
+    """The likeliest label of each row of `labels` [n, L], all of `own` [m, L] for `rows` [m]: csr float32 [n, L].
+
+    Labels that are level share the row, up to `MOST_LEVEL` of them: where nothing tells a sport of men from one of women,
+    the first of them is not to be taken for the answer.
+    """
+    likeliest, best = labels.argmax(axis=1), labels.max(axis=1)
+    level = labels >= (best * np.float32(1.0 - LEVEL))[:, None]
+    count = np.count_nonzero(level, axis=1)
+    shared = (count > 1) & (count <= MOST_LEVEL)
+    single = ~shared
+    shared[rows], single[rows] = False, False
+    shared_rows, single_rows = np.flatnonzero(shared), np.flatnonzero(single)
+    among, both = np.nonzero(level[shared_rows])
+    among = shared_rows[among]
     place, label = np.nonzero(own)
-    columns = np.concatenate([labels.argmax(axis=1)[others_rows], label])
-    values = np.concatenate([np.ones(others_rows.size, np.float32), own[place, label]])
-    return sparse.csr_matrix((values, (np.concatenate([others_rows, rows[place]]), columns)), shape=labels.shape)
+    values = np.concatenate([np.ones(single_rows.size, np.float32), 1.0 / count[among], own[place, label]])
+    row = np.concatenate([single_rows, among, rows[place]])
+    column = np.concatenate([likeliest[single_rows], both, label])
+    return sparse.csr_matrix((values.astype(np.float32), (row, column)), shape=labels.shape)

@@ -107,18 +107,20 @@ def _axes_of_few(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Variances [k] and principal axes [d, k] of fewer rows than dimensions, by their inner products."""
     centred = np.concatenate(list(_blocks(embeddings, rows))) - mean.astype(np.float32)
-    values, vectors = _leading_axes(centred @ centred.T, kept, seed)
+    # What the search for axes starts from turns with the rows, so that their order changes no axis.
+    values, vectors = _leading_axes(centred @ centred.T, kept, seed, seen_by=centred)
     lengths = np.sqrt(np.maximum(values, 1e-12 * max(float(values[0]), 1e-12)))
     return values / centred.shape[0], (centred.T @ vectors) / lengths
 
 
 def _leading_axes(
-    matrix: NDArray[np.floating], kept: int, seed: int
+    matrix: NDArray[np.floating], kept: int, seed: int, *, seen_by: FloatArray | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The largest eigenvalues [k] of a symmetric matrix [d, d], largest first, and their vectors [d, k].
 
     All of them where most are wanted; else by subspace iteration (Halko et al., Finding structure with randomness,
-    2011), which takes a fraction of the time where several networks make wide embeddings.
+    2011), which takes a fraction of the time where several networks make wide embeddings. It starts from random
+    directions, or from those that the rows float32 [d, w] of `seen_by` have along random ones.
     """
     width = matrix.shape[0]
     if width <= _WIDE or 2 * kept > width:
@@ -126,7 +128,9 @@ def _leading_axes(
         return np.maximum(values[::-1][:kept], 0.0), vectors[:, ::-1][:, :kept]
     matrix = matrix.astype(np.float32)
     wider = min(width, kept + max(16, kept // 10))
-    basis = np.random.default_rng(seed).normal(size=(width, wider)).astype(np.float32)
+    drawn = width if seen_by is None else seen_by.shape[1]
+    basis = np.random.default_rng(seed).normal(size=(drawn, wider)).astype(np.float32)
+    basis = basis if seen_by is None else seen_by @ basis
     for _ in range(_ITERATIONS):
         basis, _ = np.linalg.qr(matrix @ basis)
     small = basis.T @ (matrix @ basis)

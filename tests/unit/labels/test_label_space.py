@@ -126,3 +126,18 @@ def test_a_config_without_labels_yet_has_an_empty_prior(wordnet: WordNet) -> Non
     space = LabelSpace(control, wordnet)
     assert space.prior(one_hot("beagle")).shape == (1, 0)
     assert space.tree.membership.shape == (0, 0)
+
+
+def test_labels_of_one_synset_get_the_same_to_the_last_bit(wordnet: WordNet) -> None:
+    """Which of them is named must not hang on rounding, that is on how many photos are worked out at once."""
+    others = (
+        "dog cat bird fish tree car boat chair table ball horse cow house train flower bear bottle phone hat shoe bread"
+    )
+    names = ["speedway racing", *others.split()[:10], "formula 1 racing", *others.split()[10:], "nascar racing"]
+    space, alike = LabelSpace(choices(names), wordnet), [0, 11, 23]
+    assert len({space.synsets[label] for label in alike}) == 1
+    photos = np.random.default_rng(0).dirichlet(np.full(imagenet.N_CLASSES, 0.3), 300).astype(np.float32)
+    weights = np.random.default_rng(1).random(imagenet.N_CLASSES).astype(np.float32)
+    for count in (1, 7, 20, 50, 100, 150, 300):
+        for prior in (space.prior(photos[:count]), space.prior(photos[:count], weights)):
+            assert (prior[:, alike] == prior[:, alike[:1]]).all()

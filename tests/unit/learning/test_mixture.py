@@ -54,6 +54,23 @@ def test_a_vague_prior_gets_the_whole_crowd() -> None:
     assert (beliefs.argmax(axis=1) == truth).mean() > 0.95
 
 
+def test_labels_that_nothing_tells_apart_share_their_crowds_the_same_way_in_any_order_of_the_photos() -> None:
+    """Three labels of three crowds that the prior knows alike, as a sport of men, of women and of pairs."""
+    embeddings, truth, _ = clusters(n=600)
+    alike = vague_prior(np.minimum(truth, 2), 0.4)
+    alike[:, 2:] = alike[:, 2:].mean(axis=1, keepdims=True)
+    nobody = np.zeros(0, dtype=np.intp), np.zeros((0, 5), dtype=np.float32)
+    named = []
+    for seed in range(6):
+        rows = np.random.default_rng(seed).permutation(truth.size)
+        model = PoolModel(embeddings[rows], alike[rows])
+        named.append(model.propagate(*nobody).argmax(axis=1)[np.argsort(rows)])
+        new = extend_from(model.export_extension(), NEW, alike[:60]).argmax(axis=1)
+        assert ((new >= 2) == (NEW_TRUTH >= 2)).mean() > 0.9
+    assert all((other == named[0]).mean() > 0.995 for other in named)
+    assert {2, 3, 4} <= set(named[0][truth >= 2])
+
+
 def test_an_annotation_stays_what_it_is() -> None:
     embeddings, truth, _ = clusters()
     model = PoolModel(embeddings, vague_prior(truth, 0.4))

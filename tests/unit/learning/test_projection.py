@@ -70,3 +70,10 @@ def test_leading_axes_without_the_others(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not np.array_equal(leading.matrix, whole.matrix)
     cosines = whole.project(rows[:50]) @ whole.project(rows[:50]).T
     assert leading.project(rows[:50]) @ leading.project(rows[:50]).T == pytest.approx(cosines, abs=0.02)
+
+
+def test_the_order_of_the_rows_changes_no_axis() -> None:
+    rows = correlated(700, 1000)  # wide enough that the leading axes are looked for without the others
+    order = np.random.default_rng(1).permutation(700)
+    first, second = (fit_projection(part, dimension=100).project(rows) for part in (rows, rows[order]))
+    assert first @ first.T == pytest.approx(second @ second.T, abs=1e-3)
