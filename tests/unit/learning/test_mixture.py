@@ -231,7 +231,9 @@ def test_what_crowds_go_by_is_not_kept_where_no_mixture_is_fitted(monkeypatch: p
     assert PoolModel(embeddings, prior, crowd_prior=vague_prior(truth, 0.6)).crowd_prior is None
 
 
-def test_labels_that_are_too_many_for_a_mixture_keep_nothing_of_what_crowds_go_by(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_labels_that_are_too_many_for_a_mixture_keep_nothing_of_what_crowds_go_by(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     embeddings, truth, prior = clusters()
     crowds = vague_prior(truth, 0.6)
     model = PoolModel(embeddings, prior, crowd_prior=crowds)
