@@ -104,7 +104,7 @@ def prior_of(truth: NDArray[np.intp], plan: Plan) -> NDArray[np.float32]:
 def measure(tasks: int, plan: Plan) -> Cost:
     """All figures of one size."""
     from backend.learning.pool_model import PoolModel
-    from backend.priority import OrderOptions, PoolView, order_pool
+    from backend.priority import LayoutCache, OrderOptions, PoolView, order_pool
 
     embeddings, truth, digests = synthetic(tasks, plan)
     prior = prior_of(truth, plan)
@@ -116,6 +116,7 @@ def measure(tasks: int, plan: Plan) -> Cost:
     rng = np.random.default_rng(plan.seed + 1)
     count = min(plan.annotations, tasks // 2)
     options = OrderOptions(strategy=plan.strategy, window=plan.window, seed=plan.seed)
+    layouts = LayoutCache()  # as a project has one
 
     def rank(rows: NDArray[np.intp]) -> tuple[float, float, PoolView, NDArray[np.intp]]:
         begun, begun_cpu = time.perf_counter(), time.process_time()
@@ -133,7 +134,7 @@ def measure(tasks: int, plan: Plan) -> Cost:
             similarities=model.similarities,
             rng_seed=plan.seed,
         )
-        best = order_pool(view, options).rows
+        best = order_pool(view, options, layouts=layouts).rows
         return time.perf_counter() - begun, time.process_time() - begun_cpu, view, best
 
     first_seconds, *_ = rank(rng.choice(tasks, size=count, replace=False))

@@ -8,6 +8,8 @@ from scipy import sparse
 
 from backend.priority.pool_view import FloatArray, PoolView
 
+_CHUNK = 1024  # rows whose mass is in memory together
+
 
 class SubtreeCoverage:
     """Mass of annotated and queued images below each node of the label hierarchy, and what one more would add.
@@ -43,18 +45,30 @@ class SubtreeCoverage:
             total = probabilities.sum(axis=0, dtype=np.float64)
             self.mass += total if self.membership is None else total @ self.membership
 
-    def gains(self, probabilities: FloatArray) -> FloatArray:
+    def fresh(self, probabilities: FloatArray) -> NDArray[np.float64]:
+        """f(row) of each row [n, L] on an empty hierarchy: float64 [n], more than 0 where the row has any mass."""
+        out = np.empty(probabilities.shape[0])
+        for start in range(0, out.size, _CHUNK):
+            mass = self.node_mass(probabilities[start : start + _CHUNK]).astype(np.float64)
+            out[start : start + _CHUNK] = np.sqrt(mass) @ self._node_weight
+        return out
+
+    def gains(self, probabilities: FloatArray, fresh: NDArray[np.float64] | None = None) -> FloatArray:
         """f(Q + row) - f(Q) of each row [n, L]: float32 [n], divided by its value on an empty hierarchy.
 
         [0, 1], 1 = everything that the image could be is untouched. It never grows as more is covered.
+
+        Args:
+            fresh: float64 [n], those values, where they are known already.
         """
         out = np.empty(probabilities.shape[0], dtype=np.float32)
+        fresh = self.fresh(probabilities) if fresh is None else fresh
         current = np.sqrt(self.mass)
-        for start in range(0, out.size, 8192):
-            mass = self.node_mass(probabilities[start : start + 8192]).astype(np.float64)
+        for start in range(0, out.size, _CHUNK):
+            here = slice(start, start + _CHUNK)
+            mass = self.node_mass(probabilities[here]).astype(np.float64)
             gain = (np.sqrt(self.mass + mass) - current) @ self._node_weight
-            fresh = np.sqrt(mass) @ self._node_weight
-            out[start : start + 8192] = np.divide(gain, fresh, out=np.zeros_like(gain), where=fresh > 0)
+            out[here] = np.divide(gain, fresh[here], out=np.zeros_like(gain), where=fresh[here] > 0)
         return out
 
 

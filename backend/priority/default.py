@@ -10,7 +10,7 @@ from backend.priority import measures
 from backend.priority.coverage import SubtreeCoverage
 from backend.priority.disagreement import disagreement
 from backend.priority.greedy import lazy_greedy
-from backend.priority.influence import Influence, Reach
+from backend.priority.influence import Influence, Reach, TwoSteps
 from backend.priority.options import OrderOptions
 from backend.priority.pool_view import BoolArray, FloatArray, IntArray, PoolView
 
@@ -59,13 +59,15 @@ class Ranked:
     components: dict[str, FloatArray]
 
 
-def rank_default(view: PoolView, candidates: BoolArray, labelled: IntArray, options: OrderOptions) -> Ranked:
+def rank_default(
+    view: PoolView, candidates: BoolArray, labelled: IntArray, options: OrderOptions, *, steps: TwoSteps | None = None
+) -> Ranked:
     """Rank the candidates (bool [n]) of a view that is in digest order; `labelled` are the rows learned from.
 
     The window is chosen by exact lazy greedy on `AcquisitionFunction.gain`; what follows is sorted by what it would
-    still gain.
+    still gain. `steps` are those of the view from an earlier order, as of `Reach`.
     """
-    acquisition = AcquisitionFunction(view, labelled, options)
+    acquisition = AcquisitionFunction(view, labelled, options, steps=steps)
     relevant = candidates & (acquisition.relevance >= acquisition.relevant_from)
     wanted = relevant if options.weight("relevance") > 0 else candidates
     before = acquisition.gains()
@@ -97,7 +99,9 @@ class AcquisitionFunction:
         components: name -> float32 [n] in [0, 1], before anything is queued.
     """
 
-    def __init__(self, view: PoolView, labelled: IntArray, options: OrderOptions) -> None:
+    def __init__(
+        self, view: PoolView, labelled: IntArray, options: OrderOptions, *, steps: TwoSteps | None = None
+    ) -> None:
         self._probabilities = view.probabilities
         relevance: FloatArray = np.ones(view.n, dtype=np.float32)
         if view.relevance is not None:
@@ -110,18 +114,19 @@ class AcquisitionFunction:
         # Being unsure about photos that don't belong is no loss.
         weighted_uncertainty = doubt ** np.float32(options.weight("uncertainty")) * weighed
         narrowing = max(per_label / NARROWS_FROM, 1.0) ** 2
-        reach = Reach(view, others=options.weight("typicality"), narrowing=narrowing)
+        reach = Reach(view, others=options.weight("typicality"), narrowing=narrowing, steps=steps)
         self.influence = Influence(reach, weighted_uncertainty, labelled, novelty=options.weight("novelty"))
         self._coverage = SubtreeCoverage(view.membership, view.probabilities.shape[1])
         annotated = view.annotated_probabilities
         self._coverage.add(view.probabilities[view.labelled] if annotated is None else annotated)
+        self._fresh = self._coverage.fresh(view.probabilities)
         self._breadth = COVERAGE_STRENGTH * options.weight("coverage")
         unknown = np.zeros(view.n, np.float32) if view.unknown is None else np.nan_to_num(view.unknown)
         self._constant = weighed * (1.0 + np.float32(UNKNOWN_STRENGTH * options.weight("unknown")) * unknown)
         self.components: dict[str, FloatArray] = {
             "uncertainty": doubt,
             "novelty": self.influence.novelty(),
-            "coverage": (breadth := self._coverage.gains(view.probabilities)),
+            "coverage": (breadth := self._coverage.gains(view.probabilities, self._fresh)),
             "typicality": reach.typicality(),
             "unknown": unknown,
             "relevance": relevance,
@@ -135,7 +140,7 @@ class AcquisitionFunction:
         if self._breadth:
             breadth = self._untaken_breadth if rows is None else None
             if breadth is None:
-                breadth = self._coverage.gains(self._probabilities[everything])
+                breadth = self._coverage.gains(self._probabilities[everything], self._fresh[everything])
             gains *= 1.0 + np.float32(self._breadth) * breadth
         return gains
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -23,18 +24,29 @@ def duplicates(view: PoolView, candidates: BoolArray, answered: IntArray) -> Boo
         candidates: bool [n], rows that may be asked about.
         answered: int [m], rows with an answer that is learned from.
     """
-    found: BoolArray = np.zeros(view.n, dtype=bool)
-    seen = set() if view.digests is None else {view.digests[row] for row in np.flatnonzero(view.labelled)}
+    found: BoolArray = _files_known(view, candidates)
     like = _alike(view)
     for row in answered:
         found[like.get(int(row), [])] = True
-    for row in np.flatnonzero(candidates):
-        if view.digests is not None:
-            found[row] |= view.digests[row] in seen
-            seen.add(view.digests[row])
-        if not found[row] and row in like:
+    for row in sorted(like):
+        if candidates[row] and not found[row]:
             found[like[row]] = True
     found &= candidates
+    return found
+
+
+def _files_known(view: PoolView, candidates: BoolArray) -> BoolArray:
+    """Candidates whose file, by its digest, is that of a labelled photo or of an earlier candidate: bool [n]."""
+    if view.digests is None or view.n == 0:
+        return np.zeros(view.n, dtype=bool)
+    # In digest order photos of one file stand side by side.
+    file = np.cumsum([False, *(one != other for one, other in pairwise(view.digests))])
+    known = np.zeros(file[-1] + 1, dtype=bool)
+    known[file[view.labelled]] = True
+    rows = np.flatnonzero(candidates)
+    later = np.zeros(view.n, dtype=bool)
+    later[rows[1:]] = file[rows[1:]] == file[rows[:-1]]
+    found: BoolArray = candidates & (known[file] | later)
     return found
 
 

@@ -39,9 +39,11 @@ def lazy_greedy(
     Returns:
         Chosen candidates int [<= count], best first, and their gains when chosen.
     """
-    names = np.arange(bounds.size) if ties is None else ties
-    waiting = np.lexsort((names, -bounds))
-    waiting = waiting[np.isfinite(bounds[waiting])]
+    order = np.lexsort((np.arange(bounds.size) if ties is None else ties, -bounds))
+    order = order[np.isfinite(bounds[order])]
+    # Lists: numbers are taken from them one by one, at a fraction of what an array takes for each.
+    waiting, waiting_bounds = order.tolist(), bounds[order].tolist()
+    names = range(bounds.size) if ties is None else ties.tolist()
     position = 0
     heap: list[tuple[float, Any, int, int]] = []
     chosen: list[int] = []
@@ -54,8 +56,8 @@ def lazy_greedy(
         while True:
             stale: list[int] = []
             while len(stale) < most:
-                if position < waiting.size and (not heap or -heap[0][0] <= bounds[waiting[position]]):
-                    stale.append(int(waiting[position]))
+                if position < len(waiting) and (not heap or -heap[0][0] <= waiting_bounds[position]):
+                    stale.append(waiting[position])
                     position += 1
                 elif heap and heap[0][3] < len(chosen):
                     stale.append(heapq.heappop(heap)[2])

@@ -15,6 +15,31 @@ KEPT_UP_TO = 50_000
 """Pools up to this size keep the whole reach matrix; of larger ones its rows are made when they are asked for."""
 
 _BLOCK = 4_096
+_PIECE = 128
+"""Rows that are looked at together: what they reach then fits into the processor's cache."""
+
+
+class TwoSteps:
+    """The steps of `Reach`, and their product where the pool is small: what of it no annotation and no option changes.
+
+    Args:
+        view: the pool.
+        neighbours: edges of each image that count.
+    """
+
+    def __init__(self, view: PoolView, neighbours: int = 10) -> None:
+        one_step = _one_step(view, neighbours)
+        scale = 1.0 / np.sqrt(np.asarray(one_step.multiply(one_step).sum(axis=1)).ravel())
+        self.n: int = view.n
+        self.forth: sparse.csr_matrix = (sparse.diags(scale.astype(np.float32)) @ one_step).tocsr()
+        self.back: sparse.csr_matrix = self.forth.T.tocsr()
+        self.kept: sparse.csr_matrix | None = self.product(np.arange(self.n)) if self.n <= KEPT_UP_TO else None
+
+    def product(self, rows: IntArray) -> sparse.csr_matrix:
+        """The reach of each of `rows` [m] for every image: csr float32 [m, n]; no row is empty."""
+        block = (self.forth[rows] @ self.back).tocsr()
+        np.minimum(block.data, np.float32(1.0), out=block.data)
+        return block
 
 
 class Reach:
@@ -30,33 +55,59 @@ class Reach:
         others: factor on what an image says of others; 0 = it speaks for itself only, which is plain uncertainty.
         narrowing: power of the reach, at least 1; the larger, the less an image says of others. A pool whose rows are
             made when they are asked for (`KEPT_UP_TO`) has 1.
+        steps: those of this very view, from an earlier order; None: they are made.
+
+    Attributes:
+        at_once: how many rows are best asked for together.
     """
 
-    def __init__(self, view: PoolView, *, neighbours: int = 10, others: float = 1.0, narrowing: float = 1.0) -> None:
+    def __init__(
+        self,
+        view: PoolView,
+        *,
+        neighbours: int = 10,
+        others: float = 1.0,
+        narrowing: float = 1.0,
+        steps: TwoSteps | None = None,
+    ) -> None:
         self._others = np.float32(others)
         self.narrowing: float = narrowing if view.n <= KEPT_UP_TO else 1.0
-        one_step = _one_step(view, neighbours)
-        scale = 1.0 / np.sqrt(np.asarray(one_step.multiply(one_step).sum(axis=1)).ravel())
         self.n: int = view.n
-        self._steps: sparse.csr_matrix = (sparse.diags(scale.astype(np.float32)) @ one_step).tocsr()
-        self._steps_back: sparse.csr_matrix = self._steps.T.tocsr()
-        self._kept: sparse.csr_matrix | None = self._product(np.arange(self.n)) if self.n <= KEPT_UP_TO else None
+        self._steps = steps or TwoSteps(view, neighbours)
+        kept = self._steps.kept
+        self._kept: sparse.csr_matrix | None = None if kept is None else self._weighed(kept, np.arange(self.n))
+        self._bounds: list[int] = [] if self._kept is None else self._kept.indptr.tolist()
+        self.at_once: int = _BLOCK if self._kept is None else _PIECE
 
-    def _product(self, rows: IntArray) -> sparse.csr_matrix:
-        block = (self._steps[rows] @ self._steps_back).tocsr()
-        np.minimum(block.data, np.float32(1.0), out=block.data)
-        if self.narrowing != 1.0:
-            np.power(block.data, np.float32(self.narrowing), out=block.data)
+    def _weighed(self, block: sparse.csr_matrix, rows: IntArray) -> sparse.csr_matrix:
+        """`TwoSteps.product` of `rows` by the options; itself where they change nothing."""
+        if self.narrowing == 1.0 and self._others == 1.0:
+            return block
+        data = block.data if self.narrowing == 1.0 else np.power(block.data, np.float32(self.narrowing))
         if self._others != 1.0:
-            block.data *= self._others
+            data = data * self._others
             own = block.indices == np.repeat(rows, np.diff(block.indptr))
-            block.data[own] = 1.0
-            np.minimum(block.data, np.float32(1.0), out=block.data)
-        return block
+            data[own] = 1.0
+            np.minimum(data, np.float32(1.0), out=data)
+        return sparse.csr_matrix((data, block.indices, block.indptr), shape=block.shape)
 
     def of(self, rows: IntArray) -> sparse.csr_matrix:
         """How far each of `rows` [m] speaks for every image: csr float32 [m, n]; no row is empty."""
-        return self._product(rows) if self._kept is None else self._kept[rows]
+        return self._weighed(self._steps.product(rows), rows) if self._kept is None else self._kept[rows]
+
+    def entries(self, rows: IntArray) -> tuple[IntArray, FloatArray, IntArray]:
+        """What `of` says, as arrays of its own: the images reached int [e], how far float32 [e], where each row starts [m]."""
+        if self._kept is None or not rows.size:
+            made = self.of(rows)
+            return made.indices.astype(np.intp), made.data, made.indptr[:-1].astype(np.intp)
+        # Slices, one by one: much faster than scipy takes rows, whose checks cost more than the rows.
+        bounds = self._bounds
+        places = [slice(bounds[row], bounds[row + 1]) for row in rows.tolist()]
+        indices, data = self._kept.indices, self._kept.data
+        reached = np.concatenate([indices[place] for place in places], dtype=np.intp)
+        starts = np.zeros(rows.size, dtype=np.intp)
+        np.cumsum([place.stop - place.start for place in places[:-1]], out=starts[1:])
+        return reached, np.concatenate([data[place] for place in places]), starts
 
     def total(self, weights: FloatArray) -> FloatArray:
         """Sum over all images of reach times weight, of each image: float32 [n]."""
@@ -66,7 +117,7 @@ class Reach:
 
     def _wide_total(self, weights: FloatArray) -> FloatArray:
         """`total` without narrowing: two products with a vector."""
-        reached = self._steps @ (self._steps_back @ weights)
+        reached = self._steps.forth @ (self._steps.back @ weights)
         return np.asarray(weights + self._others * (reached - weights), dtype=np.float32)
 
     def typicality(self) -> FloatArray:
@@ -81,7 +132,7 @@ class Reach:
 
     def near(self, touched: BoolArray) -> IntArray:
         """All images that reach one of `touched`, bool [n]."""
-        return np.flatnonzero(self._steps @ (self._steps_back @ touched.astype(np.float32)) > 0.0)
+        return np.flatnonzero(self._steps.forth @ (self._steps.back @ touched.astype(np.float32)) > 0.0)
 
 
 def _one_step(view: PoolView, neighbours: int) -> sparse.csr_matrix:
@@ -126,8 +177,8 @@ class Influence:
     def take(self, rows: IntArray) -> None:
         """Count images as annotated or queued."""
         for start in range(0, rows.size, _BLOCK):
-            reach = self._reach.of(rows[start : start + _BLOCK])
-            np.maximum.at(self.covered, reach.indices, reach.data)
+            reached, reach, _ = self._reach.entries(rows[start : start + _BLOCK])
+            np.maximum.at(self.covered, reached, reach)
 
     def gains(self, rows: IntArray | None = None) -> FloatArray:
         """f(Q + row) - f(Q), at least 0, of each of `rows` [m]: float32 [m]; None: of every image.
@@ -135,20 +186,26 @@ class Influence:
         Of images that speak for nothing covered it is a plain sum; only the rest is looked at.
         """
         if rows is not None:
-            reach = self._reach.of(rows)
-            news = reach.data - self._novelty * self.covered[reach.indices]
-            np.maximum(news, 0.0, out=news)
-            news *= self._uncertainty[reach.indices]
-            looked_at: FloatArray = np.add.reduceat(news, reach.indptr[:-1]) if rows.size else news
-            return looked_at
+            return self._looked_at(rows)
         gains = self._reach.total(self._uncertainty)
         if self._novelty > 0:
             near = self._reach.near(self.covered > 0)
             blocks = [near[start : start + _BLOCK] for start in range(0, near.size, _BLOCK)]
             if len(blocks) == 1:
-                gains[near] = self.gains(near)
+                gains[near] = self._looked_at(near)
                 return gains
             with ThreadPoolExecutor(os.cpu_count()) as threads:
-                for block, values in zip(blocks, threads.map(self.gains, blocks), strict=True):
+                for block, values in zip(blocks, threads.map(self._looked_at, blocks), strict=True):
                     gains[block] = values
+        return gains
+
+    def _looked_at(self, rows: IntArray) -> FloatArray:
+        gains = np.empty(rows.size, dtype=np.float32)
+        piece = self._reach.at_once
+        for start in range(0, rows.size, piece):
+            reached, news, starts = self._reach.entries(rows[start : start + piece])
+            news -= self._novelty * self.covered[reached]
+            np.maximum(news, 0.0, out=news)
+            news *= self._uncertainty[reached]
+            gains[start : start + piece] = np.add.reduceat(news, starts)
         return gains

@@ -10,11 +10,12 @@ import numpy as np
 
 from backend.errors import SettingsError, suggestion
 from backend.priority import measures
-from backend.priority.candidates import in_digest_order, only_rows, usable_space
+from backend.priority.candidates import only_rows, usable_space
 from backend.priority.coverage import UntouchedBranches
 from backend.priority.default import Ranked, rank_default
 from backend.priority.duplicates import duplicates, each_once, with_duplicates_last
-from backend.priority.evaluation_sample import evaluation_mask, interleave, sample_position
+from backend.priority.evaluation_sample import interleave
+from backend.priority.layout import LayoutCache, PoolLayout
 from backend.priority.options import OrderOptions
 from backend.priority.pool_view import BoolArray, FloatArray, IntArray, PoolView
 from backend.priority.reasons import reason
@@ -46,6 +47,7 @@ def order_pool(
     *,
     strategies: Mapping[str, Strategy] = STRATEGIES,
     rows: IntArray | None = None,
+    layouts: LayoutCache | None = None,
 ) -> Order:
     """Order the unlabelled rows of the pool by what their label would teach; by `default` or by one of `strategies`.
 
@@ -55,15 +57,17 @@ def order_pool(
     Args:
         strategies: query strategies by name; those of the registry, or your own.
         rows: int [r], rows that exist: the order is as if the others had never been imported; None: all.
+        layouts: what was kept of this pool from earlier orders; None: nothing. It changes no order.
 
     Raises:
         SettingsError: the strategy is not known.
     """
     options = options or OrderOptions()
     check_strategy(options, strategies)
-    view, original = _in_digest_order(_usable(view), np.arange(view.n) if rows is None else rows)
-    names = view.digests or [str(row) for row in original]
-    in_sample = evaluation_mask(names, options.evaluation_share)
+    layout = (layouts or LayoutCache()).of(view, np.arange(view.n) if rows is None else rows)
+    original, names = layout.rows, layout.names
+    view = _in_digest_order(_usable(_looked_at(view, options)), layout)
+    in_sample = layout.in_sample(options.evaluation_share)
     if view.learned_from is not None:
         in_sample &= ~view.learned_from
     held_out = in_sample & ~view.labelled
@@ -72,13 +76,12 @@ def order_pool(
     repeated = duplicates(view, candidates, answered)
     candidates &= ~repeated
     if options.strategy == "default":
-        ranked = rank_default(view, candidates, answered, options)
+        ranked = rank_default(view, candidates, answered, options, steps=layout.steps(view))
     else:
         ranked = _rank_by_strategy(view, candidates, options, strategies[options.strategy])
     # By nothing but their digests: in places that follow from what is believed, a photo whose label is in doubt gets
     # another one with each order, and the first of all its places would count.
-    sample = np.flatnonzero(held_out)
-    sample = sample[np.argsort(sample_position([names[row] for row in sample]), kind="stable")]
+    sample = layout.by_position(np.flatnonzero(held_out))
     once, again = each_once(sample, names, taken=np.flatnonzero(in_sample & view.labelled))
     repeated[again] = True
     ranked = with_duplicates_last(ranked, repeated)
@@ -189,12 +192,19 @@ def _is_finite(values: FloatArray) -> bool:
         return bool(np.isfinite(values.sum(dtype=np.float64)))
 
 
-def _in_digest_order(view: PoolView, rows: IntArray) -> tuple[PoolView, IntArray]:
-    """The view of these rows sorted by digest, and the row each came from.
+def _looked_at(view: PoolView, options: OrderOptions) -> PoolView:
+    """The view without what the strategy does not look at: the default one knows the photos by their graph."""
+    if options.strategy == "default" and view.neighbours is not None and view.similarities is not None:
+        return replace(view, space=view.space[:, :0])
+    return view
+
+
+def _in_digest_order(view: PoolView, layout: PoolLayout) -> PoolView:
+    """The view of the rows of the layout, sorted by digest.
 
     Sums over rows then add the same numbers in the same order whatever order the tasks came in.
     """
-    order = in_digest_order(view, rows)
+    order = layout.rows
     if order.size == view.n and (order[:-1] < order[1:]).all():
-        return view, order
-    return only_rows(view, order), order
+        return view
+    return only_rows(view, order)

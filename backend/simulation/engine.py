@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from backend.learning.pool_model import PoolModel
 from backend.learning.relevance import RelevanceHints
-from backend.priority import STRATEGIES, OrderOptions, PoolView, Strategy, evaluation_mask, order_pool
+from backend.priority import STRATEGIES, LayoutCache, OrderOptions, PoolView, Strategy, evaluation_mask, order_pool
 from backend.simulation.photos import DISTRACTOR, NOT_RELEVANT, Hierarchy, Photos
 from backend.simulation.points import CurvePoint, measured, suggestions
 
@@ -124,6 +124,7 @@ def play(
     marks = setting.measured_at()
     ordering: list[float] = []
     learned: IntArray = np.zeros(0, dtype=np.intp)
+    layouts = LayoutCache()
     while True:
         begun = time.perf_counter()
         probabilities = model.propagate(learned, answers[learned])
@@ -139,7 +140,7 @@ def play(
         count = min([setting.batch, *(mark - len(asked) for mark in marks if mark > len(asked))])
         options = OrderOptions(strategy=strategy, window=count, evaluation_share=setting.evaluation_share, seed=seed)
         view = pool_view(setting, model, probabilities, labelled, answers, seed)
-        rows = order_pool(view, options, strategies=strategies).rows[:count]
+        rows = order_pool(view, options, strategies=strategies, layouts=layouts).rows[:count]
         ordering.append(time.perf_counter() - begun)
         asked.extend(int(row) for row in rows)
         labelled[rows] = True

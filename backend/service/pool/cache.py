@@ -16,6 +16,7 @@ from backend.learning.pool_model import PoolModel
 from backend.learning.projection import Projection
 from backend.learning.relevance import RelevanceHints
 from backend.learning.several_labels import SeveralLabelsModel
+from backend.priority import LayoutCache
 from backend.service.context.context import Runtime
 from backend.service.context.label_cache import ProjectLabels
 from backend.service.pool.memory import ROW_BYTES, array_bytes
@@ -89,6 +90,7 @@ class ProjectPool:
     controls: list[ControlPool]
     gone: NDArray[np.bool_]
     row_of: dict[int, int] = field(default_factory=dict)
+    layouts: LayoutCache = field(default_factory=LayoutCache)
 
     @property
     def n(self) -> int:
@@ -99,7 +101,8 @@ class ProjectPool:
     def nbytes(self) -> int:
         """Memory that the pool takes, in bytes, but for an index of neighbours, which is compressed where it is big."""
         arrays = (self.task_ids, self.embeddings, self.unknown, self.relevance, self.gone)
-        return array_bytes(*arrays, *(control.model for control in self.controls)) + self.n * ROW_BYTES
+        models = (control.model for control in self.controls)
+        return array_bytes(*arrays, *models, *self.layouts.held) + self.n * ROW_BYTES
 
 
 class PoolCache:

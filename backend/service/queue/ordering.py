@@ -33,7 +33,7 @@ def order_project(
         compared: tasks whose answer tells which of two versions is better; they come first.
     """
     view = view_of(pool, annotated, predictions, options.seed)
-    order = order_pool(view, options.order_options(), rows=np.flatnonzero(~pool.gone))
+    order = order_pool(view, options.order_options(), rows=np.flatnonzero(~pool.gone), layouts=pool.layouts)
     order = ask_first(order, [pool.row_of[task] for task in compared if task in pool.row_of], COMPARED)
     return apply_overrides(runtime, project_id, pool, order)
 

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from backend.learning.head import HeadOptions, train_head
+from backend.priority import order_pool
 from backend.service.context.context import Runtime
 from backend.service.pool.cache import ClassWeights, PoolCache, ProjectPool
 from backend.service.pool.memory import ROW_BYTES, array_bytes
 from backend.service.versions.artifacts import head_folder, load_heads, save_heads
 from backend.settings import Settings
 from backend.storage.database import Database
+from tests.unit.priority.views import random_view
 
 pytestmark = pytest.mark.unit
 
@@ -72,3 +74,9 @@ def test_heads_of_more_than_ten_controls_come_back_in_their_order(runtime: Runti
     found = load_heads(runtime, 7, "head-1")
     assert found is not None
     assert [head.n_labels for head in found] == list(range(2, 14))
+
+
+def test_what_orders_keep_of_a_pool_counts() -> None:
+    pool, view = pool_of(1), random_view(500)
+    order_pool(view, layouts=pool.layouts)
+    assert pool.nbytes >= 2**20 + 2 * 8 * view.n, "its order, and the positions of the evaluation sample"
