@@ -5,7 +5,8 @@
 Random subsets of the class folders with a few photos each are played in the default order, as a new team would: plain and
 with strangers, as a flat list and as a Taxonomy, ImageNet's prior from the folder names, every tenth photo kept for
 evaluation. Photos are embedded once and kept in STATE_DIR. Half of the subsets are drawn from the classes in even places
-of the alphabet, half from those in odd places: what is chosen on one half can be confirmed on the other.
+of the alphabet, half from those in odd places: what is chosen on one half can be confirmed on the other. With `--orders`
+each pool is played in several orders of its photos too: how far do they move what is right?
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
@@ -152,6 +153,19 @@ def project(
     )
 
 
+def in_another_order(setting: Setting, number: int) -> Setting:
+    """The same project with the photos of its pool in another order; in order 0 as they were drawn."""
+    rows = np.arange(len(setting.pool))
+    return replace(setting, pool=setting.pool.take(np.random.default_rng(number).permutation(rows) if number else rows))
+
+
+def moved(orders: Sequence[Sequence[Sequence[CurvePoint]]]) -> dict[int, float]:
+    """Labels -> standard deviation of what is right over the orders of a project's photos, in the mean of the projects."""
+    heights = np.array([[[point.unlabelled_accuracy for point in points] for points in each] for each in orders])
+    spread = heights.std(axis=1, ddof=1).mean(axis=0)
+    return {point.labels: float(value) for point, value in zip(orders[0][0], spread, strict=True)}
+
+
 def mean_curve(curves: Sequence[Sequence[CurvePoint]], figure: str) -> dict[int, float]:
     """Labels -> mean over the projects of one figure of a `CurvePoint`; marks where some project has none are left out."""
     means: dict[int, float] = {}
@@ -192,23 +206,30 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--photos", type=int, default=10, help="photos of each class")
     parser.add_argument("--count", type=int, default=40, help="strangers in a project")
     parser.add_argument("--absent", type=int, default=0, help="labels of the config that no photo shows")
+    parser.add_argument("--orders", type=int, default=1, help="orders of each pool's photos")
     options = parser.parse_args(arguments)
     terminal = Console()
     console = terminal if terminal.is_terminal else Console(width=160)
     embedded = embed(options.image_dir, options.strangers, console)
     table = Table("project", "subsets", *(str(mark) for mark in SHOWN), "lost early", title="right on the unlabelled")
     shown = Table("project", "subsets", *(str(mark) for mark in SHOWN), title="shown, and its calibration error")
+    steady = Table("project", "subsets", *(str(mark) for mark in SHOWN), title="moved by the order of the photos")
     known = Table("project", "subsets", f"strangers known at {KNOWN_AT}", "false alarms")
     for variant in VARIANTS:
         if variant.strangers and embedded.strangers is None:
             continue
         sizes = options.classes, options.photos, options.count, options.absent
-        curves = [
-            play(project(embedded, variant, seed, *sizes), "default", 0).points for seed in range(options.subsets)
+        projects = [project(embedded, variant, seed, *sizes) for seed in range(options.subsets)]
+        played = [
+            [play(in_another_order(each, order), "default", 0).points for order in range(options.orders)]
+            for each in projects
         ]
-        for name, part in (("all", curves), ("even", curves[0::2]), ("odd", curves[1::2])):
-            if not part:
+        for name, orders in (("all", played), ("even", played[0::2]), ("odd", played[1::2])):
+            if not orders:
                 continue
+            part = [each[0] for each in orders]
+            if options.orders > 1:
+                steady.add_row(str(variant), name, *(f"{moved(orders)[mark]:.4f}" for mark in SHOWN))
             right = mean_curve(part, "unlabelled_accuracy")
             table.add_row(str(variant), name, *(f"{right[mark]:.3f}" for mark in SHOWN), f"{early_loss(right):.3f}")
             sure, error = mean_curve(part, "unlabelled_shown"), mean_curve(part, "calibration_error")
@@ -218,8 +239,9 @@ def main(arguments: list[str] | None = None) -> int:
                 known.add_row(str(variant), name, f"{found[KNOWN_AT]:.2f}", f"{alarms[KNOWN_AT]:.3f}")
     console.print(table)
     console.print(shown)
-    if known.row_count:
-        console.print(known)
+    for further in (known, steady):
+        if further.row_count:
+            console.print(further)
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.learning.probabilities import normalise_rows
+from backend.learning.probabilities import normalise_rows, tells_photos_apart
 from backend.learning.propagation import SpreadingGraph
 
 FloatArray = NDArray[np.float32]
@@ -27,7 +27,7 @@ def evened_prior(graph: SpreadingGraph, prior: FloatArray, *, alpha: float) -> F
         prior: float32 [n, L], rows sum to 1.
         alpha: how far it travels, (0, 1).
     """
-    if (prior == prior[:1]).all():
+    if not tells_photos_apart(prior):
         return prior
     mass = graph.spread(prior, alpha=alpha, iterations=ITERATIONS)
     return normalise_rows(mass / np.maximum(mass.sum(axis=0), 1e-6) ** PRIOR_BALANCE, otherwise=prior)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from backend.learning.linear import softmax_in_place
+from backend.learning.probabilities import tells_photos_apart
 
 FloatArray = NDArray[np.float32]
 
@@ -123,7 +124,7 @@ def is_worthwhile(prior: FloatArray, axes: int, per_label: float) -> bool:
     n, labels = prior.shape
     if n == 0 or labels < 2 or per_label > FEW or not is_affordable(prior.size, axes):
         return False
-    return not bool((prior == prior[:1]).all())
+    return tells_photos_apart(prior)
 
 
 def fit_mixture(

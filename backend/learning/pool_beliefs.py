@@ -12,7 +12,14 @@ from backend.learning.graph_options import GraphOptions
 from backend.learning.linear import LinearModel, fit_ridge
 from backend.learning.mixture import Mixture, fit_mixture, is_affordable, is_worthwhile, mixture_weight
 from backend.learning.pool_graph import PoolGraph
-from backend.learning.probabilities import geometric_mean, hard_labels, linear_weight, normalise_rows
+from backend.learning.probabilities import (
+    MOST_LEVEL,
+    geometric_mean,
+    hard_labels,
+    linear_weight,
+    normalise_rows,
+    tells_photos_apart,
+)
 from backend.learning.projection import Projection
 from backend.learning.relevance import RelevanceHints, agreed_relevance, learn_relevance, with_relevance
 
@@ -171,7 +178,9 @@ class PoolBeliefs(PoolGraph):
         self._spread_labels = labels
         trust = labels.max(axis=1)
         trust[rows] *= np.float32(options.label_trust)
-        self._linear = fit_ridge(self._features, hard_labels(labels, rows, own), trust)
+        # Without a prior labels are level because nobody annotated them yet, not because they are alike.
+        most_level = MOST_LEVEL if tells_photos_apart(self.prior) else 1
+        self._linear = fit_ridge(self._features, hard_labels(labels, rows, own, most_level=most_level), trust)
         beliefs = geometric_mean(labels, self._linear.probabilities(self._features), weight=linear_weight(rows.size))
         self.unmixed = self._with_relevance(beliefs)
         beliefs = self._with_mixture(self.unmixed, labels, targets)

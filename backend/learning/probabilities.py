@@ -12,7 +12,7 @@ LEVEL = 1e-3
 """Share of the likeliest label's probability that another may lack and still be level with it."""
 
 MOST_LEVEL = 8
-"""Most labels that share a photo: where more are level, nothing is known of it."""
+"""Most labels that share a photo: where more are level, nothing is known of it, and the first of them has it."""
 
 
 def geometric_mean(first: FloatArray, second: FloatArray, *, weight: float | FloatArray = 0.5) -> FloatArray:
@@ -28,6 +28,11 @@ def geometric_mean(first: FloatArray, second: FloatArray, *, weight: float | Flo
     np.exp(mixed, out=mixed)
     mixed -= floor
     return normalise_rows(mixed)
+
+
+def tells_photos_apart(prior: FloatArray) -> bool:
+    """Whether a prior float32 [n, L] says more of some photo than of the others: without any it is the same of all."""
+    return not bool((prior == prior[:1]).all())
 
 
 def linear_weight(annotations: int) -> float:
@@ -48,16 +53,18 @@ def normalise_rows(values: FloatArray, *, otherwise: FloatArray | None = None) -
     return clean
 
 
-def hard_labels(labels: FloatArray, rows: NDArray[np.integer], own: FloatArray) -> sparse.csr_matrix:
+def hard_labels(
+    labels: FloatArray, rows: NDArray[np.integer], own: FloatArray, *, most_level: int = MOST_LEVEL
+) -> sparse.csr_matrix:
     """The likeliest label of each row of `labels` [n, L], all of `own` [m, L] for `rows` [m]: csr float32 [n, L].
 
-    Labels that are level share the row, up to `MOST_LEVEL` of them: where nothing tells a sport of men from one of women,
+    Labels that are level share the row, up to `most_level` of them: where nothing tells a sport of men from one of women,
     the first of them is not to be taken for the answer.
     """
     likeliest, best = labels.argmax(axis=1), labels.max(axis=1)
     level = labels >= (best * np.float32(1.0 - LEVEL))[:, None]
     count = np.count_nonzero(level, axis=1)
-    shared = (count > 1) & (count <= MOST_LEVEL)
+    shared = (count > 1) & (count <= most_level)
     single = ~shared
     shared[rows], single[rows] = False, False
     shared_rows, single_rows = np.flatnonzero(shared), np.flatnonzero(single)

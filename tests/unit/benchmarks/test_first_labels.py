@@ -12,7 +12,16 @@ from backend.labels import WordNet, ensure_wordnet
 from backend.simulation.engine import play
 from backend.simulation.photos import DISTRACTOR, Photos
 from backend.simulation.points import CurvePoint
-from benchmarks.first_labels import Embedded, Variant, early_loss, groups_of, mean_curve, project
+from benchmarks.first_labels import (
+    Embedded,
+    Variant,
+    early_loss,
+    groups_of,
+    in_another_order,
+    mean_curve,
+    moved,
+    project,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -57,6 +66,11 @@ def test_a_project_of_half_of_the_classes_is_played_label_by_label(wordnet: Word
     assert len(setting.pool) == 3 * 6 + 5
     assert len(setting.test) == 3 * 6
     assert setting.n_labels == 4
+    other = in_another_order(setting, 1)
+    assert other.pool.digests != setting.pool.digests == in_another_order(setting, 0).pool.digests
+    assert dict(zip(other.pool.digests, other.pool.labels, strict=True)) == dict(
+        zip(setting.pool.digests, setting.pool.labels, strict=True)
+    )
     run = play(setting, "default", 0)
     assert [point.labels for point in run.points] == list(range(len(setting.pool) + 1))
     assert run.points[0].distractors_known is not None
@@ -71,3 +85,11 @@ def test_means_and_the_early_loss() -> None:
     assert curve == pytest.approx({0: 0.6, 1: 0.5, 2: 0.7})
     assert early_loss(curve) == pytest.approx(0.1)
     assert early_loss({0: 0.5, 1: 0.6}) == 0.0
+
+
+def test_how_far_the_order_of_the_photos_moves_what_is_right() -> None:
+    def points(*values: float) -> list[CurvePoint]:
+        return [CurvePoint("default", 0, labels, 0.5, 0.5, value) for labels, value in enumerate(values)]
+
+    first, second = [points(0.5, 0.6), points(0.5, 0.8)], [points(0.7, 0.6), points(0.9, 0.6)]
+    assert moved([first, second]) == pytest.approx({0: 0.1 / 2**0.5, 1: 0.1 / 2**0.5})
