@@ -50,7 +50,8 @@ class PoolModel(PoolBeliefs):
         other._annotated, other._per_label = np.zeros(0, dtype=np.intp), 0.0
         other._forget()
         other._smoothed = None if smoothed is None else normalise_rows(smoothed)
-        other._smoothed_crowds = None if smoothed_crowds is None else normalise_rows(smoothed_crowds)
+        if other.crowd_prior is not None and smoothed_crowds is not None:
+            other._smoothed_crowds = normalise_rows(smoothed_crowds)
         return other
 
     def extend(self, embeddings: NDArray[np.floating], prior: FloatArray) -> FloatArray:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
 import threading
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +38,10 @@ NEIGHBOURS = 5
 KEPT = 500
 """Pictures that are kept for a project; the oldest make room."""
 
+RECENT = 60.0
+"""Seconds that a picture of what the graph says holds though a newer window is there: while people answer, windows pass
+faster than a picture is made, and who waits for it would never see one."""
+
 
 @dataclass(frozen=True)
 class Attribution:
@@ -62,7 +69,7 @@ class Attribution:
 def kept_picture(runtime: Runtime, project_id: int, task_id: int) -> Path:
     """Where the picture of a task is once it is made: a name of the photo's digest and of what serves now.
 
-    What the graph says changes with each annotation, so its pictures hold for one window.
+    What the graph says changes with each annotation, so its pictures hold for one window, or `RECENT` seconds.
 
     Raises:
         NotFoundError: there is no such project or task.
@@ -70,10 +77,27 @@ def kept_picture(runtime: Runtime, project_id: int, task_id: int) -> Path:
     """
     project, task = _read(runtime, project_id, task_id)
     version = project.serving_version
-    if not version or not head_folder(runtime, project_id, version).is_dir():
-        version = f"{version} {project.snapshot}"
-    name = hashlib.sha256(f"{version} {project.label_config}".encode()).hexdigest()[:16]
-    return project_folder(runtime, project_id) / "attributions" / f"{task.digest}-{name}.png"
+    folder = project_folder(runtime, project_id) / "attributions"
+    name = f"{task.digest}-{_short(f'{version} {project.label_config}')}"
+    if version and head_folder(runtime, project_id, version).is_dir():
+        return folder / f"{name}.png"
+    path = folder / f"{name}-{_short(project.snapshot)}.png"
+    if path.is_file():
+        return path
+    others = {other: abs(time.time() - made) for other, made in _made(folder, f"{name}-*.png")}
+    newest = min(others, key=others.__getitem__, default=path)
+    return newest if others.get(newest, RECENT) < RECENT else path
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _made(folder: Path, pattern: str) -> Iterator[tuple[Path, float]]:
+    """The files of a folder and when each was written, in seconds; others may remove some meanwhile."""
+    for path in folder.glob(pattern):
+        with contextlib.suppress(FileNotFoundError):
+            yield path, path.stat().st_mtime
 
 
 class Attributions:
@@ -98,7 +122,7 @@ class Attributions:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
             Path(name).replace(path)
-            for old in sorted(path.parent.glob("*.png"), key=lambda item: item.stat().st_mtime)[:-KEPT]:
+            for old, _ in sorted(_made(path.parent, "*.png"), key=lambda item: item[1])[:-KEPT]:
                 old.unlink(missing_ok=True)
         return path
 

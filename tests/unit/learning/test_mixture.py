@@ -10,6 +10,7 @@ from backend.learning import mixture
 from backend.learning.out_of_sample import extend_from
 from backend.learning.pool_model import PoolModel
 from backend.learning.relevance import RelevanceHints
+from backend.service.pool.memory import array_bytes
 from tests.unit.learning.pools import clusters
 
 pytestmark = pytest.mark.unit
@@ -228,6 +229,22 @@ def test_what_crowds_go_by_is_not_kept_where_no_mixture_is_fitted(monkeypatch: p
     embeddings, truth, prior = clusters()
     monkeypatch.setattr(mixture, "MAX_PRODUCTS", 1.0)
     assert PoolModel(embeddings, prior, crowd_prior=vague_prior(truth, 0.6)).crowd_prior is None
+
+
+def test_labels_that_are_too_many_for_a_mixture_keep_nothing_of_what_crowds_go_by(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    embeddings, truth, prior = clusters()
+    crowds = vague_prior(truth, 0.6)
+    model = PoolModel(embeddings, prior, crowd_prior=crowds)
+    sets = np.repeat(prior, 3, axis=1)
+    monkeypatch.setattr(mixture, "MAX_PRODUCTS", 2.0 * crowds.size * model.space.shape[1])
+    before = array_bytes(model.with_labels(sets, None, smoothed=sets))
+    other = model.with_labels(
+        sets, None, smoothed=sets, crowd_prior=sets.copy(), smoothed_crowds=np.repeat(crowds, 3, axis=1)
+    )
+    assert other.crowd_prior is None
+    assert array_bytes(other) == before
 
 
 def test_a_pool_that_grows_too_large_for_a_mixture_drops_what_crowds_go_by(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from typer.testing import CliRunner
 
 from backend.api.app import create_app
 from backend.cli.app import build_app
-from backend.service.explanation.attribution import Attributions, kept_picture
+from backend.service.explanation.attribution import RECENT, Attributions, kept_picture
 from backend.service.pool.cache import PoolCache
 from backend.storage.schema import Task
 from tests.unit.service.photo_project import PhotoProject
@@ -62,6 +64,23 @@ def test_the_picture_comes_from_a_job_and_is_kept(project: PhotoProject) -> None
     missing = client.get(address.format(999))
     assert missing.status_code == 404
     assert missing.get_json()["error"]["message"] == "Project 1 has no task 999."
+
+
+def test_who_waits_for_a_picture_gets_it_though_people_go_on_answering(project: PhotoProject) -> None:
+    """An order comes every few seconds, and a picture takes longer."""
+    client = create_app(project.runtime, project.jobs).test_client()
+    asked = client.get("/projects/1/tasks/11/attribution.png")
+    assert asked.status_code == 202
+    project.run_waiting()
+    made, window = kept_picture(project.runtime, 1, 11), project.row.snapshot
+    project.annotate([8])
+    project.run("refresh")
+    assert project.row.snapshot != window
+    assert client.get("/projects/1/tasks/11/attribution.png").status_code == 200
+    os.utime(made, times=(time.time() - RECENT, time.time() - RECENT))
+    assert client.get("/projects/1/tasks/11/attribution.png").status_code == 202  # it is one of an earlier belief
+    project.run_waiting()
+    assert kept_picture(project.runtime, 1, 11) != made
 
 
 def test_a_photo_that_cannot_be_read_costs_nobody_else_the_picture(project: PhotoProject) -> None:
