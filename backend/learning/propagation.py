@@ -23,6 +23,9 @@ _PARALLEL_FROM = 500_000
 _BLOCK_ENTRIES = 400_000
 """Entries of the blocks of rows that are worked on at once: little enough for the processor's cache."""
 
+MOST_COLUMNS = 0.75
+"""Share of the labels that may have something to spread for the others to be left out: with more it is not worth a copy."""
+
 _LOOK_EVERY = 4
 """Steps between two looks at whether anything still changes."""
 
@@ -46,7 +49,20 @@ class SpreadingGraph:
     def spread(
         self, seeds: FloatArray, *, alpha: float, iterations: int, start: FloatArray | None = None
     ) -> FloatArray:
-        """`spread` of seeds [n, L] from `start` [n, L]; rows in the caller's order."""
+        """`spread` of seeds [n, L] from `start` [n, L]; rows in the caller's order.
+
+        Labels that nobody gave spread nothing, and cost nothing.
+        """
+        given = seeds.any(axis=0) if start is None else seeds.any(axis=0) | start.any(axis=0)
+        if given.sum() <= MOST_COLUMNS * given.size:
+            arrived = np.zeros(seeds.shape, dtype=np.float32)
+            if given.any():
+                first = None if start is None else np.ascontiguousarray(start[:, given])
+                arrived[:, given] = self._spread(np.ascontiguousarray(seeds[:, given]), alpha, iterations, first)
+            return arrived
+        return self._spread(seeds, alpha, iterations, start)
+
+    def _spread(self, seeds: FloatArray, alpha: float, iterations: int, start: FloatArray | None) -> FloatArray:
         if self._order is None:
             return spread(self._graph, seeds, alpha=alpha, iterations=iterations, start=start)
         first = None if start is None else start[self._order]

@@ -52,3 +52,19 @@ def test_blocks_and_renumbered_rows_lead_to_the_same(monkeypatch: pytest.MonkeyP
     assert renumbered.spread(seeds, alpha=0.9, iterations=7) == pytest.approx(plain, abs=1e-6)
     onward = renumbered.spread(seeds, alpha=0.9, iterations=3, start=plain)
     assert onward == pytest.approx(spread(graph(), seeds, alpha=0.9, iterations=3, start=plain), abs=1e-6)
+
+
+def test_labels_that_nobody_gave_change_nothing() -> None:
+    seeds = np.eye(40, 4, dtype=np.float32)
+    among = np.zeros((40, 9), dtype=np.float32)
+    among[:, 1:8:2] = seeds
+    links = SpreadingGraph(graph())
+    plain = links.spread(seeds, alpha=0.9, iterations=7)
+    found = links.spread(among, alpha=0.9, iterations=7)
+    assert (found[:, 1:8:2] == plain).all()
+    assert not found[:, ::2].any()
+    onward = links.spread(among, alpha=0.9, iterations=3, start=found)
+    assert (onward[:, 1:8:2] == links.spread(seeds, alpha=0.9, iterations=3, start=plain)).all()
+    # What was given once is not forgotten where it is what spreading starts from.
+    assert links.spread(np.zeros_like(among), alpha=0.9, iterations=1, start=found)[:, 1].any()
+    assert not links.spread(np.zeros_like(among), alpha=0.9, iterations=3).any()
