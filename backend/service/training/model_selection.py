@@ -43,10 +43,9 @@ class CandidateScores:
         """What ranks candidates that are all better than what serves: the gain, then the headline figure."""
         return self.disagreement.gain, 0.0 if self.figures.accuracy is None else self.figures.accuracy.value
 
-    @property
-    def comparison(self) -> Comparison:
-        """The comparison that asking would be."""
-        return Comparison(self.disagreement, self.photos, self.renewed)
+    def comparison(self, labels_key: str) -> Comparison:
+        """The comparison that asking would be, by the labels of this key."""
+        return Comparison(self.disagreement, self.photos, self.renewed, labels_key)
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,8 @@ def reembed_project(
         note += f" (fine-tuned on {metadata['photos']} photos in {metadata['options']['epochs']} epochs)"
     folder = head_folder(runtime, project_id, version)
     heads = [result.head for result in results if result.head is not None]
-    digest = save_heads(folder, heads, labels_of(runtime, project).spaces)
+    labels = labels_of(runtime, project)
+    digest = save_heads(folder, heads, labels.spaces)
     record_version(
         runtime,
         project_id,
@@ -101,7 +102,7 @@ def reembed_project(
         artifact=str(folder.relative_to(runtime.settings.state_dir)),
         annotations=annotations,
         evaluation=scores.figures.to_json(),
-        comparison=scores.comparison.to_json() if selection.asked else None,
+        comparison=scores.comparison(labels.key).to_json() if selection.asked else None,
         note=note,
         seconds=float(metadata.get("seconds", 0.0)) + time.monotonic() - started,
     )

@@ -16,10 +16,10 @@ import numpy as np
 
 from backend.errors import BackendError
 from backend.jobs.kinds import JobKind
-from backend.labels import LabelSpace
 from backend.priority import evaluation_mask
 from backend.progress import Progress
 from backend.service.context.context import Runtime
+from backend.service.context.label_cache import ProjectLabels
 from backend.service.pool.cache import PoolCache, ProjectPool
 from backend.service.pool.predictions import Annotated, predict_pool, read_annotations
 from backend.service.projects.options import adaptation_options, project_options
@@ -110,7 +110,7 @@ def train_project(
     again = _propagation_again(project, data[0], serving)
     selection = select(scores | again, pinned=project.pinned)
     rows = {
-        item.version: _row(runtime, project, item, spaces, serving, annotated.count, scores, selection)
+        item.version: _row(runtime, project, item, pool.labels, serving, annotated.count, scores, selection)
         for item in trained
     }
     for note in selection.notes.values():
@@ -126,7 +126,7 @@ def train_project(
         learned_from=key,
     )
     if selection.asked in again:
-        asked = again[selection.asked].comparison.to_json()
+        asked = again[selection.asked].comparison(pool.labels.key).to_json()
         update_version(runtime, project_id, selection.asked, comparison=asked, note=selection.notes[selection.asked])
     runtime.jobs.enqueue(JobKind.REFRESH, project_id, {"republish": True})
     notes = [find_version(runtime, project_id, version).note for version in rows]
@@ -196,7 +196,7 @@ def _row(
     runtime: Runtime,
     project: Project,
     item: TrainedVersion,
-    spaces: Sequence[LabelSpace],
+    labels: ProjectLabels,
     serving: str,
     annotations: int,
     scores: Mapping[str, CandidateScores],
@@ -212,14 +212,16 @@ def _row(
         "status": "candidate",
         "backbone": project.backbone or runtime.backbone.id,
         "learner": item.learner.name,
-        "weights_digest": save_heads(folder, heads, spaces) if heads else save_projections(folder, projections),
+        "weights_digest": save_heads(folder, heads, labels.spaces) if heads else save_projections(folder, projections),
         "artifact": str(folder.relative_to(runtime.settings.state_dir)),
         "seconds": item.seconds,
         "parent": serving,
         "projection": item.version if item.learner.name == ADAPTED else project.projection,
         "annotations": annotations,
         "evaluation": scores[item.version].figures.to_json(),
-        "comparison": scores[item.version].comparison.to_json() if item.version == selection.asked else None,
+        "comparison": scores[item.version].comparison(labels.key).to_json()
+        if item.version == selection.asked
+        else None,
         "note": selection.notes[item.version],
     }
 

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from backend.jobs.kinds import JobKind
 from backend.learning.promotion import Disagreement, Outcome
 from backend.service.context.context import Runtime
+from backend.service.projects.labels import labels_of
 from backend.service.versions.registry import EmbeddingConfig, serve_unless_chosen, update_version
 from backend.storage.schema import ModelVersion, Project
 
@@ -40,11 +41,13 @@ class Comparison:
         start: what was known when it began, from the evaluation sample.
         photos: drawn at random among the unlabelled photos on which the two differ, in the order of asking.
         renewed: as in `Disagreement.outcome`.
+        labels_key: of the labels that the photos' indices mean; empty: not known, as of earlier releases.
     """
 
     start: Disagreement
     photos: Sequence[Photo]
     renewed: bool = False
+    labels_key: str = ""
 
     def judged(self, answers: Mapping[int, Labels]) -> Disagreement:
         """What is known by now. `answers`: the labels that people gave, by task."""
@@ -65,13 +68,15 @@ class Comparison:
     def to_json(self) -> dict[str, Any]:
         """As it is kept with the candidate."""
         photos = [[photo.task_id, list(photo.serving), list(photo.candidate)] for photo in self.photos]
-        return {"start": asdict(self.start), "photos": photos, "renewed": self.renewed}
+        kept = {"start": asdict(self.start), "photos": photos, "renewed": self.renewed}
+        return kept | {"labels_key": self.labels_key}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Comparison:
         """The inverse of `to_json`. Raises KeyError or TypeError when `stored` is something else."""
         photos = [Photo(int(task), tuple(serving), tuple(candidate)) for task, serving, candidate in stored["photos"]]
-        return cls(Disagreement(**stored["start"]), photos, bool(stored["renewed"]))
+        start, renewed = Disagreement(**stored["start"]), bool(stored["renewed"])
+        return cls(start, photos, renewed, str(stored.get("labels_key", "")))
 
 
 def open_comparison(runtime: Runtime, project_id: int) -> tuple[str, Comparison] | None:
@@ -105,6 +110,9 @@ def settle_comparison(
     if serving != comparison.start.serving or project.pinned:
         why = f"a person chose {serving}" if project.pinned else f"{serving} serves by now"
         _close(runtime, project.id, candidate, f"{candidate} is not compared any further: {why}")
+        return []
+    if comparison.labels_key not in ("", labels_of(runtime, project).key):
+        _close(runtime, project.id, candidate, f"{candidate} is not compared any further: the labels changed")
         return []
     known = comparison.judged(answers)
     outcome = known.outcome(renewed=comparison.renewed)

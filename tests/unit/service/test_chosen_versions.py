@@ -10,6 +10,7 @@ from sqlalchemy import update
 from backend.errors import BackendError
 from backend.learning.promotion import Disagreement
 from backend.service.context.context import Runtime
+from backend.service.projects.labels import labels_of
 from backend.service.projects.project import find_project, set_up_project
 from backend.service.versions.artifacts import head_folder
 from backend.service.versions.comparisons import Comparison, Photo, open_comparison, settle_comparison
@@ -78,10 +79,10 @@ def test_who_chose_what_serves_anyway_is_heard_too(runtime: Runtime, project: Pr
     assert find_project(runtime, PROJECT).pinned
 
 
-def compare(runtime: Runtime, photos: range, better: int) -> None:
+def compare(runtime: Runtime, photos: range, better: int, labels_key: str = "") -> None:
     """People are asked about photos on which head-2 and head-1 differ."""
     start = Disagreement("head-2", "head-1", unlabelled=40, differing=len(photos), better=better)
-    asked = Comparison(start, [Photo(task, (0,), (1,)) for task in photos])
+    asked = Comparison(start, [Photo(task, (0,), (1,)) for task in photos], labels_key=labels_key)
     record_version(runtime, PROJECT, "head-2", kind="head", status="candidate", backbone="", comparison=asked.to_json())
 
 
@@ -92,6 +93,22 @@ def test_a_comparison_leaves_alone_what_a_person_chose_meanwhile(runtime: Runtim
     now = find_project(runtime, PROJECT)
     assert (now.serving_version, now.pinned) == ("propagation", True)
     assert open_comparison(runtime, PROJECT) is None
+
+
+def test_a_comparison_ends_where_the_labels_change(runtime: Runtime, project: Project) -> None:
+    """What the versions said is kept by the places of the labels: turned round, the worse one would win."""
+    compare(runtime, range(40), better=0, labels_key=labels_of(runtime, project).key)
+    answers = dict.fromkeys(range(3), (1,))
+    assert settle_comparison(runtime, project, "head-1", answers, lambda task: True)
+    turned = CONFIG.replace(
+        '<Choice value="Tennis"/><Choice value="Golf"/>', '<Choice value="Golf"/><Choice value="Tennis"/>'
+    )
+    assert turned != CONFIG
+    project = set_up_project(runtime, PROJECT, label_config=turned)
+    assert settle_comparison(runtime, project, "head-1", dict.fromkeys(range(40), (1,)), lambda task: True) == []
+    assert open_comparison(runtime, PROJECT) is None
+    assert "labels changed" in find_version(runtime, PROJECT, "head-2").note
+    assert find_project(runtime, PROJECT).serving_version == "head-1"
 
 
 def test_a_comparison_ends_once_the_photos_left_are_skipped_or_deleted(runtime: Runtime, project: Project) -> None:

@@ -79,8 +79,8 @@ def test_photos_to_ask_about_are_drawn_outside_the_evaluation_sample(data: Train
     assert first.serving == (TRUTH[first.task_id - 1000],)
     assert first.candidate != first.serving
     # What people then say decides.
-    comparison = Comparison.from_json(scores.comparison.to_json())
-    assert comparison == scores.comparison
+    comparison = Comparison.from_json(scores.comparison("sports").to_json())
+    assert comparison == scores.comparison("sports")
     right = {photo.task_id: photo.candidate for photo in comparison.photos[:4]}
     assert comparison.judged(right).outcome() is Outcome.PROMOTE
     assert (
