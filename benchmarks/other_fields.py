@@ -83,7 +83,7 @@ def before_any_annotation(
     pool = with_zero_shot(replace(photos.take(rows), labels=truth), backbone, space, ())
     if pool.prior is None:
         raise ValueError("the photos have no prior")
-    model = PoolModel(pool.embeddings, pool.prior, crowd_prior=pool.crowd_prior)
+    model = PoolModel(pool.embeddings, pool.prior, crowd_prior=pool.crowd_prior, depicted=pool.depicted)
     nobody: IntArray = np.zeros(0, dtype=np.intp)
     mixed = model.propagate(nobody, np.zeros((0, len(drawn)), dtype=np.float32))
     beliefs = (pool.prior, model.smoothed_prior, mixed)

@@ -66,7 +66,9 @@ class ActiveLearning:
         self._adaptation_epochs = adaptation_epochs
         self._seed = seed
         self._prior = _prior_of(pool, len(self.classes))
-        self._model = PoolModel(pool.embeddings, self._prior, seed=seed, crowd_prior=pool.crowd_prior)
+        self._model = PoolModel(
+            pool.embeddings, self._prior, seed=seed, crowd_prior=pool.crowd_prior, depicted=pool.depicted
+        )
         self._beliefs: Floats = self._model.prior
         self._fitted = False
 
@@ -163,6 +165,7 @@ class ActiveLearning:
             seed=self._seed,
             projection=projection.as_projection(),
             crowd_prior=self.pool.crowd_prior,
+            depicted=self.pool.depicted,
         )
 
 

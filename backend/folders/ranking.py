@@ -230,7 +230,8 @@ def _model_of(
     hints = RelevanceHints(space.irrelevant, known.relevance, known.unknown) if answered else None
     crowds = known.crowd_priors[0] if known.crowd_priors else None
     features = backbone.features(embedded.embeddings)
-    return PoolModel(features, known.priors[0], seed=options.seed, hints=hints, crowd_prior=crowds)
+    prior, depicted = known.priors[0], space.depicted
+    return PoolModel(features, prior, seed=options.seed, hints=hints, crowd_prior=crowds, depicted=depicted)
 
 
 def _order(

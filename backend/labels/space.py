@@ -14,6 +14,9 @@ from backend.labels.senses import Meaning, label_meanings
 from backend.labels.tree import LabelTree, build_tree
 from backend.labels.wordnet import WordNet
 
+DEPICTED_FROM = 0.9
+"""Claim of an ImageNet class from which it shows the label itself: a kind of it, not what is used with it or around it."""
+
 
 class LabelSpace:
     """The label space of one control; L labels.
@@ -53,6 +56,11 @@ class LabelSpace:
     def supported(self) -> npt.NDArray[np.bool_]:
         """bool [L]: some ImageNet class speaks for the label; the others cannot be told before annotations exist."""
         return np.asarray((self.evidence.claim > 0.0).any(axis=1), dtype=bool)
+
+    @cached_property
+    def depicted(self) -> npt.NDArray[np.bool_]:
+        """bool [L]: ImageNet has classes of the label itself, so that it sees the label where a photo shows it."""
+        return np.asarray((self.evidence.claim >= DEPICTED_FROM).any(axis=1), dtype=bool)
 
     @cached_property
     def tree(self) -> LabelTree:

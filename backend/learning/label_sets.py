@@ -49,8 +49,8 @@ class LabelSets:
         mean: FloatArray = prior @ self.members.T / np.maximum(self.sizes, 1.0)
         return mean + np.float32(1e-4)
 
-    def irrelevant(self, labels: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """bool [C]: sets of labels for photos that do not belong alone, given which labels, bool [L], those are."""
+    def only(self, labels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """bool [C]: sets of nothing but these labels, bool [L]."""
         said = self.members > 0
         return np.asarray(said.any(axis=1) & ~(said & ~labels).any(axis=1))
 

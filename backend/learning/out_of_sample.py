@@ -70,13 +70,25 @@ def _extend_shares(
     mixture = Mixture(arrays["mixture_weights"], bias, arrays.get("mixture_background", np.zeros(bias.shape, bool)))
     mixed = mixture.beliefs(space, nearby, around(neighbours, similarities, arrays["mixture_beliefs"]))
     per_label = float(arrays.get("per_label", annotations / prior.shape[1]))
-    return with_mixture(beliefs, mixed, prior, per_label)
+    return with_mixture(beliefs, mixed, prior, per_label, mixture.background, arrays.get("depicted"))
 
 
-def with_mixture(beliefs: FloatArray, mixed: FloatArray, prior: FloatArray, per_label: float) -> FloatArray:
-    """Beliefs [m, L] averaged with the mixture's `mixed` [m, L], and shown as sure as `prior` [m, L] lets them be."""
+def with_mixture(
+    beliefs: FloatArray,
+    mixed: FloatArray,
+    prior: FloatArray,
+    per_label: float,
+    irrelevant: NDArray[np.bool_],
+    depicted: NDArray[np.bool_] | None,
+) -> FloatArray:
+    """Beliefs [m, L] averaged with the mixture's `mixed` [m, L], and shown as sure as `prior` [m, L] lets them be.
+
+    Args:
+        irrelevant: bool [L], labels for what does not belong.
+        depicted: bool [L], labels that ImageNet has classes of; None: not known.
+    """
     averaged = geometric_mean(beliefs, mixed, weight=mixture_weight(prior, per_label))
-    return as_sure_as_the_photo(averaged, prior, per_label)
+    return as_sure_as_the_photo(averaged, prior, per_label, depicted=depicted, irrelevant=irrelevant, new=True)
 
 
 def from_neighbours(
@@ -113,9 +125,13 @@ def linear_arrays(linear: LinearModel) -> dict[str, NDArray[Any]]:
     return {"weights": linear.weights, "bias": linear.bias, "sharpness": np.array(linear.sharpness)}
 
 
-def mixture_arrays(mixture: Mixture, beliefs: FloatArray, per_label: float) -> dict[str, NDArray[Any]]:
-    """The mixture as arrays of an exported extension, with its `beliefs` [n, L] of the images that are carried."""
-    return {
+def mixture_arrays(
+    mixture: Mixture, beliefs: FloatArray, per_label: float, depicted: NDArray[np.bool_] | None
+) -> dict[str, NDArray[Any]]:
+    """The mixture as arrays of an exported extension, with its `beliefs` [n, L] of the images that are carried, and
+    what how sure they are shown to be goes by."""
+    known: dict[str, NDArray[Any]] = {} if depicted is None else {"depicted": depicted}
+    return known | {
         "mixture_weights": mixture.weights,
         "mixture_bias": mixture.bias,
         "mixture_background": mixture.background,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.learning.confidence import as_sure_as_the_photo
+from backend.learning.confidence import as_sure_as_the_photo, still_depicted
 from backend.learning.evened_prior import evened_prior
 from backend.learning.evidence import label_shares, mix_with_prior
 from backend.learning.graph_options import GraphOptions
@@ -37,6 +37,7 @@ class PoolBeliefs(PoolGraph):
         prior: float32 [n, L], beliefs before any annotation; rows sum to 1.
         crowd_prior: float32 [n, L], those that suggestions go by, and the order does not, while there is a mixture; rows
             sum to 1; None: `prior`.
+        depicted: bool [L], labels that ImageNet has classes of (`LabelSpace.depicted`); None: not known, as if none were.
         hints: what is known of relevance without annotations; None: everything belongs.
         relevance: float32 [n] in [0, 1], 1 = belongs, by the last `propagate`; None: nothing tells.
         unmixed: float32 [n, L], beliefs of the last `propagate` without the mixture, for the order: the mixture is
@@ -54,11 +55,12 @@ class PoolBeliefs(PoolGraph):
         projection: Projection | None = None,
         hints: RelevanceHints | None = None,
         crowd_prior: FloatArray | None = None,
+        depicted: NDArray[np.bool_] | None = None,
     ) -> None:
         """Build the graph; in a `projection` learnt from annotations where one is given, else in one fitted here."""
         super().__init__(embeddings, seed=seed, options=options, projection=projection)
         self.prior: FloatArray = normalise_rows(prior)
-        self.crowd_prior = self._for_crowds(crowd_prior)
+        self.crowd_prior, self.depicted = self._for_crowds(crowd_prior), depicted
         self.hints = hints if hints is not None and hints.used else None
         self._annotated: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
         self._per_label = 0.0  # annotations for each label that the pool seems to show
@@ -73,6 +75,7 @@ class PoolBeliefs(PoolGraph):
         self._spread_labels: FloatArray | None = None
         self._linear: LinearModel | None = None
         self._mixture: tuple[Mixture, FloatArray] | None = None
+        self._seen_labels: NDArray[np.bool_] | None = None  # `depicted`, as far as annotations bear it out
 
     @property
     def several(self) -> bool:
@@ -228,8 +231,10 @@ class PoolBeliefs(PoolGraph):
         self._mixture = fit_mixture(self.space, self.links, known, self._annotated, self._irrelevant)
         weight = mixture_weight(self.prior, self._per_label)
         mixed = self._with_relevance(geometric_mean(beliefs, self._mixture[1], weight=weight))
-        seen = self.prior if self.crowd_prior is None else self.crowd_prior
-        return as_sure_as_the_photo(mixed, seen, self._per_label)
+        given = self.depicted
+        self._seen_labels = given if given is None else still_depicted(given, self.prior[self._annotated], targets)
+        seen, irrelevant = self.prior if self.crowd_prior is None else self.crowd_prior, self._irrelevant
+        return as_sure_as_the_photo(mixed, seen, self._per_label, depicted=self._seen_labels, irrelevant=irrelevant)
 
     def _learnt_relevance(self, rows: NDArray[np.intp], targets: FloatArray) -> FloatArray | None:
         if self.hints is None or self.n == 0:

@@ -34,6 +34,7 @@ class PoolModel(PoolBeliefs):
         smoothed: FloatArray | None = None,
         crowd_prior: FloatArray | None = None,
         smoothed_crowds: FloatArray | None = None,
+        depicted: NDArray[np.bool_] | None = None,
     ) -> PoolModel:
         """The same pool with other labels, of which nothing was said yet: their prior [n, L]; the graph is shared.
 
@@ -41,11 +42,13 @@ class PoolModel(PoolBeliefs):
             smoothed: the prior, evened out over the graph [n, L]; None: it is worked out when it is needed.
             crowd_prior: as of the constructor [n, L].
             smoothed_crowds: that one, evened out [n, L]; None: as `smoothed`.
+            depicted: as of the constructor [L].
         """
         other = PoolModel.__new__(PoolModel)
         other.__dict__.update(self.__dict__)
         other.prior = normalise_rows(prior)
         other.crowd_prior = other._for_crowds(crowd_prior)
+        other.depicted = depicted
         other.hints = hints if hints is not None and hints.used else None
         other._annotated, other._per_label = np.zeros(0, dtype=np.intp), 0.0
         other._forget()
@@ -76,7 +79,7 @@ class PoolModel(PoolBeliefs):
             return beliefs
         mixture, of_pool = self._mixture
         mixed = mixture.beliefs(space, nearby, around(neighbours, similarities, of_pool))
-        return with_mixture(beliefs, mixed, prior, self._per_label)
+        return with_mixture(beliefs, mixed, prior, self._per_label, mixture.background, self._seen_labels)
 
     def export_extension(self) -> dict[str, NDArray[Any]]:
         """All that `extend_from` needs without the pool: up to `EXTENSION_ROWS` of its images, annotated ones first."""
@@ -99,5 +102,5 @@ class PoolModel(PoolBeliefs):
             arrays |= linear_arrays(self._linear)
         if self._mixture is not None:
             mixture, of_pool = self._mixture
-            arrays |= mixture_arrays(mixture, of_pool[kept], self._per_label)
+            arrays |= mixture_arrays(mixture, of_pool[kept], self._per_label, self._seen_labels)
         return arrays

@@ -60,7 +60,7 @@ class SeveralLabelsModel(PoolModel):
         """The same pool, whose labels are the sets."""
         hints = self.hints
         if hints is not None:
-            hints = RelevanceHints(sets.irrelevant(hints.irrelevant), hints.mass, hints.unknown)
+            hints = RelevanceHints(sets.only(hints.irrelevant), hints.mass, hints.unknown)
         weighed = self.crowd_prior is not None
         return self.with_labels(
             sets.prior(self.prior),
@@ -68,6 +68,7 @@ class SeveralLabelsModel(PoolModel):
             smoothed=sets.prior(self.smoothed_prior),
             crowd_prior=sets.prior(self.crowd_prior) if self.crowd_prior is not None else None,
             smoothed_crowds=sets.prior(self.smoothed_crowd_prior) if weighed else None,
+            depicted=None if self.depicted is None else sets.only(self.depicted),
         )
 
     def extend_projected(self, features: FloatArray, prior: FloatArray) -> FloatArray:

@@ -156,8 +156,10 @@ def play(
 def pool_model_of(setting: Setting, seed: int = 0) -> PoolModel:
     """The pool before any annotation: its space, its graph, its prior."""
     prior = prior_of(setting.pool, setting.n_labels)
-    hints, crowds = relevance_hints(setting), setting.pool.crowd_prior
-    return PoolModel(setting.pool.embeddings, prior, seed=seed, hints=hints, crowd_prior=crowds)
+    pool, hints = setting.pool, relevance_hints(setting)
+    return PoolModel(
+        pool.embeddings, prior, seed=seed, hints=hints, crowd_prior=pool.crowd_prior, depicted=pool.depicted
+    )
 
 
 def pool_view(

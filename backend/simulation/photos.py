@@ -41,6 +41,7 @@ class Photos:
         relevance: float32 [n] in [0, 1], 1 = belongs to the project; None: no filter is set.
         unknown: float32 [n] in [0, 1], 1 = most unlike what the backbone was trained on.
         crowd_prior: float32 [n, L], as `prior`, by the weights of ImageNet classes; None: as `prior`.
+        depicted: bool [L], labels that ImageNet has classes of; None: not known.
     """
 
     embeddings: NDArray[np.float16]
@@ -50,6 +51,7 @@ class Photos:
     relevance: FloatArray | None = None
     unknown: FloatArray | None = None
     crowd_prior: FloatArray | None = None
+    depicted: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return int(self.labels.size)
@@ -64,6 +66,7 @@ class Photos:
             None if self.relevance is None else self.relevance[rows],
             None if self.unknown is None else self.unknown[rows],
             None if self.crowd_prior is None else self.crowd_prior[rows],
+            self.depicted,
         )
 
     def and_also(self, others: Photos) -> Photos:
@@ -80,6 +83,7 @@ class Photos:
             joined(self.relevance, others.relevance),
             joined(self.unknown, others.unknown),
             joined(self.crowd_prior, others.crowd_prior),
+            self.depicted,
         )
 
 
@@ -185,6 +189,7 @@ def with_zero_shot(photos: Photos, backbone: Backbone, space: LabelSpace, releva
         unknown=known.unknown,
         relevance=known.relevance,
         crowd_prior=known.crowd_priors[0] if known.crowd_priors else None,
+        depicted=space.depicted,
     )
 
 

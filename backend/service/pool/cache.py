@@ -233,7 +233,15 @@ def build_pool(
         learnt = _learnt_projection(runtime, project_id, config, number, loaded.embeddings.shape[1])
         kind = SeveralLabelsModel if space.control.multiple else PoolModel
         hints = _hints(loaded, space, prior)
-        model = kind(loaded.embeddings, prior, seed=seed, projection=learnt, hints=hints, crowd_prior=crowds)
+        model = kind(
+            loaded.embeddings,
+            prior,
+            seed=seed,
+            projection=learnt,
+            hints=hints,
+            crowd_prior=crowds,
+            depicted=space.depicted,
+        )
         controls.append(ControlPool(space, model, learnt))
     return ProjectPool(
         labels=labels,

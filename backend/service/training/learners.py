@@ -110,6 +110,7 @@ def _adapted(data: TrainingData, options: TrainingOptions, start: Head | None, p
         projection=projection.as_projection(),
         hints=data.graph.hints,
         crowd_prior=data.graph.crowd_prior,
+        depicted=data.graph.depicted,
     )
     return FitResult(data.calibrated(graph.propagate(data.known, data.targets)), projection=projection)
 

@@ -86,6 +86,13 @@ def test_activities_are_seen_through_what_they_use(wordnet: WordNet) -> None:
     assert seen == ["archery", "weightlifting", "ice hockey", "sailing", "mountaineering"]
 
 
+def test_a_label_is_depicted_where_classes_of_imagenet_are_kinds_of_it(wordnet: WordNet) -> None:
+    titles = ["dog", "bird", "tennis", "water skiing", "Not relevant", "no word at all"]
+    space = LabelSpace(choices(titles), wordnet)
+    assert space.depicted.tolist() == [True, True, False, False, False, False]
+    assert space.supported[2]  # its ball is seen, the game is not
+
+
 def test_the_other_labels_decide_the_sense(wordnet: WordNet) -> None:
     def sense(*titles: str) -> str:
         return wordnet.gloss(label_meanings(choices(titles).labels, wordnet)[0].synsets[0])

@@ -41,7 +41,7 @@ def test_sets_that_come_again_are_trusted_and_free_combinations_are_not() -> Non
 
 def test_sets_for_what_does_not_belong_hold_no_other_label() -> None:
     sets = label_sets(np.array([[1, 0, 0], [1, 0, 1], [0, 0, 1]], dtype=np.float32))
-    found = sets.irrelevant(np.array([False, False, True]))
+    found = sets.only(np.array([False, False, True]))
     assert sets.members[found].tolist() == [[0, 0, 1]]
 
 

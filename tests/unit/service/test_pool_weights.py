@@ -43,6 +43,9 @@ def test_a_pool_that_has_doubled_is_weighed_anew(runtime: Runtime, database: Dat
     assert (grown.n, grown.weights) == (70, before)
     assert grown.controls[0].model.crowd_prior is not None
     assert len(grown.controls[0].model.crowd_prior) == 70
+    for control in grown.controls:
+        assert control.model.depicted is not None
+        assert control.model.depicted.tolist() == control.space.depicted.tolist()
     join(project, range(110, 170))
     doubled, whole = pool_in(project.pools, runtime), pool_in(PoolCache(runtime), runtime)
     assert (doubled.n, doubled.weights.photos) == (130, 130)
