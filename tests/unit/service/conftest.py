@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from backend.jobs.queue import JobQueue
@@ -9,6 +12,9 @@ from backend.service.context.context import Runtime
 from backend.settings import Settings
 from backend.storage.database import Database
 from tests.application import AppFactory, Application
+from tests.small_label_studio import TOKEN, SmallLabelStudio
+from tests.unit.service.samples import CONFIG
+from tests.unit.service.team import PROJECT, TASKS, Team
 
 
 @pytest.fixture
@@ -34,3 +40,11 @@ def settings(application: Application) -> Settings:
 @pytest.fixture
 def runtime(application: Application) -> Runtime:
     return application.runtime
+
+
+@pytest.fixture
+def team(runtime: Runtime, database: Database, settings: Settings, jobs: JobQueue) -> Iterator[Team]:
+    data: dict[int, dict[str, Any]] = {number: {"image": str(number)} for number in range(1, TASKS + 1)}
+    with SmallLabelStudio(PROJECT, CONFIG, data) as label_studio:
+        access = {"label_studio_url": label_studio.url, "label_studio_api_key": TOKEN}
+        yield Team(Runtime(settings.model_copy(update=access), database, jobs), label_studio)

@@ -3,107 +3,30 @@ refilled by the order that is known before a new one is made."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pytest
 from sqlalchemy import delete
 
-from backend.jobs.queue import JobQueue
-from backend.jobs.worker_name import WorkerName
-from backend.service.context.context import Runtime
 from backend.service.ingest.polling import catch_up
 from backend.service.ingest.webhooks import handle_event
-from backend.service.pool.cache import PoolCache
-from backend.service.projects.project import find_project, set_up_project
+from backend.service.projects.project import find_project
 from backend.service.queue import publishing, refresh
 from backend.service.queue.held import HANDED_OUT
 from backend.service.queue.queue_window import current_window
-from backend.service.queue.refill import refill_window
-from backend.service.queue.refresh import refresh_project
 from backend.service.queue.window_size import places_for_members
-from backend.settings import Settings
-from backend.storage.database import Database
-from backend.storage.schema import Annotation, Job, QueueOverride, Task, now
+from backend.storage.schema import Annotation, Job, now
 from backend.sync import publish, storing
-from backend.sync.placing import LAST
 from tests.application import AppFactory, Application
-from tests.small_label_studio import TOKEN, SmallLabelStudio
-from tests.unit.service.samples import CONFIG, annotated, annotation, choice
+from tests.unit.service.samples import choice
+from tests.unit.service.team import PROJECT, TASKS, Team
 
 pytestmark = [pytest.mark.unit, pytest.mark.both_databases]
-
-PROJECT = 7
-TASKS = 300
-
-
-class Team:
-    """Project 7 with `TASKS` embedded photos, its Label Studio, and people who label there."""
-
-    def __init__(self, runtime: Runtime, label_studio: SmallLabelStudio) -> None:
-        self.runtime, self.label_studio = runtime, label_studio
-        self.pools = PoolCache(runtime)
-        self.answers = 0
-        backbone = runtime.backbone
-        digests = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(TASKS)]
-        vectors = np.random.default_rng(0).normal(size=(TASKS, backbone.spec.embedding_dim))
-        runtime.features.put(backbone.id, list(zip(digests, vectors, strict=True)))
-        set_up_project(runtime, PROJECT, label_config=CONFIG)
-        with runtime.database.session() as session:
-            for number, digest in enumerate(digests):
-                session.add(Task(project_id=PROJECT, task_id=number + 1, data={}, image=str(number), digest=digest))
-
-    def refresh(self, *, polled: bool = False) -> None:
-        """As an annotation asks for it, or a poll that finds places left over."""
-        refresh_project(self.runtime, self.pools, PROJECT, lambda fraction, message: None, republish=polled)
-
-    def claim(self) -> Job:
-        """Take the order that waits, as a worker does."""
-        (waiting,) = self.runtime.jobs.ledger.waiting(PROJECT, "refresh")
-        job = self.runtime.jobs.ledger.claim(waiting, WorkerName.of_this_process())
-        assert job is not None
-        return job
-
-    def refill(self, size: int) -> int:
-        return refill_window(self.runtime, find_project(self.runtime, PROJECT), size)
-
-    def window(self) -> list[int]:
-        return [item.task_id for item in current_window(self.runtime, find_project(self.runtime, PROJECT))]
-
-    def places(self) -> list[int]:
-        """The queue of Label Studio, but for what went behind every window."""
-        scores = {
-            row["task"]: row["score"]
-            for task in self.label_studio.tasks.values()
-            for row in task["predictions"]
-            if row["model_version"] == self.label_studio.project["model_version"]
-        }
-        return [task for task in self.label_studio.queue() if scores[task] < LAST]
-
-    def answer(self, person: int) -> bool:
-        """A person answers the task that they hold, and asks for the next one; whether there is one."""
-        task = self.label_studio.held[person]
-        made = self.label_studio.annotate(task, choice("Golf"))
-        event = annotated("ANNOTATION_CREATED", annotation(made["id"], "Golf", task=task, completed_by=person))
-        config = self.label_studio.project["label_config"]
-        handle_event(self.runtime, event["action"], {**event, "project": {**event["project"], "label_config": config}})
-        self.answers += 1
-        return self.label_studio.hand_out(person) is not None
 
 
 @pytest.fixture
 def application(app_factory: AppFactory) -> Application:
     return app_factory(backbone="efficientnet_lite2", retrain_every=1000)
-
-
-@pytest.fixture
-def team(runtime: Runtime, database: Database, settings: Settings, jobs: JobQueue) -> Iterator[Team]:
-    data: dict[int, dict[str, Any]] = {number: {"image": str(number)} for number in range(1, TASKS + 1)}
-    with SmallLabelStudio(PROJECT, CONFIG, data) as label_studio:
-        access = {"label_studio_url": label_studio.url, "label_studio_api_key": TOKEN}
-        yield Team(Runtime(settings.model_copy(update=access), database, jobs), label_studio)
 
 
 def test_fifty_people_who_never_labelled_here_find_a_task_each(team: Team) -> None:
@@ -253,53 +176,6 @@ def test_what_orders_left_a_place_is_known_to_those_that_follow(team: Team) -> N
     assert team.places() == team.window()
     project = find_project(team.runtime, PROJECT)
     assert (project.window_settled, project.places_left) == (True, [])
-
-
-@pytest.mark.parametrize("leaves_at", [0, 2], ids=["while another model takes over", "later"])
-def test_a_photo_that_somebody_holds_open_keeps_its_suggestion_while_orders_pass(team: Team, leaves_at: int) -> None:
-    team.refresh()
-    held = team.label_studio.hand_out(2)
-    assert held is not None
-    team.label_studio.hand_out(1)
-    for number in range(6):
-        assert all(team.answer(1) for _ in range(4))
-        with team.runtime.database.session() as session:
-            session.execute(delete(Job))  # no newer order waits: every place is made right
-            if number == leaves_at:
-                session.add(QueueOverride(project_id=PROJECT, task_id=held, wish="last"))
-        team.refresh(polled=number > leaves_at)
-        version = team.label_studio.project["model_version"]
-        shown = [row for row in team.label_studio.tasks[held]["predictions"] if row["model_version"] == version]
-        assert shown, f"who reloads the page after order {number} finds no suggestion"
-    assert held not in team.places()
-    assert team.answer(2)
-    team.refresh()
-    assert held not in find_project(team.runtime, PROJECT).held_open
-
-
-def test_texts_that_no_order_had_time_to_take_are_taken_once_nobody_goes_on(team: Team) -> None:
-    shows = CONFIG.replace("<View>", '<View><Header value="$why_now"/>')
-    team.label_studio.project["label_config"] = shows
-    set_up_project(team.runtime, PROJECT, label_config=shows)
-
-    def strangers() -> set[int]:
-        open_tasks = {number: task for number, task in team.label_studio.tasks.items() if not task["annotations"]}
-        told = {number for number, task in open_tasks.items() if "why_now" in task["data"]}
-        return told - {*team.window(), *find_project(team.runtime, PROJECT).held_open}
-
-    with team.runtime.database.session() as session:
-        session.execute(delete(Job))
-    team.refresh()
-    team.label_studio.hand_out(1)
-    for _ in range(5):
-        assert all(team.answer(1) for _ in range(4))  # each asks for an order, and none of them is taken: one waits
-        team.refresh()
-    assert strangers()  # else this shows nothing
-    with team.runtime.database.session() as session:
-        session.execute(delete(Job))
-    team.refresh()
-    assert not strangers()
-    assert set(find_project(team.runtime, PROJECT).texts_left) <= {*find_project(team.runtime, PROJECT).held_open}
 
 
 def test_where_a_newer_order_always_waits_what_is_left_is_kept_in_mind_up_to_a_number(
