@@ -66,7 +66,8 @@ def as_sure_as_the_photo(
         annotations for each label s = 0.8 / (1 + 3 r), f = 4, d = 1, or s = 1 / (1 + 0.3 r), f = 2, d = 1.3 where
         ImageNet has classes of the label. What does not belong has the prior that the other labels leave, which says
         nothing of its own: odds = 3 o^(1 - s) in the pool, o^(1 - s) of new photos. The other labels share the rest as
-        before. Chosen on the even half (docs/measurements.md). No ranking of labels within a photo changes.
+        before; what a crowd claimed too much for a label that ImageNet has classes of is doubt, spread over all of them
+        evenly. Chosen on the even half (docs/measurements.md). No ranking of labels within a photo changes.
 
     Args:
         beliefs: float32 [n, L], rows sum to 1; overwritten.
@@ -78,7 +79,8 @@ def as_sure_as_the_photo(
     """
     every = np.arange(len(beliefs))
     named = beliefs.argmax(axis=1)
-    own, by_prior = _log_odds(beliefs[every, named]), _log_odds(prior[every, named])
+    before = beliefs[every, named]
+    own, by_prior = _log_odds(before), _log_odds(prior[every, named])
     log_odds = _agreed(own, by_prior, LINKED, per_label)
     if depicted is not None:
         log_odds = np.where(depicted[named], _agreed(own, by_prior, DEPICTED, per_label), log_odds)
@@ -86,13 +88,17 @@ def as_sure_as_the_photo(
         times = 1.0 if new else IRRELEVANT_TIMES
         alone = np.float32(1.0 - LINKED.of(per_label)) * own + np.float32(np.log(times))
         log_odds = np.where(irrelevant[named], alone, log_odds)
+    meant = 1.0 / (1.0 + np.exp(-log_odds))
     beliefs[every, named] = 0.0
     beliefs += _CRUMB
+    if depicted is not None:
+        doubt = np.where(depicted[named], np.maximum(before - meant, 0.0), np.float32(0.0))
+        beliefs += (doubt / (beliefs.shape[1] - 1))[:, None]
     beliefs[every, named] = 0.0
     rest = beliefs.sum(axis=1)
     # At this level the named label and the second would be level: it stays above.
     level = beliefs.max(axis=1) / (rest + beliefs.max(axis=1))
-    sure = np.maximum(1.0 / (1.0 + np.exp(-log_odds)), np.minimum(level * np.float32(1.001), 1.0))
+    sure = np.maximum(meant, np.minimum(level * np.float32(1.001), 1.0))
     beliefs *= ((1.0 - sure) / rest)[:, None]
     beliefs[every, named] = sure
     return beliefs

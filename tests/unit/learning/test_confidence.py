@@ -34,7 +34,8 @@ def test_odds_of_the_named_label_are_those_of_crowd_and_photo(depicted: bool, pe
     known = np.array([depicted, False, False, False])
     found = as_sure_as_the_photo(beliefs.copy(), prior, per_label, depicted=known)
     assert found[0, 0] == pytest.approx(odds / (1 + odds), rel=1e-4)
-    assert found[0, 1:] / (1 - found[0, 0]) == pytest.approx(beliefs[0, 1:] / 0.2, rel=1e-3)
+    doubt = max(0.8 - found[0, 0], 0.0) if depicted else 0.0
+    assert found[0, 1:] / (1 - found[0, 0]) == pytest.approx((beliefs[0, 1:] + doubt / 3) / (0.2 + doubt), rel=1e-3)
 
 
 def test_a_crowd_is_not_believed_where_imagenet_would_see_the_label_and_sees_a_fifth_of_it() -> None:
@@ -45,6 +46,17 @@ def test_a_crowd_is_not_believed_where_imagenet_would_see_the_label_and_sees_a_f
     assert linked[0] > 0.65
     assert depicted[0] < 0.35
     assert depicted[1] > 0.95
+
+
+def test_what_a_crowd_claims_too_much_is_doubt_and_no_claim_of_the_label_that_it_takes_for_second() -> None:
+    beliefs = np.full((1, 40), 0.0001, dtype=np.float32)
+    beliefs[0, :2] = 0.98, 0.0162
+    prior = np.full((1, 40), 0.8 / 39, dtype=np.float32)
+    prior[0, 0] = 0.2
+    found = as_sure_as_the_photo(beliefs.copy(), prior, 0, depicted=np.ones(40, dtype=bool))
+    assert 0.25 < found[0, 0] < 0.35
+    assert found[0, 1] < 0.05
+    np.testing.assert_array_equal(np.argsort(-found[0], kind="stable")[:2], [0, 1])
 
 
 @pytest.mark.parametrize("per_label", [0.0, 0.5])
