@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     pool_memory_mb: int = Field(
         4000,
         ge=50,
-        description="Memory, in MB, for the pools of projects that each worker keeps between jobs; about 7 KB for each photo.",
+        description="Memory, in MB, for the pools of projects that each worker keeps between jobs; about 10 KB for each photo.",
     )
 
     # Images
