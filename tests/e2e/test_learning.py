@@ -22,6 +22,7 @@ from playwright.sync_api import Page, expect
 from backend.demo.label_studio_process import LabelStudioProcess
 from backend.learning.head import Head
 from backend.priority import evaluation_mask
+from backend.service.queue.held import HANDED_OUT, MOST_HELD
 from backend.storage.database import Database
 from backend.storage.feature_store import FeatureStore
 from backend.sync.client import LabelStudioClient
@@ -196,9 +197,16 @@ def _expect_on_the_labelling_screen(
     prediction.click()
     expect(chosen).to_be_checked()
     stored = trained.client.unannotated_tasks_of_version(trained.project, version)
-    window, current = {item["task"] for item in queue}, {task["id"] for task in stored}
-    assert window <= current
-    assert len(current - window) <= 10  # places of the window before keep a suggestion: somebody may be handed one
+    places = {item["task"]: item["score"] for item in queue}
+    current = {
+        task["id"]: min(row["score"] for row in task["predictions"] if row["model_version"] == version)
+        for task in stored
+    }
+    assert current.keys() >= places.keys()
+    # Photos that somebody may hold open, or be handed right now, have a suggestion too, and wait behind all places.
+    others = [score for task, score in current.items() if task not in places]
+    assert len(others) <= HANDED_OUT + MOST_HELD
+    assert min(others, default=1.0) > max(places.values())
 
 
 def test_an_exported_head_says_of_photos_what_the_server_says(
