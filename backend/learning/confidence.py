@@ -48,6 +48,7 @@ IRRELEVANT_TIMES = 3.0
 say it. Those of a new photo, which only its neighbours say, are right."""
 
 _MOST = np.float32(0.997)  # no opinion is surer than that, or less sure than its opposite: odds stay finite
+_AHEAD = np.float32(1.01)  # times the second label's probability: also as the float16 of a snapshot the named one leads
 _CRUMB = np.float32(1e-6)  # what a label without any belief gets of the rest, so that there is something to scale
 
 
@@ -98,7 +99,7 @@ def as_sure_as_the_photo(
     rest = beliefs.sum(axis=1)
     # At this level the named label and the second would be level: it stays above.
     level = beliefs.max(axis=1) / (rest + beliefs.max(axis=1))
-    sure = np.maximum(meant, np.minimum(level * np.float32(1.001), 1.0))
+    sure = np.maximum(meant, np.minimum(level * _AHEAD, 1.0))
     beliefs *= ((1.0 - sure) / rest)[:, None]
     beliefs[every, named] = sure
     return beliefs

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from backend.learning.calibration import tempered
 from backend.learning.confidence import as_sure_as_the_photo, still_depicted
 from backend.learning.out_of_sample import extend_from
 from backend.learning.pool_model import PoolModel
+from backend.priority.reasons import is_tied
 from tests.unit.learning.pools import clusters
 
 pytestmark = pytest.mark.unit
@@ -139,3 +141,13 @@ def test_texture_that_a_crowd_takes_for_a_label_of_imagenet_is_doubted_in_the_po
     assert extend_from(model.export_extension(), embeddings, prior) == pytest.approx(outside, abs=0.02)
     assert outside[truth == 4].max(axis=1).mean() < 0.45
     assert outside[truth != 4].max(axis=1).mean() > 0.9
+
+
+def test_a_label_that_is_doubted_stays_the_suggestion_in_the_rounded_numbers_of_a_snapshot() -> None:
+    """A photo whose first two labels are level has no suggestion; doubt alone must not make them so."""
+    beliefs = random_rows(2_000, 12, 1.5, seed=3)
+    doubted = np.full_like(beliefs, 1.0 / 12)
+    found = as_sure_as_the_photo(beliefs.copy(), doubted, 0, depicted=np.ones(12, dtype=bool))
+    kept = found.astype(np.float16)
+    np.testing.assert_array_equal(kept.argmax(axis=1), beliefs.argmax(axis=1))
+    assert not any(is_tied(tempered(row[None], 3.0)[0]) for row in kept.astype(np.float32))
