@@ -43,7 +43,13 @@ class Publishing:
 
     The ledger runs one refresh of a project at a time. Should a worker that was taken for dead still be at it, it stops
     as soon as a newer window is opened.
+
+    Attributes:
+        places_right: first places that Label Studio served in this order once it counted as published: fewer where it was
+            slow.
     """
+
+    places_right: int = 0
 
     def __init__(
         self,
@@ -81,7 +87,6 @@ class Publishing:
         self._whole = whole or moves or window.serial % SWEEP_EVERY == 0
         self._pace = pace
         self._publication: Publication | None = None
-        self._places_right = 0
         self._sees_all = True  # the publication knows everything that has a place in Label Studio
 
     def begin(self) -> str:
@@ -111,15 +116,10 @@ class Publishing:
             report = self._publication.begin(lambda: time.monotonic() < deadline)
         for item in self._items:
             item.score = report.scores.get(item.task_id, item.score)
-        self._places_right = report.right
+        self.places_right = report.right
         metrics.WINDOW_PUBLISHED.inc()
         log.info("project %s: window %s published: %s", project.id, window, report)
         return window.model
-
-    @property
-    def places_right(self) -> int:
-        """First places that Label Studio served in this order once it counted as published: fewer where it was slow."""
-        return self._places_right
 
     @property
     def left(self) -> list[int]:

@@ -44,8 +44,9 @@ def portable_version(
 
     Raises:
         NotFoundError: the project is not set up, or has no such version.
-        BackendError: reason `other_labels` where it was made for other ones than the project has now; `no_photos`, or `not_serving` for a graph in a projection that is not in use; `artifact_missing`
-            where the files of a trained version are gone.
+        BackendError: reason `other_labels` where it was made for other ones than the project has now; `no_photos`, or
+            `not_serving` for a graph in a projection that is not in use; `artifact_missing` where the files of a trained
+            version are gone.
     """
     project = find_project(runtime, project_id)
     wanted = name or project.serving_version
